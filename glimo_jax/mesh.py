@@ -1,0 +1,63 @@
+"""Mesh axes and the one table from logical to mesh axes.
+
+Only `pipeline` and `launch` build a Mesh; everyone else is handed one.
+"""
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+AXES = ("data", "fsdp", "tensor")
+
+# Logical axis of an array -> mesh axes that may hold it.
+RULES = {
+  "batch": ("data", "fsdp"),
+  "vocab": "tensor",
+  "embed": "fsdp",
+  "heads": "tensor",
+  "mlp": "tensor",
+  "rank": None,
+  "layers": None,
+  "length": None,
+}
+
+
+def make(data: int = -1, fsdp: int = 1, tensor: int = 1) -> Mesh:
+  """A mesh over all devices; one size may be -1: what the others leave.
+
+  Raises:
+    ValueError: the sizes do not multiply to the number of devices.
+  """
+  sizes = [data, fsdp, tensor]
+  devices = jax.devices()
+  if sizes.count(-1) > 1:
+    raise ValueError(f"mesh {sizes} has several -1: leave at most one open")
+  if -1 in sizes:
+    known = int(np.prod([s for s in sizes if s != -1]))
+    sizes[sizes.index(-1)] = max(1, len(devices) // known)
+  if int(np.prod(sizes)) != len(devices):
+    raise ValueError(
+      f"mesh data x fsdp x tensor = {sizes} needs {int(np.prod(sizes))} "
+      f"devices, {len(devices)} are here: set --config.mesh to multiply to it"
+    )
+  return Mesh(np.asarray(devices).reshape(sizes), AXES)
+
+
+def spec(*logical: str | None) -> PartitionSpec:
+  """The PartitionSpec of an array with these logical axes."""
+  return PartitionSpec(*(None if a is None else RULES[a] for a in logical))
+
+
+def sharding(mesh: Mesh, *logical: str | None) -> NamedSharding:
+  """The NamedSharding of an array with these logical axes."""
+  return NamedSharding(mesh, spec(*logical))
+
+
+def check_batch(batch: int, mesh: Mesh) -> None:
+  """Raises ValueError if the mesh cannot divide the batch's rows."""
+  ways = mesh.shape["data"] * mesh.shape["fsdp"]
+  if batch % ways:
+    raise ValueError(
+      f"batch {batch} is not divisible by data x fsdp = {ways}: set "
+      f"--config.train.batch to a multiple of {ways}"
+    )

@@ -1,0 +1,216 @@
+"""The nouns that the stages hand to each other."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import flax.struct
+import jax
+
+Array = jax.Array
+PyTree = Any
+Message = dict[str, str]  # {"role": system | user | assistant, "content": ...}
+
+VERDICTS = ("verified", "refuted", "unverifiable", "invalid", "failed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experience:
+  """One decision point of a played episode, reproducible by replay.
+
+  Attributes:
+    world: name for `simulators.make`.
+    variant: name for `world.params`, the rules it was played under.
+    split: level pool the level comes from.
+    level: index in that pool.
+    level_hash: canonical hash of the level, in hex.
+    depth: chain depth (or family) of the level.
+    seed: seed of the episode's PRNG key.
+    actions: action indices from reset to this moment.
+    actor: who chose them: oracle, random, mixed or policy.
+    description: the world's words for this moment.
+    instruction: what is to be achieved.
+    next_action: the action the actor then took, -1 at the end.
+    next_description: the world's words after it, "" at the end.
+    success: whether the episode reached its goal.
+    surprise: -log p of `next_action` under the target model, in nats.
+    visits: times this description has occurred in the collection.
+  """
+
+  world: str
+  variant: str
+  split: str
+  level: int
+  level_hash: str
+  depth: int
+  seed: int
+  actions: tuple[int, ...]
+  actor: str
+  description: str
+  instruction: str
+  next_action: int
+  next_description: str
+  success: bool
+  surprise: float = 0.0
+  visits: int = 1
+
+  @property
+  def episode(self) -> str:
+    """Name of the episode: equal for all its moments."""
+    return f"{self.world}/{self.variant}/{self.split}/{self.level}/{self.seed}"
+
+
+@dataclasses.dataclass(frozen=True)
+class InstructionExample:
+  """One verified row of the instruction dataset, with its provenance.
+
+  Attributes:
+    row_id: hash of the row's content and provenance, in hex.
+    kind: question kind, or `plan`, `next_action`.
+    stage: 1 understanding, 2 acting.
+    messages: system and user turns, ending before the answer.
+    answers: acceptable answers; more than one where several are optimal.
+    weights: target probability of each answer; sums to 1.
+    choices: the closed set offered, empty for free text.
+    source: `llm` or `tool`.
+    label_source: oracle, search, agent or self.
+    verdict: always `verified` in a dataset; other rows are only counted.
+    checked_by: how: `replay` (simulator) or `reference` (second path) or both.
+    attempts: drafts the teacher needed, 0 for tool rows.
+    rationale: the teacher's reason, apart from the answer.
+    world, variant, split, level, level_hash, depth, seed, actions: where the
+      state was, as in Experience.
+    episode: episode name; splits keep episodes whole.
+    teacher: model that wrote the row, or the tool.
+    prompt_hash: hash of the teacher's last request.
+    prompt_version: version of `agent.prompts`.
+    memories: ids of the memories that the prompt held.
+    question: the question's text, "" for acting rows.
+    args: the question's arguments for replay.
+  """
+
+  row_id: str
+  kind: str
+  stage: int
+  messages: tuple[Message, ...]
+  answers: tuple[str, ...]
+  weights: tuple[float, ...]
+  choices: tuple[str, ...]
+  source: str
+  label_source: str
+  verdict: str
+  checked_by: str
+  attempts: int
+  rationale: str
+  world: str
+  variant: str
+  split: str
+  level: int
+  level_hash: str
+  depth: int
+  seed: int
+  actions: tuple[int, ...]
+  episode: str
+  teacher: str
+  prompt_hash: str
+  prompt_version: str
+  memories: tuple[str, ...]
+  question: str
+  args: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class InstructionDataset:
+  """Verified rows and what became of every planned one.
+
+  Attributes:
+    train: rows to learn from.
+    val: rows of other episodes, to look at.
+    counts: {"planned": n, each verdict: n, "by_source": {source: {...}}}.
+  """
+
+  train: Sequence[InstructionExample]
+  val: Sequence[InstructionExample]
+  counts: dict[str, Any]
+
+
+@flax.struct.dataclass
+class Batch:
+  """Packed token rows and the positions they are scored on.
+
+  Segment 0 is a prefix shared by all segments of its row; a token sees the
+  shared prefix and its own segment, causally; segment -1 is padding.
+
+  Attributes:
+    tokens: i32[B, T].
+    positions: i32[B, T], rotary positions; each segment starts where the
+      shared prefix ends.
+    segment_ids: i32[B, T].
+    scored: i32[B, L], columns whose next-token distribution is scored.
+    target_ids: i32[B, L, S], possible next tokens; any id where weight is 0.
+    target_probs: f32[B, L, S], their probabilities, summing to 1.
+    ce_weight: f32[B, L], weight in the cross-entropy.
+    kl_weight: f32[B, L], weight in the KL to the reference.
+    row_ids: i32[B, R], indices of the examples in each row; -1 pads.
+  """
+
+  tokens: Array
+  positions: Array
+  segment_ids: Array
+  scored: Array
+  target_ids: Array
+  target_probs: Array
+  ce_weight: Array
+  kl_weight: Array
+  row_ids: Array
+
+
+class BatchIterator(Protocol):
+  """Endless batches whose position can be saved.
+
+  One step's data is a tuple of batches of unlike shapes (the task's rows, the
+  replay text): the loss adds numerators and normalisers over the tuple.
+  """
+
+  def __next__(self) -> tuple[Batch, ...]: ...
+
+  def get_state(self) -> dict[str, Any]:
+    """A JSON-able position."""
+
+  def set_state(self, state: dict[str, Any]) -> None: ...
+
+
+@flax.struct.dataclass
+class TrainState:
+  """All that a step changes.
+
+  Attributes:
+    step: i32[], optimizer steps taken.
+    adapter: the LoRA pytree, float32.
+    opt_state: optax state of the adapter.
+    key: PRNG key of the run.
+  """
+
+  step: Array
+  adapter: PyTree
+  opt_state: PyTree
+  key: Array
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalReport:
+  """What report.json holds; see docs in `evaluate/report.py`.
+
+  Attributes:
+    benchmarks: benchmark -> arm -> measure -> {"mean", "lo", "hi", "n"}.
+    language: text -> arm -> {"bits_per_byte": ...}.
+    comparisons: paired differences between arms, with intervals.
+    dataset: counts by verdict and source.
+    run: wall_s, peak_gib, versions, commit, seeds.
+  """
+
+  benchmarks: dict[str, Any]
+  language: dict[str, Any]
+  comparisons: dict[str, Any]
+  dataset: dict[str, Any]
+  run: dict[str, Any]
