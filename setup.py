@@ -8,67 +8,66 @@ _ROOT = pathlib.Path(__file__).parent
 
 # jax 0.11 needs Python 3.12 and drops an API that flax <= 0.12.8 subclasses.
 _JAX = [
-    "jax>=0.9,<0.11; python_version < '3.12'",
-    "jax>=0.9; python_version >= '3.12'",
+  "jax>=0.9,<0.11; python_version < '3.12'",
+  "jax>=0.9; python_version >= '3.12'",
 ]
 
-_REQUIREMENTS = _JAX + [
-    "absl-py>=2.1",
-    "array_record>=0.8",
-    "brax>=0.14",
-    "datasets>=4",
-    "flax>=0.12",
-    "gguf>=0.17",
-    "grain>=0.2.12",
-    "httpx>=0.27",
-    "importlib_resources>=6",  # tensorflow-datasets imports it undeclared
-    "matplotlib>=3.9",
-    "ml_collections>=1.0",
-    "numpy>=2",
-    "optax>=0.2.5",
-    "orbax-checkpoint>=0.11.20",
-    "pydantic>=2.7",
-    "safetensors>=0.5",
-    "scann>=1.4; platform_system == 'Linux'",
-    "tensorboardX>=2.6",
-    "tensorflow-datasets>=4.9.8",
-    "tokenizers>=0.21",
-    "tqdm>=4.66",
-    "transformers>=5,<6",
+_REQUIREMENTS = [
+  *_JAX,
+  "absl-py>=2.1",
+  "array_record>=0.8",
+  "brax>=0.14",
+  "datasets>=4",
+  "flax>=0.12",
+  "gguf>=0.17",
+  "grain>=0.2.12",
+  "httpx>=0.27",
+  "importlib_resources>=6",  # tensorflow-datasets imports it undeclared
+  "matplotlib>=3.9",
+  "ml_collections>=1.0",
+  "numpy>=2",
+  "optax>=0.2.5",
+  "orbax-checkpoint>=0.11.20",
+  "pydantic>=2.7",
+  "safetensors>=0.5",
+  "scann>=1.4; platform_system == 'Linux'",
+  "tensorboardX>=2.6",
+  "tensorflow-datasets>=4.9.8",
+  "tokenizers>=0.21",
+  "tqdm>=4.66",
+  "transformers>=5,<6",
 ]
 
 _TEST = [
-    "gymnasium>=1.0",
-    "jaxtyping>=0.3",
-    "peft>=0.17",
-    "pytest>=8",
-    "pytest-timeout>=2.3",
-    "ruff>=0.8",
-    "torch==2.13.0",
-    "xllamacpp>=0.2",
+  "gymnasium>=1.0",
+  "jaxtyping>=0.3",
+  "peft>=0.17",
+  "pytest>=8",
+  "pytest-timeout>=2.3",
+  "ruff>=0.8",
+  "torch==2.13.0",
+  "xllamacpp>=0.2",
 ]
 
 setuptools.setup(
-    name="glimo_jax",
-    version="0.1.0",
-    description=(
-        "Turn a cheap, imperfect simulator and an LLM into a better LLM."
-    ),
-    long_description=(
-        (_ROOT / "README.md").read_text()
-        if (_ROOT / "README.md").exists()
-        else ""
-    ),
-    long_description_content_type="text/markdown",
-    python_requires=">=3.11",
-    packages=setuptools.find_packages(include=["glimo_jax*", "simulators*"]),
-    install_requires=_REQUIREMENTS,
-    extras_require={
-        "cuda": ["jax[cuda13]"],
-        "cuda12": ["jax[cuda12]"],
-        "tpu": ["jax[tpu]"],
-        "gym": ["gymnasium>=1.0", "minigrid>=3.0"],
-        "bench": ["peft>=0.17", "torch==2.13.0"],
-        "test": _TEST,
-    },
+  name="glimo_jax",
+  version="0.1.0",
+  description=(
+    "Turn a cheap, imperfect simulator and an LLM into a better LLM."
+  ),
+  long_description=(
+    (_ROOT / "README.md").read_text() if (_ROOT / "README.md").exists() else ""
+  ),
+  long_description_content_type="text/markdown",
+  python_requires=">=3.11",
+  packages=setuptools.find_packages(include=["glimo_jax*", "simulators*"]),
+  install_requires=_REQUIREMENTS,
+  extras_require={
+    "cuda": ["jax[cuda13]"],
+    "cuda12": ["jax[cuda12]"],
+    "tpu": ["jax[tpu]"],
+    "gym": ["gymnasium>=1.0", "minigrid>=3.0"],
+    "bench": ["peft>=0.17", "torch==2.13.0"],
+    "test": _TEST,
+  },
 )

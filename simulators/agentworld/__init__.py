@@ -1,0 +1,1 @@
+"""AgentWorld: a grid of rooms where tools open the way to the goal."""

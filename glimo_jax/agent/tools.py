@@ -1,0 +1,256 @@
+"""The agent's tools: replay, measure, ask the oracle, ask questions.
+
+The only file of the agent that touches a simulator. Everything is done for
+many moments at once, in chunks of one shape, so that it compiles once.
+"""
+
+import collections
+import dataclasses
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from glimo_jax.types import Experience
+from simulators import rollout, search
+from simulators.base import LevelPool, Question, World
+
+LABEL_SOURCES = ("oracle", "search", "agent", "self")
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+  """A question with the code of its true answer, by the simulator."""
+
+  question: Question
+  code: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Moments:
+  """What the world says of n replayed moments.
+
+  Attributes:
+    description: the world's words.
+    done: bool[n], the episode is over.
+    success: bool[n], its goal is reached.
+  """
+
+  description: list[str]
+  done: np.ndarray
+  success: np.ndarray
+
+
+class Tools:
+  """The world at the agent's disposal.
+
+  Args:
+    world: the simulator.
+    pool: the levels that experiences refer to, checked by hash.
+    label_source: where costs come from: "oracle" asks the oracle, the others
+      search with the simulator alone.
+    width: action sequences tried a state when searching.
+    depth: their length.
+    seed: of the search.
+    chunk: moments simulated at once.
+  """
+
+  def __init__(
+    self,
+    world: World,
+    pool: LevelPool,
+    label_source: str = "oracle",
+    *,
+    width: int = 256,
+    depth: int = 24,
+    seed: int = 0,
+    chunk: int = 128,
+  ):
+    if label_source not in LABEL_SOURCES:
+      raise ValueError(
+        f"label source {label_source!r} must be one of {LABEL_SOURCES}"
+      )
+    self.world, self.pool, self.label_source = world, pool, label_source
+    self._width, self._depth, self._seed = width, depth, seed
+    self._chunk = chunk
+    self._params: dict[str, Any] = {}
+    self._rules: dict[str, str] = {}
+    self._costs: dict[tuple, np.ndarray] = {}
+    self._jitted: dict[tuple, Callable] = {}
+
+  def rules(self, variant: str) -> str:
+    """The nominal rules of a variant, in words."""
+    if variant not in self._rules:
+      self._rules[variant] = self.world.rules(self._of(variant))
+    return self._rules[variant]
+
+  # --- Simulating -------------------------------------------------------------
+
+  def simulate(self, experiences: Sequence[Experience]) -> Moments:
+    """The moments after each experience's actions, replayed from reset."""
+    texts: list[str] = [""] * len(experiences)
+    ends = np.zeros((2, len(experiences)), bool)
+    for rows, _, state in self._replayed(experiences):
+      obs, done, success = jax.device_get(
+        (state.obs, state.done, state.metrics["success"])
+      )
+      said = self.world.describe(obs)
+      for j, i in enumerate(rows):
+        texts[i], ends[:, i] = said[j], (done[j], success[j] > 0)
+    return Moments(texts, *ends)
+
+  def known(self, experiences: Sequence[Experience]) -> np.ndarray:
+    """bool[n]: whether replay comes back to the moment described."""
+    same = np.array([self._has_level(e) for e in experiences], bool)
+    rows = np.flatnonzero(same)
+    said = self.simulate([experiences[i] for i in rows]).description
+    for i, text in zip(rows, said, strict=True):
+      same[i] = text == experiences[i].description
+    return same
+
+  def costs(self, experiences: Sequence[Experience]) -> np.ndarray:
+    """f32[n, A]: steps to success after each action, counting it.
+
+    By the oracle or by search, which is done once a moment; inf where no
+    success was found.
+    """
+    names = [(e.variant, e.level, e.seed, e.actions) for e in experiences]
+    first = {n: i for i, n in enumerate(names) if n not in self._costs}
+    new = [experiences[i] for i in first.values()]
+    for rows, params, state in self._replayed(new):
+      if self.label_source == "oracle":
+        cost = self._jit("oracle")(state, params)
+      else:
+        key = jax.random.fold_in(jax.random.key(self._seed), len(self._costs))
+        cost = search.search_labels(
+          self.world, params, state, key, self._width, self._depth
+        )
+      for i, row in zip(rows, np.asarray(cost), strict=False):
+        e = new[i]
+        self._costs[e.variant, e.level, e.seed, e.actions] = row
+    empty = np.zeros((0, len(self.world.actions)))
+    return np.stack([self._costs[n] for n in names]) if names else empty
+
+  # --- Questions --------------------------------------------------------------
+
+  def ask(
+    self, experiences: Sequence[Experience], seed: int
+  ) -> list[list[Asked]]:
+    """One question of each kind that can be asked of each moment."""
+    kinds = list(self.world.question_kinds)
+    out: list[list[Asked]] = [[] for _ in experiences]
+    for rows, params, state in self._replayed(experiences):
+      marks = [_mark(experiences[i]) for i in np.resize(rows, self._chunk)]
+      keys = _keys(seed, np.array(marks, np.uint32))
+      arrays = self._jit("sample_questions", "k")(keys, state, params)
+      arrays, obs = jax.device_get((arrays, state.obs))
+      said = self.world.ask(arrays, obs, seed)
+      for j, i in enumerate(rows):
+        for question in said[j]:
+          k = kinds.index(question.kind)
+          code = arrays.options[j, k, arrays.answer[j, k]]
+          out[i].append(Asked(question, int(code)))
+    return out
+
+  def truths(
+    self, experiences: Sequence[Experience], asked: Sequence[Asked]
+  ) -> np.ndarray:
+    """i32[n]: codes of the true answers, computed again by replay."""
+    kinds = list(self.world.question_kinds)
+    kind = np.array([kinds.index(a.question.kind) for a in asked], np.int32)
+    args = np.array([a.question.args for a in asked], np.int32)
+    out = np.zeros(len(experiences), np.int32)
+    for rows, params, state in self._replayed(experiences):
+      full = np.resize(rows, self._chunk)
+      codes = self._jit("answer", "ka")(state, params, kind[full], args[full])
+      out[rows] = np.asarray(codes)[: len(rows)]
+    return out
+
+  # --- The second path --------------------------------------------------------
+
+  def games(self, experiences: Sequence[Experience]) -> list | None:
+    """The replayed moments as the world's reference plays them.
+
+    None if the world has no `reference`: a plain second writing of its rules,
+    with `Game.from_state(env_state, params)` and `answer(game, kind, args)`.
+    """
+    reference = getattr(self.world, "reference", None)
+    if reference is None:
+      return None
+    out: list = [None] * len(experiences)
+    for rows, params, state in self._replayed(experiences):
+      env_state, params = jax.device_get((state.env_state, params))
+      for j, i in enumerate(rows):
+        one = jax.tree.map(lambda x, j=j: x[j], env_state)
+        out[i] = reference.Game.from_state(one, params)
+    return out
+
+  # --- Chunks -----------------------------------------------------------------
+
+  def _has_level(self, e: Experience) -> bool:
+    return (
+      e.world == self.world.name
+      and e.split == self.pool.split
+      and 0 <= e.level < len(self.pool)
+      and f"{int(self.pool.hashes[e.level]):016x}" == e.level_hash
+    )
+
+  def _of(self, variant: str):
+    if variant not in self._params:
+      self._params[variant] = self.world.params(variant)
+    return self._params[variant]
+
+  def _replayed(self, experiences: Sequence[Experience]):
+    """Yields (rows, params, state): chunks of one variant and one shape."""
+    by_variant: dict[str, list[int]] = collections.defaultdict(list)
+    for i, e in enumerate(experiences):
+      if not self._has_level(e):
+        raise ValueError(
+          f"{e.episode} with level hash {e.level_hash} is not in the pool "
+          f"{self.pool.split} of {len(self.pool)} levels: give the world and "
+          "the pool that it was collected with"
+        )
+      by_variant[e.variant].append(i)
+    longest = max((len(e.actions) for e in experiences), default=0)
+    length = max(32, 1 << max(0, longest - 1).bit_length())
+    for variant, members in by_variant.items():
+      for at in range(0, len(members), self._chunk):
+        rows = np.array(members[at : at + self._chunk])
+        full = [experiences[i] for i in np.resize(rows, self._chunk)]
+        actions = np.zeros((self._chunk, length), np.int32)
+        for j, e in enumerate(full):
+          actions[j, : len(e.actions)] = e.actions
+        params = self._of(variant)
+        state = rollout.replay(
+          self.world,
+          params,
+          self.pool.take(np.array([e.level for e in full])),
+          np.array([e.seed for e in full], np.int32),
+          actions,
+          np.array([len(e.actions) for e in full], np.int32),
+        )
+        yield rows, params, state
+
+  def _jit(self, method: str, form: str = "") -> Callable:
+    """A world's method over a chunk of states, compiled once."""
+    axes = {"": (0, None), "k": (0, 0, None), "ka": (0, None, 0, 0)}[form]
+    name = (method, form)
+    if name not in self._jitted:
+      one = getattr(self.world, method)
+      self._jitted[name] = jax.jit(jax.vmap(one, axes))
+    return self._jitted[name]
+
+
+def _mark(e: Experience) -> int:
+  """A number of the moment's own, wherever in a batch it stands."""
+  what = (e.variant, e.level_hash, e.seed, e.actions)
+  return zlib.crc32(repr(what).encode())
+
+
+@jax.jit
+def _keys(seed, marks):
+  return jax.vmap(lambda mark: jax.random.fold_in(jax.random.key(seed), mark))(
+    marks
+  )

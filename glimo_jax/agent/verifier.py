@@ -1,0 +1,165 @@
+"""The verifier: a program that checks every answer against the simulator.
+
+The first path replays the moment and lets the simulator say what is true. The
+second derives it again from the world's plain reference, where it has one.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from glimo_jax.agent import prompts
+from glimo_jax.agent.tools import Asked, Tools
+from glimo_jax.types import Experience
+
+_CLOSE = 1e-3  # costs nearer than this are equal; whole steps are 1 apart
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+  """The verifier's verdict on one answer.
+
+  Attributes:
+    verdict: verified, refuted or unverifiable.
+    refutation: what to tell its author; "" unless refuted.
+    steps: steps that a verified plan takes, else 0.
+  """
+
+  verdict: str
+  refutation: str = ""
+  steps: int = 0
+
+
+def best_actions(costs: np.ndarray) -> tuple[int, ...]:
+  """The actions of least cost, () where none leads to success.
+
+  Args:
+    costs: f32[A], steps to success after each action.
+  """
+  if math.isinf(costs.min()):
+    return ()
+  return tuple(int(a) for a in np.flatnonzero(costs <= costs.min() + _CLOSE))
+
+
+def verify_answers(
+  tools: Tools,
+  experiences: Sequence[Experience],
+  asked: Sequence[Asked],
+  answers: Sequence[str],
+) -> list[Check]:
+  """Answers to questions, against the truth computed again by replay."""
+  if not asked:
+    return []
+  codes = tools.truths(experiences, asked)
+  checks = []
+  for code, a, answer in zip(codes, asked, answers, strict=True):
+    if code != a.code:  # the moment is not the one that was asked about
+      checks.append(Check("unverifiable"))
+    elif answer == a.question.answer:
+      checks.append(Check("verified"))
+    else:
+      checks.append(Check("refuted", prompts.refute_answer(answer)))
+  return checks
+
+
+def verify_actions(
+  tools: Tools, experiences: Sequence[Experience], answers: Sequence[str]
+) -> list[Check]:
+  """Next actions: verified if none is better, by cost to go."""
+  costs = tools.costs(experiences)
+  actions = [tools.world.actions.index(answer) for answer in answers]
+  tried = [
+    dataclasses.replace(e, actions=(*e.actions, a))
+    for e, a in zip(experiences, actions, strict=True)
+  ]
+  after = tools.simulate(tried).description
+  checks = []
+  for i, (e, a) in enumerate(zip(experiences, actions, strict=True)):
+    best = best_actions(costs[i])
+    if not best:  # nothing leads to success: no action is right
+      checks.append(Check("unverifiable"))
+    elif a in best:
+      checks.append(Check("verified"))
+    else:
+      moved = after[i] != e.description
+      why = prompts.refute_action(answers[i], moved)
+      checks.append(Check("refuted", why))
+  return checks
+
+
+def verify_plans(
+  tools: Tools, experiences: Sequence[Experience], answers: Sequence[str]
+) -> list[Check]:
+  """Plans, the moves' words joined by spaces: verified if they succeed."""
+  plans = [
+    tuple(tools.world.actions.index(word) for word in answer.split())
+    for answer in answers
+  ]
+  moments = tools.simulate(
+    [
+      dataclasses.replace(e, actions=(*e.actions, *plan))
+      for e, plan in zip(experiences, plans, strict=True)
+    ]
+  )
+  checks = []
+  for i, plan in enumerate(plans):
+    if moments.success[i]:
+      checks.append(Check("verified", steps=len(plan)))
+    else:
+      why = prompts.refute_plan(len(plan), moments.description[i])
+      checks.append(Check("refuted", why))
+  return checks
+
+
+# --- The second path ----------------------------------------------------------
+# bool[n] each, or None where the world has no reference.
+
+
+def recheck_answers(
+  tools: Tools, experiences: Sequence[Experience], asked: Sequence[Asked]
+) -> np.ndarray | None:
+  """Whether the world's reference gives the same truths."""
+  games = tools.games(experiences)
+  if games is None:
+    return None
+  answer = tools.world.reference.answer
+  same = [
+    answer(game, a.question.kind, a.question.args) == a.code
+    for game, a in zip(games, asked, strict=True)
+  ]
+  return np.array(same, bool)
+
+
+def recheck_actions(
+  tools: Tools,
+  experiences: Sequence[Experience],
+  best: Sequence[tuple[int, ...]],
+) -> np.ndarray | None:
+  """Whether exactly these actions are optimal by the reference."""
+  games = tools.games(experiences)
+  if games is None:
+    return None
+  same = [
+    tuple(game.optimal()) == tuple(actions)
+    for game, actions in zip(games, best, strict=True)
+  ]
+  return np.array(same, bool)
+
+
+def recheck_plans(
+  tools: Tools,
+  experiences: Sequence[Experience],
+  plans: Sequence[tuple[int, ...]],
+) -> np.ndarray | None:
+  """Whether the reference's rules take the plans to success."""
+  games = tools.games(experiences)
+  if games is None:
+    return None
+  done = []
+  for game, plan in zip(games, plans, strict=True):
+    for action in plan:
+      game = game.step(action)
+    done.append(game.done)
+  return np.array(done, bool)

@@ -1,0 +1,285 @@
+"""Annotate: experience -> instructions, each verified against the simulator.
+
+    plan rows -> the agent drafts some -> the verifier replays every draft
+              -> the tools answer the rest and what the agent got wrong
+
+planned = verified + refuted + unverifiable + invalid + failed, always.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from glimo_jax.agent import skills, verifier
+from glimo_jax.agent.agent import Agent, AgentConfig, Outcome
+from glimo_jax.agent.llm import LanguageModel
+from glimo_jax.agent.memory import Memory
+from glimo_jax.agent.tools import LABEL_SOURCES, Tools
+from glimo_jax.data import counts, planning, rows
+from glimo_jax.data.planning import Planned
+from glimo_jax.types import (
+  Experience,
+  InstructionDataset,
+)
+from simulators.base import LevelPool, World
+
+Progress = Callable[[int, int], None]  # (rows settled, rows)
+
+
+@dataclasses.dataclass(frozen=True)
+class AnnotateConfig:
+  """How many rows, who writes them, and how they are checked.
+
+  Attributes:
+    label_source: where right actions come from: `oracle` (privileged),
+      `search` (the simulator alone), or `agent` and `self`, where the language
+      model writes all acting rows and search only verifies them.
+    questions: rows that ask about a moment.
+    next_actions: rows that ask for the next action.
+    plans: rows that ask for all moves to the goal.
+    llm_questions, llm_actions, llm_plans: how many of those the language
+      model drafts; where it fails, the tools write the row in addition.
+    refinements: further drafts after a refuted one.
+    memories: verified memories shown in each refinement.
+    temperature: of refinements.
+    val_share: share of episodes kept for validation.
+    search_width: action sequences tried a state.
+    search_depth: their length.
+    seed: of everything.
+  """
+
+  label_source: str = "oracle"
+  questions: int = 600
+  next_actions: int = 1200
+  plans: int = 0
+  llm_questions: int = 200
+  llm_actions: int = 200
+  llm_plans: int = 0
+  refinements: int = 1
+  memories: int = 1
+  temperature: float = 0.7
+  val_share: float = 0.1
+  search_width: int = 256
+  search_depth: int = 24
+  seed: int = 0
+
+  def __post_init__(self):
+    if self.label_source not in LABEL_SOURCES:
+      raise ValueError(
+        f"label_source {self.label_source!r} must be one of {LABEL_SOURCES}"
+      )
+    for rows, drafted in (
+      ("questions", "llm_questions"),
+      ("next_actions", "llm_actions"),
+      ("plans", "llm_plans"),
+    ):
+      planned, llm = getattr(self, rows), getattr(self, drafted)
+      if not 0 <= llm <= planned:
+        raise ValueError(
+          f"{drafted} {llm} must lie in 0..{rows} = {planned}: they are a part"
+        )
+      acting = rows != "questions"
+      if acting and not self.tools_act and llm != planned:
+        raise ValueError(
+          f"{drafted} {llm} must be {rows} = {planned} where label_source is "
+          f"{self.label_source}: no tool writes acting rows then"
+        )
+    if not 0 <= self.val_share < 1:
+      raise ValueError(f"val_share {self.val_share} must lie in [0, 1)")
+
+  @property
+  def tools_act(self) -> bool:
+    """Whether tools write acting rows."""
+    return self.label_source in ("oracle", "search")
+
+  @property
+  def drafted(self) -> int:
+    """Rows that the language model drafts."""
+    return self.llm_questions + self.llm_actions + self.llm_plans
+
+
+def annotate(
+  experiences: Sequence[Experience],
+  world: World,
+  pool: LevelPool,
+  config: AnnotateConfig,
+  lm: LanguageModel | None = None,
+  memory: Memory | None = None,
+  progress: Progress | None = None,
+) -> InstructionDataset:
+  """Writes the instruction dataset of some experience.
+
+  Args:
+    experiences: moments to write about, of the split `train`.
+    world: the simulator they come from.
+    pool: the levels they were played on.
+    config: see AnnotateConfig.
+    lm: the teacher; wrap it in `journal.JournaledLM` to survive a kill.
+    memory: starts empty, or with earlier verified rows; filled on the way.
+    progress: called with (rows settled, rows).
+
+  Raises:
+    ValueError: an experience of an evaluation split, no experience, or rows
+      to draft and nobody to draft them.
+  """
+  _check(experiences, config, lm)
+  tools = Tools(
+    world,
+    pool,
+    config.label_source,
+    width=config.search_width,
+    depth=config.search_depth,
+    seed=config.seed,
+  )
+  drafted, by_tool, duplicates = _plan(tools, experiences, config)
+  report = progress or (lambda done, of: None)
+  total = len(drafted) + len(by_tool)
+  outcomes: list[Outcome] = []
+  usage: dict[str, int] = {}
+  if drafted:
+    agent = Agent(
+      lm,
+      tools,
+      memory,
+      AgentConfig(
+        config.refinements, config.memories, config.temperature,
+        seed=config.seed,
+      ),
+    )  # fmt: skip
+    outcomes = agent.run(
+      [p.seed for p in drafted], lambda done, _: report(done, total)
+    )
+    usage = agent.usage
+  # What the agent could not write, the tools do, if they may.
+  by_tool += [
+    planned
+    for planned, outcome in zip(drafted, outcomes, strict=True)
+    if outcome.verdict in ("refuted", "invalid", "failed")
+    and (config.tools_act or planned.seed.stage == 1)
+  ]
+  verdicts, checked = _by_tools(tools, by_tool)
+  report(len(drafted) + len(by_tool), len(drafted) + len(by_tool))
+
+  tally = counts.Tally({"llm": len(drafted), "tool": len(by_tool)})
+  kept = []
+  for outcome in outcomes:
+    tally.add("llm", outcome.seed.kind, outcome.verdict)
+    if outcome.verdict == "verified":
+      kept.append(rows.drafted(outcome, config.label_source, lm.name))
+  for planned, verdict in zip(by_tool, verdicts, strict=True):
+    tally.add("tool", planned.seed.kind, verdict)
+    if verdict == "verified":
+      how = checked[planned.seed.stage]
+      kept.append(rows.by_tool(planned, config.label_source, how))
+  numbers = {**tally.counts(), **_usage(usage), "duplicates": duplicates}
+  counts.check(numbers, [row.row_id for row in kept])
+  out = [rows.held_out(r.episode, config.val_share, config.seed) for r in kept]
+  return InstructionDataset(
+    train=[row for row, is_out in zip(kept, out, strict=True) if not is_out],
+    val=[row for row, is_out in zip(kept, out, strict=True) if is_out],
+    counts=numbers,
+  )
+
+
+def _usage(usage: dict[str, int]) -> dict[str, Any]:
+  """What the drafts cost, and how much memory stood in their prompts."""
+  names = ("requests", "retrievals", "prompts_with_memories")
+  return {name: usage.get(name, 0) for name in names} | {
+    "tokens": {
+      "prompt": usage.get("prompt_tokens", 0),
+      "completion": usage.get("completion_tokens", 0),
+    }
+  }
+
+
+# --- Planning -----------------------------------------------------------------
+
+
+def _check(experiences, config: AnnotateConfig, lm) -> None:
+  if not experiences:
+    raise ValueError("no experience: run the collect stage with more moments")
+  splits = sorted({e.split for e in experiences} - {"train"})
+  if splits:
+    raise ValueError(
+      f"experiences of splits {splits}: only `train` may be learnt from"
+    )
+  if config.drafted and lm is None:
+    raise ValueError(
+      f"{config.drafted} rows are to be drafted by nobody: give a language "
+      "model, or set llm_questions, llm_actions and llm_plans to 0"
+    )
+
+
+def _plan(
+  tools: Tools, experiences, config: AnnotateConfig
+) -> tuple[list[Planned], list[Planned], int]:
+  """Rows for the agent, rows for the tools, and how many were left out."""
+  drafted, by_tool, duplicates = [], [], 0
+  for write, count, llm_count in (
+    (planning.questions, config.questions, config.llm_questions),
+    (planning.next_actions, config.next_actions, config.llm_actions),
+    (planning.plans, config.plans, config.llm_plans),
+  ):
+    plan = planning.Plan()
+    if count:
+      write(plan, tools, experiences, count, config.seed)
+    duplicates += plan.duplicates
+    rng = np.random.default_rng([config.seed, 4])
+    mine = set(rng.permutation(len(plan.rows))[:llm_count].tolist())
+    for i, planned in enumerate(plan.rows):
+      (drafted if i in mine else by_tool).append(planned)
+  if not config.tools_act:
+    by_tool = [p for p in by_tool if p.seed.stage == 1]
+  return drafted, by_tool, duplicates
+
+
+def _by_tools(
+  tools: Tools, plan: Sequence[Planned]
+) -> tuple[list[str], dict[int, str]]:
+  """The verdict on each row that the tools answer, and how rows are checked.
+
+  Truths are computed again from the replayed moment, and once more by the
+  world's reference where it has one; search has no second path to what is
+  shortest. Two paths that disagree refute the row.
+  """
+  verdicts = ["unverifiable"] * len(plan)
+  known = tools.known([p.seed.experience for p in plan])
+  has_reference = getattr(tools.world, "reference", None) is not None
+  by_oracle = tools.label_source == "oracle"
+  checked = {
+    1: "replay+reference" if has_reference else "replay",
+    2: "replay+reference" if has_reference and by_oracle else "replay",
+  }
+  groups: dict[str, list[int]] = {}
+  for i, planned in enumerate(plan):
+    if known[i] and planned.answers:
+      form = "question" if planned.seed.asked else planned.seed.kind
+      groups.setdefault(form, []).append(i)
+  for form, members in groups.items():
+    moments = [plan[i].seed.experience for i in members]
+    first = skills.verify(
+      tools,
+      [plan[i].seed for i in members],
+      [plan[i].answers[0] for i in members],
+    )
+    second = None
+    if form == "question":
+      asked = [plan[i].seed.asked for i in members]
+      second = verifier.recheck_answers(tools, moments, asked)
+    elif by_oracle:
+      moves = [_indices(tools, plan[i].answers) for i in members]
+      if form == skills.PLAN:
+        moves = [_indices(tools, plan[i].answers[0].split()) for i in members]
+        second = verifier.recheck_plans(tools, moments, moves)
+      else:
+        second = verifier.recheck_actions(tools, moments, moves)
+    for j, (i, check) in enumerate(zip(members, first, strict=True)):
+      agree = second is None or second[j]
+      verdicts[i] = check.verdict if agree else "refuted"
+  return verdicts, checked
+
+
+def _indices(tools: Tools, words: Sequence[str]) -> tuple[int, ...]:
+  return tuple(tools.world.actions.index(word) for word in words)

@@ -1,0 +1,269 @@
+"""Collect experience: play imperfect worlds, keep what is new and surprising.
+
+Episodes run side by side on the device; every moment keeps its whole list of
+actions from reset, so that replay comes back to it.
+"""
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+
+from glimo_jax.agent import prompts
+from glimo_jax.agent.llm import LanguageModel
+from glimo_jax.data import tables
+from glimo_jax.types import Experience
+from simulators import rollout
+from simulators.base import LevelPool, World
+
+ACTORS = ("oracle", "random", "mixed")
+_FLOOR = 0.05  # weight of what does not surprise at all
+_SLICE = 256  # prompts scored between two calls of progress
+
+Progress = Callable[[int, int], None]  # (done, of)
+
+
+@dataclasses.dataclass(frozen=True)
+class CollectConfig:
+  """What to play and what to keep.
+
+  Attributes:
+    variants: rules to play under; each level is played under all.
+    split: level pool; only `train` may be learnt from.
+    levels: levels of that pool.
+    depths: chain depths of the levels.
+    episodes: episodes a level and variant.
+    steps: longest episode.
+    actors: share of episodes by actor: oracle, random, mixed.
+    epsilon: share of random actions of the mixed actor.
+    moments: moments kept.
+    surprise_candidates: moments whose surprise the language model measures;
+      the others count as average.
+    chunk: episodes played at once.
+    seed: of everything.
+    trained_on_real: admit the variant `real`, for the arm of that name only.
+  """
+
+  variants: tuple[str, ...] = ("imperfect/swapped(0)",)
+  split: str = "train"
+  levels: int = 64
+  depths: tuple[int, ...] = (0, 1)
+  episodes: int = 2
+  steps: int = 30
+  actors: dict[str, float] = dataclasses.field(
+    default_factory=lambda: {"oracle": 0.2, "random": 0.3, "mixed": 0.5}
+  )
+  epsilon: float = 0.3
+  moments: int = 1024
+  surprise_candidates: int = 256
+  chunk: int = 64
+  seed: int = 0
+  trained_on_real: bool = False
+
+  def __post_init__(self):
+    if "real" in self.variants and not self.trained_on_real:
+      raise ValueError(
+        f"variants {self.variants} hold 'real': only evaluation plays the "
+        "real world; train on imperfect variants"
+      )
+    if self.split != "train":
+      raise ValueError(
+        f"split {self.split!r} is for evaluation: collect from 'train'"
+      )
+    unknown = sorted(set(self.actors) - set(ACTORS))
+    if unknown or not sum(self.actors.values()) > 0:
+      raise ValueError(
+        f"actors {self.actors} must weigh some of {ACTORS}"
+        + (f"; {unknown} are unknown" if unknown else "")
+      )
+    for name in ("levels", "episodes", "steps", "moments", "chunk"):
+      if getattr(self, name) < 1:
+        raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
+
+
+def pool_of(world: World, config: CollectConfig) -> LevelPool:
+  """The levels that a configuration plays; annotation needs the same."""
+  return world.pool(config.split, config.levels, config.depths)
+
+
+def collect(
+  world: World,
+  config: CollectConfig,
+  lm: LanguageModel | None = None,
+  progress: Progress | None = None,
+) -> list[Experience]:
+  """Plays, measures surprise, and keeps what is worth learning from.
+
+  Args:
+    world: the simulator.
+    config: see CollectConfig.
+    lm: the model that is to learn, to measure its surprise; None: none is.
+    progress: called with (episodes played, episodes).
+
+  Returns:
+    At most `config.moments` experiences, ordered by episode and time; the
+    same for the same arguments.
+  """
+  rng = np.random.default_rng(config.seed)
+  moments = _play(world, config, rng, progress)
+  visits = Counter(m.description for m in moments)
+  surprise = _surprise(world, config, lm, moments, rng)
+  spread = float(surprise.max() - surprise.min()) or 1.0
+  weight = (surprise - surprise.min()) / spread + _FLOOR
+  weight /= np.sqrt([visits[m.description] for m in moments])
+  # Largest log-weight + Gumbel: drawn without replacement by weight.
+  order = np.argsort(-(np.log(weight) + rng.gumbel(size=len(moments))))
+  return [
+    dataclasses.replace(
+      moments[i],
+      surprise=float(surprise[i]),
+      visits=visits[moments[i].description],
+    )
+    for i in sorted(order[: config.moments])
+  ]
+
+
+def save(path: str | os.PathLike, experiences: Sequence[Experience]) -> None:
+  """Writes experiences as Parquet; equal experiences give equal bytes."""
+  tables.write(path, experiences, Experience)
+
+
+def load(path: str | os.PathLike) -> list[Experience]:
+  """Reads what `save` wrote.
+
+  Raises:
+    FileNotFoundError: it is not there; says which stage makes it.
+  """
+  return tables.read(path, Experience, "collect")
+
+
+# --- Playing ------------------------------------------------------------------
+
+
+def _play(world, config: CollectConfig, rng, progress) -> list[Experience]:
+  """All moments of all episodes in which an action was taken."""
+  pool = pool_of(world, config)
+  variant, level, _ = (
+    x.ravel()
+    for x in np.indices((len(config.variants), len(pool), config.episodes))
+  )
+  n = len(level)
+  seeds = rng.integers(2**31, size=n).astype(np.int32)
+  share = np.array([config.actors.get(a, 0.0) for a in ACTORS])
+  actors = rng.choice(len(ACTORS), size=n, p=share / share.sum())
+  policies = {
+    "oracle": rollout.oracle_policy(world),
+    "random": rollout.random_policy(world),
+    "mixed": rollout.mixed_policy(world, config.epsilon),
+  }
+  params = [world.params(name) for name in config.variants]
+  key = jax.random.key(config.seed)
+  episodes: list[list[Experience]] = [[] for _ in range(n)]
+  played = 0
+  for a, actor in enumerate(ACTORS):
+    members = np.flatnonzero(actors == a)
+    for at in range(0, len(members), config.chunk):
+      rows = members[at : at + config.chunk]
+      full = np.resize(rows, config.chunk)  # one shape, one compile
+      trajectory = rollout.rollout(
+        world,
+        jax.tree.map(
+          lambda *x: np.stack(x), *(params[v] for v in variant[full])
+        ),
+        pool.take(level[full]),
+        seeds[full],
+        policies[actor],
+        jax.random.fold_in(key, played),
+        config.steps,
+        params_axis=0,
+      )
+      told = _tell(world, trajectory, len(rows))
+      for j, row in enumerate(rows):
+        start = Experience(
+          world=world.name,
+          variant=config.variants[variant[row]],
+          split=config.split,
+          level=int(level[row]),
+          level_hash=f"{int(pool.hashes[level[row]]):016x}",
+          depth=int(pool.depths[level[row]]),
+          seed=int(seeds[row]),
+          actions=(),
+          actor=actor,
+          description="",
+          instruction="",
+          next_action=-1,
+          next_description="",
+          success=False,
+        )
+        episodes[row] = _moments(start, *told[j])
+      played += len(rows)
+      if progress is not None:
+        progress(played, n)
+  return [moment for episode in episodes for moment in episode]
+
+
+def _tell(world, trajectory: rollout.Trajectory, rows: int):
+  """(texts, instructions, actions, success) of each of the first episodes."""
+  obs, actions, lengths, success = jax.device_get(
+    (
+      trajectory.states.obs,
+      trajectory.actions,
+      trajectory.lengths,
+      trajectory.success,
+    )
+  )
+  at = [(j, t) for j in range(rows) for t in range(lengths[j] + 1)]
+  index = tuple(np.array(at).T)
+  flat = jax.tree.map(lambda x: x[index], obs)  # described in one batch
+  texts, goals = world.describe(flat), world.instruction(flat)
+  out = [([], [], actions[j], bool(success[j])) for j in range(rows)]
+  for (j, _), text, goal in zip(at, texts, goals, strict=True):
+    out[j][0].append(text)
+    out[j][1].append(goal)
+  return out
+
+
+def _moments(start: Experience, texts, goals, actions, success):
+  """The moments of one episode, its history with each."""
+  return [
+    dataclasses.replace(
+      start,
+      actions=tuple(int(a) for a in actions[:t]),
+      description=texts[t],
+      instruction=goals[t],
+      next_action=int(actions[t]),
+      next_description=texts[t + 1],
+      success=success,
+    )
+    for t in range(len(texts) - 1)
+  ]
+
+
+# --- Surprise -----------------------------------------------------------------
+
+
+def _surprise(world, config: CollectConfig, lm, moments, rng) -> np.ndarray:
+  """f64[n]: -log p of what was done next among the actions, in nats."""
+  n = len(moments)
+  count = min(n, config.surprise_candidates)
+  if lm is None or not count:
+    return np.zeros(n)
+  chosen = np.sort(rng.choice(n, size=count, replace=False))
+  rules = {v: world.rules(world.params(v)) for v in config.variants}
+  nats = []
+  for at in range(0, count, _SLICE):
+    part = [moments[i] for i in chosen[at : at + _SLICE]]
+    scores = lm.loglik(
+      [prompts.acting(rules[m.variant], m.description) for m in part],
+      [world.actions] * len(part),
+    )
+    for m, logp in zip(part, scores, strict=True):
+      logp = np.asarray(logp, np.float64)
+      total = np.logaddexp.reduce(logp)
+      nats.append(total - logp[m.next_action])
+  out = np.full(n, np.mean(nats))
+  out[chosen] = nats
+  return out

@@ -1,0 +1,79 @@
+"""What became of every planned row, and the proof that none was lost."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from absl import logging
+
+from glimo_jax.types import VERDICTS
+
+
+class Tally:
+  """Counts verdicts by source and kind.
+
+  Args:
+    planned: rows planned, by source; counted apart from the verdicts.
+  """
+
+  def __init__(self, planned: dict[str, int]):
+    self._planned = planned
+    self._tally: Counter[tuple[str, str, str]] = Counter()
+
+  def add(self, source: str, kind: str, verdict: str) -> None:
+    """Counts one settled row."""
+    self._tally[source, kind, verdict] += 1
+
+  def counts(self) -> dict[str, Any]:
+    """{"planned", each verdict, "by_source", "by_kind", "llm_by_kind"}."""
+    return {
+      "planned": sum(self._planned.values()),
+      **self._verdicts(),
+      "by_source": {
+        source: {"planned": n, **self._verdicts(source)}
+        for source, n in self._planned.items()
+      },
+      "by_kind": self._kinds(None),
+      "llm_by_kind": self._kinds("llm"),
+    }
+
+  def _kinds(self, source: str | None) -> dict[str, dict[str, int]]:
+    kinds = {k for s, k, _ in self._tally if source in (None, s)}
+    out = {}
+    for kind in sorted(kinds):
+      verdicts = self._verdicts(source, kind)
+      out[kind] = {"planned": sum(verdicts.values()), **verdicts}
+    return out
+
+  def _verdicts(self, source: str | None = None, kind: str | None = None):
+    chosen = dict.fromkeys(VERDICTS, 0)
+    for (s, k, verdict), n in self._tally.items():
+      if source in (None, s) and kind in (None, k):
+        chosen[verdict] += n
+    return chosen
+
+
+def check(counts: dict[str, Any], row_ids: Sequence[str]) -> None:
+  """Prints planned = sum of the verdicts, for each source and for all.
+
+  Args:
+    counts: what `Tally.counts` gave.
+    row_ids: of the rows kept.
+
+  Raises:
+    RuntimeError: a planned row has no verdict or several, or the rows kept
+      are not the verified ones, each once.
+  """
+  for name, part in {"all": counts, **counts["by_source"]}.items():
+    parts = " + ".join(f"{part[v]} {v}" for v in VERDICTS)
+    logging.info("%s: %d planned = %s", name, part["planned"], parts)
+    if part["planned"] != sum(part[v] for v in VERDICTS):
+      raise RuntimeError(
+        f"{name}: {part['planned']} planned is not {parts}: a row was lost or "
+        "counted twice"
+      )
+  if not len(set(row_ids)) == len(row_ids) == counts["verified"]:
+    raise RuntimeError(
+      f"{len(row_ids)} rows of {len(set(row_ids))} names were kept where "
+      f"{counts['verified']} were verified"
+    )

@@ -1,0 +1,131 @@
+"""An exam: questions about states of held-out levels, balanced by kind."""
+
+import collections
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import numpy as np
+
+from simulators import base, rollout
+
+_EPSILON = 0.3  # share of random actions in the play that leads to the states
+_STATES = 4  # states drawn from each level
+
+
+@dataclasses.dataclass(frozen=True)
+class ExamItem:
+  """One question about one state in words.
+
+  Attributes:
+    description: the world's words for the state.
+    question: what is asked, with its choices and the truth.
+    level: the level's index in its pool.
+  """
+
+  description: str
+  question: base.Question
+  level: int
+
+
+def make(
+  world: base.World,
+  params: Any,
+  pool: base.LevelPool,
+  per_kind: int,
+  seed: int = 0,
+  steps: int = 16,
+) -> list[ExamItem]:
+  """At most `per_kind` questions of each kind, about states met in play.
+
+  The states lie along episodes that are part optimal, part random. Within a
+  kind the truths are balanced as far as the states allow, so that answering
+  without reading stays near chance, and no prompt stands there twice.
+
+  Args:
+    world, params: where the states and the truths come from.
+    pool: levels; of a split that nobody trains on.
+    per_kind: questions of each kind.
+    seed: of play, states and choice.
+    steps: actions of each episode.
+
+  Returns:
+    Items ordered by kind; kinds in the world's order.
+
+  Raises:
+    ValueError: per_kind < 1 or an empty pool.
+  """
+  if per_kind < 1:
+    raise ValueError(f"per_kind {per_kind} must be at least 1")
+  if len(pool) < 1:
+    raise ValueError("the pool is empty: an exam needs at least one level")
+  play_key, ask_key = jax.random.split(jax.random.key(seed))
+  rng = np.random.default_rng(seed)
+  policy = rollout.mixed_policy(world, _EPSILON)
+  seeds = rng.integers(2**31, size=len(pool)).astype(np.int32)
+  trajectory = rollout.rollout(
+    world, params, pool.levels, seeds, policy, play_key, steps
+  )
+  rows, times = _pick(np.asarray(trajectory.valid), rng)
+  questions, obs = jax.device_get(
+    _sample(world, ask_key, params, trajectory.states, rows, times)
+  )
+  texts = world.describe(obs)
+  asked = world.ask(questions, obs, seed)
+  found = collections.defaultdict(list)
+  for row, text, row_questions in zip(rows, texts, asked, strict=True):
+    for question in row_questions:
+      item = ExamItem(text, question, int(row))
+      found[question.kind].append(item)
+  return [
+    item
+    for kind in world.question_kinds
+    for item in _balanced(found[kind], per_kind, rng)
+  ]
+
+
+@functools.partial(jax.jit, static_argnames="world")
+def _sample(world, key, params, states, rows, times):
+  """A question of each kind about states[rows, times], and their obs."""
+  states = jax.tree.map(lambda x: x[rows, times], states)
+  keys = jax.random.split(key, len(rows))
+  sample = jax.vmap(world.sample_questions, in_axes=(0, 0, None))
+  return sample(keys, states, params), states.obs
+
+
+def _pick(
+  valid_NxT: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+  """Rows and times of _STATES moments before the end of each episode.
+
+  An episode of fewer moments repeats some, so that shapes stay the same.
+  """
+  rows = np.repeat(np.arange(len(valid_NxT)), _STATES)
+  times = [
+    np.resize(rng.permutation(np.flatnonzero(valid_T)), _STATES)
+    for valid_T in valid_NxT
+  ]
+  return rows, np.concatenate(times)
+
+
+def _balanced(
+  items: list[ExamItem], count: int, rng: np.random.Generator
+) -> list[ExamItem]:
+  """`count` items by lot, one truth after the other; no prompt twice."""
+  queues = collections.defaultdict(list)
+  seen = set()
+  for i in rng.permutation(len(items)):
+    item = items[i]
+    prompt = (item.description, item.question.text)
+    if prompt not in seen:
+      seen.add(prompt)
+      queues[item.question.answer].append(item)
+  chosen: list[ExamItem] = []
+  order = sorted(queues)
+  rng.shuffle(order)
+  while len(chosen) < count and any(queues.values()):
+    for truth in order:
+      if queues[truth] and len(chosen) < count:
+        chosen.append(queues[truth].pop())
+  return chosen

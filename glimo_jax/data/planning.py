@@ -1,0 +1,153 @@
+"""Plan the rows of a dataset: which tasks, about which moments, once each."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from glimo_jax.agent import skills, verifier
+from glimo_jax.agent.skills import Seed
+from glimo_jax.agent.tools import Tools
+from glimo_jax.types import Experience
+
+_LONGEST_PLAN = 32  # moves; longer ways are not planned
+
+
+@dataclasses.dataclass(frozen=True)
+class Planned:
+  """One row to be: a task and the answers that the tools hold for right.
+
+  Attributes:
+    seed: the task.
+    answers: all right answers by the label source, equally weighted; () where
+      it found none.
+  """
+
+  seed: Seed
+  answers: tuple[str, ...]
+
+
+class Plan:
+  """Rows planned so far; a row that is there already is not planned again.
+
+  Attributes:
+    rows: in order of planning.
+    duplicates: rows left out.
+  """
+
+  def __init__(self):
+    self.rows: list[Planned] = []
+    self.duplicates = 0
+    self._known: set[tuple] = set()
+
+  def add(self, planned: Planned) -> bool:
+    """Whether the row is new, by its messages and answers, and was added."""
+    said = tuple(m["content"] for m in planned.seed.prompt)
+    name = (said, planned.answers)
+    if name in self._known:
+      self.duplicates += 1
+      return False
+    self._known.add(name)
+    self.rows.append(planned)
+    return True
+
+
+def questions(
+  plan: Plan,
+  tools: Tools,
+  experiences: Sequence[Experience],
+  count: int,
+  seed: int,
+) -> None:
+  """Plans up to `count` questions, the kinds as even as the moments allow.
+
+  Each moment gives one question before any gives a second, of the kind that
+  is rarest so far.
+  """
+  if not count:
+    return
+  rng = np.random.default_rng([seed, 1])
+  order = rng.permutation(len(experiences))[:count]
+  moments = [experiences[i] for i in order]
+  left = [list(asked) for asked in tools.ask(moments, seed)]
+  tally: Counter[str] = Counter()
+  answers: Counter[tuple[str, str]] = Counter()
+  while tally.total() < count and any(left):
+    for moment, asked in zip(moments, left, strict=True):
+      if not asked or tally.total() >= count:
+        continue
+      rarest = min(asked, key=lambda a: _told(a, tally, answers))
+      asked.remove(rarest)
+      row = skills.question(tools, moment, rarest)
+      if plan.add(Planned(row, (rarest.question.answer,))):
+        tally[rarest.question.kind] += 1
+        answers[rarest.question.kind, rarest.question.answer] += 1
+
+
+def next_actions(
+  plan: Plan,
+  tools: Tools,
+  experiences: Sequence[Experience],
+  count: int,
+  seed: int,
+) -> None:
+  """Plans up to `count` next actions with a right answer; others on the way.
+
+  The right answers are all actions of least cost.
+  """
+  rng = np.random.default_rng([seed, 2])
+  order = rng.permutation(len(experiences))
+  found = 0
+  for at in range(0, len(order), max(1, count)):
+    moments = [experiences[i] for i in order[at : at + count]]
+    for moment, cost in zip(moments, tools.costs(moments), strict=True):
+      if found >= count:
+        return
+      best = verifier.best_actions(cost)
+      words = tuple(tools.world.actions[a] for a in best)
+      new = plan.add(Planned(skills.next_action(tools, moment), words))
+      found += new and bool(words)
+
+
+def plans(
+  plan: Plan,
+  tools: Tools,
+  experiences: Sequence[Experience],
+  count: int,
+  seed: int,
+) -> None:
+  """Plans up to `count` whole ways to the goal, by steps of least cost."""
+  rng = np.random.default_rng([seed, 3])
+  chosen = [experiences[i] for i in rng.permutation(len(experiences))[:count]]
+  moves: list[tuple[int, ...]] = [() for _ in chosen]
+  going = list(range(len(chosen)))
+  arrived: set[int] = set()
+  for _ in range(_LONGEST_PLAN):
+    here = [_after(chosen[i], moves[i]) for i in going]
+    costs = tools.costs(here)
+    best = {
+      i: verifier.best_actions(c)[:1] for i, c in zip(going, costs, strict=True)
+    }
+    going = [i for i in going if best[i]]  # elsewhere no way is known
+    if not going:
+      break
+    for i in going:
+      moves[i] += best[i]
+    after = tools.simulate([_after(chosen[i], moves[i]) for i in going])
+    arrived |= {i for i, ok in zip(going, after.success, strict=True) if ok}
+    going = [i for i in going if i not in arrived]
+  for i, moment in enumerate(chosen):
+    words = " ".join(tools.world.actions[a] for a in moves[i])
+    answers = (words,) if i in arrived else ()
+    plan.add(Planned(skills.plan(tools, moment), answers))
+
+
+def _told(asked, tally, answers) -> tuple[int, int]:
+  """How often this kind, and this answer to it, are planned already."""
+  q = asked.question
+  return tally[q.kind], answers[q.kind, q.answer]
+
+
+def _after(moment: Experience, moves: tuple[int, ...]) -> Experience:
+  return dataclasses.replace(moment, actions=(*moment.actions, *moves))

@@ -1,0 +1,272 @@
+"""The arms of a run, and how the base is given its best chance."""
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from glimo_jax.agent import llm
+from glimo_jax.data.exam import ExamItem
+from glimo_jax.evaluate import acting, answering, policies, scoring, stats
+
+# Ways to ask the same model; the best of them on `val` is the base.
+CANDIDATES = ("plain", "few_shot", "retrieval", "prior_calibrated", "sampled")
+Progress = Callable[[str, int, int], Any]  # arm, episodes ended, episodes
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig:
+  """How much is measured; every number costs time in proportion.
+
+  Attributes:
+    episodes: levels of `test` that every arm plays.
+    val_episodes: levels of `val` on which the base's arm is chosen.
+    per_kind: questions of each kind, on `test`.
+    val_per_kind: questions of each kind on which the base's arm is chosen.
+    depths: chain depths of `test` and `val`.
+    ood_episodes: levels of each out-of-distribution split; 0 leaves them out.
+    language_tokens: tokens of each held-out text.
+    max_steps: actions after which an episode is truncated.
+    temperature: of the `sampled` arm.
+    shots: solved cases before a prompt of the `few_shot` arm.
+    seed: of every draw.
+    arms: those of CANDIDATES that the base may choose from.
+  """
+
+  episodes: int = 128
+  val_episodes: int = 24
+  per_kind: int = 16
+  val_per_kind: int = 4
+  depths: tuple[int, ...] = (0, 1)
+  ood_episodes: int = 32
+  language_tokens: int = 16384
+  max_steps: int = 30
+  temperature: float = 0.7
+  shots: int = 4
+  seed: int = 0
+  arms: tuple[str, ...] = CANDIDATES
+
+  def __post_init__(self):
+    least = {
+      "episodes": 2, "val_episodes": 2, "per_kind": 1, "val_per_kind": 1,
+      "ood_episodes": 0, "language_tokens": 256, "max_steps": 1, "shots": 1,
+      "seed": 0,
+    }  # fmt: skip
+    for name, low in least.items():
+      value = getattr(self, name)
+      if value < low:
+        raise ValueError(
+          f"evaluate.{name} {value} must be at least {low}: raise it"
+        )
+    if self.temperature <= 0:
+      raise ValueError(
+        f"evaluate.temperature {self.temperature} must be positive: the "
+        "'plain' arm is the one without sampling"
+      )
+    if not self.depths or min(self.depths) < 0:
+      raise ValueError(
+        f"evaluate.depths {self.depths} must name depths from 0 up, e.g. (0, 1)"
+      )
+    if not self.arms or len(set(self.arms)) != len(self.arms):
+      raise ValueError(
+        f"evaluate.arms {self.arms} must name each arm once, e.g. ('plain',)"
+      )
+    for arm in self.arms:
+      _check(arm)
+
+
+@dataclasses.dataclass(frozen=True)
+class Help:
+  """Solved cases that a prompt may hold, from verified training rows.
+
+  Attributes:
+    shots: (user turn, answer) of a few fixed cases.
+    retrieve: gives the cases nearest to each of a list of user turns.
+  """
+
+  shots: tuple[scoring.Shot, ...] = ()
+  retrieve: scoring.Retrieve | None = None
+
+  def check(self, arms: Sequence[str]) -> None:
+    """Raises ValueError where an arm lacks what it needs."""
+    if "few_shot" in arms and not self.shots:
+      raise ValueError("arm 'few_shot' needs shots: give some or drop it")
+    if "retrieval" in arms and self.retrieve is None:
+      raise ValueError("arm 'retrieval' needs a memory: give one or drop it")
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+  """The base's arm and what every candidate reached on `val`.
+
+  Attributes:
+    arm: the best one; the earlier one of equals.
+    val: candidate -> success or accuracy.
+  """
+
+  arm: str
+  val: dict[str, stats.Interval]
+
+  def as_dict(self) -> dict[str, Any]:
+    """JSON-able."""
+    val = {arm: interval.as_dict() for arm, interval in self.val.items()}
+    return {"arm": self.arm, "val": val}
+
+  @classmethod
+  def from_dict(cls, values: dict[str, Any]) -> "Choice":
+    """The inverse of `as_dict`."""
+    val = {arm: stats.Interval(**row) for arm, row in values["val"].items()}
+    return cls(values["arm"], val)
+
+
+def policy(
+  arm: str,
+  lm: llm.LanguageModel,
+  text_world,
+  help_: Help,
+  memo: scoring.Memo,
+  *,
+  temperature: float = 1.0,
+  seed: int = 0,
+) -> acting.Policy:
+  """The policy that asks `lm` in the way of `arm`, one of CANDIDATES."""
+  _check(arm)
+  help_.check([arm])
+  asked = policies.LanguagePolicy(
+    lm,
+    text_world.preamble,
+    text_world.actions,
+    shots=help_.shots if arm == "few_shot" else (),
+    retrieve=help_.retrieve if arm == "retrieval" else None,
+    prior=arm == "prior_calibrated",
+    memo=memo,
+  )
+  if arm == "sampled":
+    return policies.SampledPolicy(asked, temperature, seed)
+  return asked
+
+
+def answers(
+  arm: str,
+  lm: llm.LanguageModel,
+  preamble: str,
+  items: Sequence[ExamItem],
+  help_: Help,
+  memo: scoring.Memo,
+  *,
+  seed: int = 0,
+) -> list[answering.Answer]:
+  """What `lm` answers, asked in the way of `arm` (`sampled` is `plain`)."""
+  _check(arm)
+  help_.check([arm])
+  return answering.answer(
+    lm,
+    preamble,
+    items,
+    shots=help_.shots if arm == "few_shot" else (),
+    retrieve=help_.retrieve if arm == "retrieval" else None,
+    prior=arm == "prior_calibrated",
+    memo=memo,
+    seed=seed,
+  )
+
+
+def choose_acting(
+  config: EvaluateConfig,
+  lm: llm.LanguageModel,
+  text_world,
+  indices: Sequence[int],
+  help_: Help,
+  memo: scoring.Memo,
+  progress: Progress | None = None,
+) -> Choice:
+  """Plays the `val` levels in every candidate arm; the best one is the base."""
+  help_.check(config.arms)
+  val = {}
+  for arm in config.arms:
+    asked = policy(
+      arm, lm, text_world, help_, memo,
+      temperature=config.temperature, seed=config.seed,
+    )  # fmt: skip
+    run = _play(config, arm, asked, text_world, indices, True, progress)
+    val[arm] = stats.wilson(sum(e.success for e in run), len(run))
+  return Choice(_best(val), val)
+
+
+def choose_answering(
+  config: EvaluateConfig,
+  lm: llm.LanguageModel,
+  preamble: str,
+  items: Sequence[ExamItem],
+  help_: Help,
+  memo: scoring.Memo,
+) -> Choice:
+  """Answers the `val` exam in every candidate arm; the best one is the base."""
+  arms = [arm for arm in config.arms if arm != "sampled"] or ["plain"]
+  help_.check(arms)
+  val = {}
+  for arm in arms:
+    run = answers(arm, lm, preamble, items, help_, memo, seed=config.seed)
+    val[arm] = stats.wilson(sum(a.correct for a in run), len(run))
+  return Choice(_best(val), val)
+
+
+def act(
+  config: EvaluateConfig,
+  base: llm.LanguageModel,
+  tuned: llm.LanguageModel,
+  base_arm: str,
+  text_world,
+  indices: Sequence[int],
+  help_: Help,
+  memo: scoring.Memo,
+  progress: Progress | None = None,
+) -> dict[str, list[acting.Episode]]:
+  """Plays the same levels in every arm, all by the untried-action rule.
+
+  Returns:
+    Episodes by arm: random, oracle, base (asked in the way of `base_arm`) and
+    tuned (asked plainly); `base_greedy` and `tuned_greedy` are the last two
+    without the rule.
+  """
+  base_policy = policy(
+    base_arm, base, text_world, help_, memo,
+    temperature=config.temperature, seed=config.seed,
+  )  # fmt: skip
+  tuned_policy = policy("plain", tuned, text_world, help_, memo)
+  actions = len(text_world.actions)
+  plan = {
+    "random": (policies.RandomPolicy(actions, config.seed), True),
+    "oracle": (policies.OraclePolicy(text_world), True),
+    "base": (base_policy, True),
+    "tuned": (tuned_policy, True),
+    "base_greedy": (base_policy, False),
+    "tuned_greedy": (tuned_policy, False),
+  }
+  return {
+    arm: _play(config, arm, asked, text_world, indices, untried, progress)
+    for arm, (asked, untried) in plan.items()
+  }
+
+
+def _play(config, arm, asked, text_world, indices, untried, progress):
+  return acting.play(
+    asked,
+    text_world,
+    indices,
+    untried=untried,
+    seed=config.seed,
+    max_steps=config.max_steps,
+    progress=progress and (lambda done, n: progress(arm, done, n)),
+  )
+
+
+def _best(val: dict[str, stats.Interval]) -> str:
+  return max(val, key=lambda arm: val[arm].mean)
+
+
+def _check(arm: str) -> None:
+  if arm not in CANDIDATES:
+    near = difflib.get_close_matches(arm, CANDIDATES, 1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ValueError(f"no arm {arm!r}: {hint}known are {', '.join(CANDIDATES)}")

@@ -1,0 +1,67 @@
+"""Bars and curves as SVG, drawn by hand: no library, no script."""
+
+import html
+from collections.abc import Mapping, Sequence
+
+
+def bars(rows: Sequence[tuple[str, Mapping | None, str]]) -> str:
+  """Horizontal bars of shares in 0..1 with their intervals.
+
+  Args:
+    rows: (label, {"mean", "lo", "hi", "n"} or None, CSS class).
+  """
+  width, left, height = 360, 120, 20
+  out = []
+  for i, (label, interval, css) in enumerate(rows):
+    if interval is None:
+      continue
+    y = i * height
+    mean, lo, hi = (interval[key] or 0.0 for key in ("mean", "lo", "hi"))
+    middle = y + height / 2 - 2
+    out.append(
+      f'<text x="0" y="{y + 13}">{html.escape(label)}</text>'
+      f'<rect class="{html.escape(css)}" x="{left}" y="{y + 2}" '
+      f'width="{width * mean:.1f}" height="{height - 8}"/>'
+      f'<line x1="{left + width * lo:.1f}" x2="{left + width * hi:.1f}" '
+      f'y1="{middle}" y2="{middle}" stroke="#111"/>'
+      f'<text x="{left + width + 10}" y="{y + 13}">{mean:.2f} '
+      f"(n {interval['n']})</text>"
+    )
+  size = f'width="{left + width + 110}" height="{len(rows) * height}"'
+  return f'<svg class="bars" {size} role="img">{"".join(out)}</svg>'
+
+
+def curve(
+  points: Sequence[tuple[int, float]], starts: Sequence[tuple[int, str]]
+) -> str:
+  """A line through (step, value), with 0 in sight.
+
+  Args:
+    points: at least one, by step.
+    starts: (first step, name) of each stage, marked on the axis.
+  """
+  width, height, left = 640, 140, 60
+  steps, values = zip(*points, strict=True)
+  x0, x1, y0, y1 = min(steps), max(steps), min(0, *values), max(values)
+  span_x, span_y = (x1 - x0) or 1, (y1 - y0) or 1
+
+  def at(step, value):
+    x = left + (step - x0) / span_x * width
+    return f"{x:.1f},{10 + (1 - (value - y0) / span_y) * height:.1f}"
+
+  line = " ".join(at(*point) for point in points)
+  marks = "".join(
+    f'<line x1="{at(step, 0).split(",")[0]}" x2="{at(step, 0).split(",")[0]}" '
+    f'y1="10" y2="{10 + height}" stroke="#ccc"/><text '
+    f'x="{at(step, 0).split(",")[0]}" y="{height + 26}">{html.escape(stage)} '
+    f"{step}</text>"
+    for step, stage in starts
+  )
+  return (
+    f'<svg width="{left + width + 60}" height="{height + 34}" role="img">'
+    f"{marks}"
+    f'<text x="0" y="16">{y1:.3g}</text>'
+    f'<text x="0" y="{10 + height}">{y0:.3g}</text>'
+    f'<text x="{left + width + 4}" y="{height + 26}">{x1}</text>'
+    f'<polyline points="{line}" fill="none" stroke="#1f5fbf"/></svg>'
+  )

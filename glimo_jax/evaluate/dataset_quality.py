@@ -1,0 +1,153 @@
+"""How varied a set of rows is: words, sentences, meanings and states."""
+
+import collections
+import dataclasses
+import math
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+
+def distinct_n(texts: Sequence[str], n: int, budget: int) -> float:
+  """Distinct n-grams over all n-grams in the first `budget` words.
+
+  (Li et al. 2016, section 5.2, https://arxiv.org/abs/1510.03055.) The share
+  falls with the length of what is read, so sets are compared at one budget.
+  No n-gram crosses from one text into the next.
+
+  Raises:
+    ValueError: the texts hold fewer words than the budget, or no n-gram.
+  """
+  left, grams = budget, []
+  for text in texts:
+    words = text.split()[:left]
+    left -= len(words)
+    grams += _ngrams(words, n)
+  if left > 0:
+    raise ValueError(
+      f"the texts have {budget - left} words, fewer than the budget {budget}: "
+      "lower the budget for all sets that are compared"
+    )
+  if not grams:
+    raise ValueError(f"no text has {n} words: lower n")
+  return len(set(grams)) / len(grams)
+
+
+def self_bleu(
+  texts: Sequence[str], sample: int = 200, n: int = 4, seed: int = 0
+) -> float:
+  """Mean BLEU-n of each sampled text against the others; 1: all alike.
+
+  (Zhu et al. 2018, "Texygen", https://arxiv.org/abs/1802.01886.) BLEU as
+  Papineni et al. 2002 define it, with zero counts above unigrams replaced by
+  half a count. Texts of fewer than n words use the orders they have.
+
+  Raises:
+    ValueError: fewer than two texts that hold a word.
+  """
+  words = [text.split() for text in texts if text.split()]
+  if len(words) < 2:
+    raise ValueError(f"self-BLEU of {len(words)} texts: give at least 2")
+  rng = np.random.default_rng(seed)
+  chosen = rng.permutation(len(words))[:sample]
+  words = [words[i] for i in chosen]
+  counts = [
+    [collections.Counter(_ngrams(w, order)) for order in range(1, n + 1)]
+    for w in words
+  ]
+  best = [_two_largest(row[order] for row in counts) for order in range(n)]
+  lengths = [len(w) for w in words]
+  return float(
+    np.mean([_bleu(i, counts, best, lengths) for i in range(len(words))])
+  )
+
+
+def _two_largest(rows) -> dict[tuple, tuple[int, int, int]]:
+  """n-gram -> (largest count, which text has it, second largest)."""
+  best: dict[tuple, tuple[int, int, int]] = {}
+  for i, row in enumerate(rows):
+    for gram, count in row.items():
+      top, who, second = best.get(gram, (0, -1, 0))
+      if count > top:
+        best[gram] = (count, i, top)
+      elif count > second:
+        best[gram] = (top, who, count)
+  return best
+
+
+def _bleu(i: int, counts, best, lengths) -> float:
+  """BLEU of text i against all others."""
+  logs = []
+  for order, row in enumerate(counts[i]):
+    total = sum(row.values())
+    if not total:
+      continue
+    hits = 0
+    for gram, count in row.items():
+      top, who, second = best[order][gram]
+      hits += min(count, second if who == i else top)
+    if not hits and order == 0:
+      return 0.0
+    logs.append(math.log((hits or 0.5) / total))
+  others = [length for j, length in enumerate(lengths) if j != i]
+  closest = min(others, key=lambda other: (abs(other - lengths[i]), other))
+  brevity = min(0.0, 1 - closest / lengths[i])
+  return math.exp(sum(logs) / len(logs) + brevity)
+
+
+def vendi(embeddings: np.ndarray) -> float:
+  """The effective number of different meanings, between 1 and n.
+
+  exp(-sum lambda ln lambda) over the eigenvalues of K / n, K the cosine
+  similarities (Friedman & Dieng 2023, definition 3.1,
+  https://arxiv.org/abs/2210.02410).
+
+  Args:
+    embeddings: f[n, D], unit rows.
+
+  Raises:
+    ValueError: no rows, or rows that are not unit.
+  """
+  x = np.asarray(embeddings, np.float64)
+  if x.ndim != 2 or not len(x):
+    raise ValueError(f"embeddings of shape {x.shape} are not [n > 0, D]")
+  if not np.allclose(np.linalg.norm(x, axis=1), 1, atol=1e-3):
+    raise ValueError("embeddings must be unit rows: divide by their norms")
+  # K / n and the D x D matrix share their nonzero eigenvalues.
+  small = x.T @ x if x.shape[1] < len(x) else x @ x.T
+  values = np.linalg.eigvalsh(small / len(x))
+  values = values[values > 1e-12]
+  return float(np.exp(-(values * np.log(values)).sum()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Coverage:
+  """How much of the state space a set of rows has seen.
+
+  Attributes:
+    rows: how many rows.
+    distinct: different states among them.
+    unseen: chance that the next row shows a new state, the share of states
+      seen once (Good 1953, Biometrika 40:237-264).
+  """
+
+  rows: int
+  distinct: int
+  unseen: float
+
+
+def state_coverage(states: Sequence[Hashable]) -> Coverage:
+  """Coverage by rows, each with its state (a description, say).
+
+  Raises:
+    ValueError: no rows.
+  """
+  if not len(states):
+    raise ValueError("coverage of no rows: give at least one")
+  counts = collections.Counter(states)
+  once = sum(count == 1 for count in counts.values())
+  return Coverage(len(states), len(counts), once / len(states))
+
+
+def _ngrams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:
+  return [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]

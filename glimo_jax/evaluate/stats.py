@@ -1,0 +1,246 @@
+"""Intervals: which differences are larger than the luck of the draw.
+
+Measurements are arrays whose last axis is the unit that is drawn afresh when
+an experiment is repeated (a level, a window of text), and whose first axis,
+where there is one, is the training seed. Every interval here is two-sided.
+"""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Sequence
+
+import numpy as np
+
+LEVEL = 0.95  # coverage of every interval that is reported
+RESAMPLES = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+  """An estimate with its confidence interval.
+
+  Attributes:
+    mean: the estimate.
+    lo, hi: the interval; nan where it cannot be told.
+    n: units (levels, windows, questions) it rests on.
+  """
+
+  mean: float
+  lo: float
+  hi: float
+  n: int
+
+  def as_dict(self) -> dict[str, float | int | None]:
+    """JSON-able: nan becomes None."""
+    return {
+      key: None if math.isnan(value) else value
+      for key, value in dataclasses.asdict(self).items()
+    }
+
+  def __str__(self) -> str:
+    if math.isnan(self.mean):
+      return "-"
+    if math.isnan(self.lo):
+      return f"{self.mean:.3f}"
+    return f"{self.mean:.3f} [{self.lo:.3f}, {self.hi:.3f}]"
+
+
+def wilson(successes: int, n: int, level: float = LEVEL) -> Interval:
+  """The score interval of a proportion (Wilson 1927, JASA 22:209-212).
+
+  Unlike the normal approximation it neither collapses at 0 and n nor leaves
+  [0, 1].
+
+  Raises:
+    ValueError: n < 1 or successes outside 0..n.
+  """
+  if n < 1:
+    raise ValueError(f"n {n} must be at least 1: nothing was measured")
+  if not 0 <= successes <= n:
+    raise ValueError(f"{successes} successes must lie in 0..{n}")
+  z = statistics.NormalDist().inv_cdf((1 + level) / 2)
+  p = successes / n
+  centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+  half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n * n))
+  # At the ends the interval is closed exactly, whatever rounding says.
+  lo = 0.0 if successes == 0 else centre - half
+  hi = 1.0 if successes == n else centre + half
+  return Interval(p, lo, hi, n)
+
+
+def bootstrap(
+  values,
+  clusters: Sequence | None = None,
+  *,
+  resamples: int = RESAMPLES,
+  seed: int = 0,
+  level: float = LEVEL,
+) -> Interval:
+  """The mean of one arm; percentile interval.
+
+  Args:
+    values: f[N], or f[S, N] with a row for each training seed.
+    clusters: N labels; units of one label are drawn together (the questions
+      about one level). None: every unit is its own cluster.
+
+  Raises:
+    ValueError: fewer than two clusters, unequal lengths, or a nan.
+  """
+  (values_SxN,) = _aligned(values)
+  draws = _Draws(values_SxN, clusters, resamples, seed)
+  return _interval(values_SxN.mean(), draws.means(values_SxN), draws.n, level)
+
+
+def paired(
+  a,
+  b,
+  clusters: Sequence | None = None,
+  *,
+  resamples: int = RESAMPLES,
+  seed: int = 0,
+  level: float = LEVEL,
+) -> Interval:
+  """mean(a) - mean(b) on the same units; units and seeds redrawn together.
+
+  Args:
+    a, b: f[N] or f[S, N] over the same N units in the same order. An arm
+      without training seeds (base, random, oracle) is one row and meets every
+      seed of the other.
+
+  Raises:
+    ValueError: as `bootstrap`, or arms of unlike shape.
+  """
+  a_SxN, b_SxN = _aligned(a, b)
+  draws = _Draws(a_SxN, clusters, resamples, seed)
+  difference = draws.means(a_SxN) - draws.means(b_SxN)
+  return _interval(a_SxN.mean() - b_SxN.mean(), difference, draws.n, level)
+
+
+def normalised(
+  tuned,
+  random,
+  oracle,
+  clusters: Sequence | None = None,
+  *,
+  resamples: int = RESAMPLES,
+  seed: int = 0,
+  level: float = LEVEL,
+) -> Interval:
+  """(tuned - random) / (oracle - random): 0 is chance, 1 is perfect play.
+
+  All three arms are redrawn together. Where the oracle is no better than
+  chance there is nothing to normalise by: the estimate is nan. Where that is
+  so in some redraws only, the interval's ends are nan.
+
+  Raises:
+    ValueError: as `paired`.
+  """
+  arms = _aligned(tuned, random, oracle)
+  draws = _Draws(arms[0], clusters, resamples, seed)
+  t, r, o = (arm.mean() for arm in arms)
+  t_R, r_R, o_R = (draws.means(arm) for arm in arms)
+  if not o > r:
+    return Interval(math.nan, math.nan, math.nan, draws.n)
+  with np.errstate(divide="ignore", invalid="ignore"):
+    shares = np.where(o_R > r_R, (t_R - r_R) / (o_R - r_R), np.nan)
+  return _interval((t - r) / (o - r), shares, draws.n, level)
+
+
+def ratio(
+  numerator,
+  denominator,
+  *,
+  resamples: int = RESAMPLES,
+  seed: int = 0,
+  level: float = LEVEL,
+) -> Interval:
+  """sum(numerator) / sum(denominator) over the same units, redrawn together.
+
+  Raises:
+    ValueError: as `paired`, or a denominator that is not positive.
+  """
+  num_SxN, den_SxN = _aligned(numerator, denominator)
+  if not (den_SxN > 0).all():
+    raise ValueError("ratio needs a positive denominator on every unit")
+  draws = _Draws(num_SxN, None, resamples, seed)
+  shares = draws.means(num_SxN) / draws.means(den_SxN)
+  return _interval(num_SxN.mean() / den_SxN.mean(), shares, draws.n, level)
+
+
+def pass_hat_k(successes: Sequence[int], trials: int, k: int) -> float:
+  """pass^k: the chance that k trials of a level *all* succeed, over levels.
+
+  The unbiased estimate C(c, k) / C(n, k) for c successes in n trials, averaged
+  over levels (tau-bench, arXiv 2406.12045, section 3).
+
+  Raises:
+    ValueError: no level, k outside 1..trials, or successes outside 0..trials.
+  """
+  if not 1 <= k <= trials:
+    raise ValueError(f"k {k} must lie in 1..{trials}, the trials of a level")
+  if not len(successes):
+    raise ValueError("pass^k needs at least one level, got none")
+  if min(successes) < 0 or max(successes) > trials:
+    raise ValueError(f"successes {list(successes)} must lie in 0..{trials}")
+  every = math.comb(trials, k)
+  return float(np.mean([math.comb(int(c), k) / every for c in successes]))
+
+
+def _aligned(*arms) -> list[np.ndarray]:
+  """Each arm as f64[S, N], one row repeated where others have S."""
+  rows = [np.atleast_2d(np.asarray(arm, np.float64)) for arm in arms]
+  seeds = max(len(row) for row in rows)
+  for row in rows:
+    if row.ndim != 2 or row.shape[1] != rows[0].shape[1]:
+      raise ValueError(
+        f"arms of shapes {[r.shape for r in rows]} are not paired: measure "
+        "them on the same units, as [units] or [seeds, units]"
+      )
+    if len(row) not in (1, seeds):
+      raise ValueError(f"{len(row)} seeds against {seeds}: give one or all")
+    if np.isnan(row).any():
+      raise ValueError("a measurement is nan: count it as a failure instead")
+  return [np.broadcast_to(row, (seeds, row.shape[1])) for row in rows]
+
+
+class _Draws:
+  """Redraws of seeds and clusters, shared by the arms of one comparison."""
+
+  def __init__(self, values_SxN, clusters, resamples, seed):
+    seeds, n = values_SxN.shape
+    labels = np.arange(n) if clusters is None else np.asarray(clusters)
+    if len(labels) != n:
+      raise ValueError(f"{len(labels)} cluster labels for {n} units")
+    names, self.label_N = np.unique(labels, return_inverse=True)
+    if len(names) < 2:
+      raise ValueError(
+        f"{len(names)} independent units cannot bear an interval: measure at "
+        "least 2"
+      )
+    self.n = n
+    rng = np.random.default_rng(seed)
+    self.cluster_RxC = _multinomial(rng, len(names), resamples)
+    self.seed_RxS = _multinomial(rng, seeds, resamples)
+
+  def means(self, values_SxN: np.ndarray) -> np.ndarray:
+    """f64[R]: the mean over units and seeds under each redraw."""
+    clusters = self.cluster_RxC.shape[1]
+    sums_SxC = np.stack(
+      [np.bincount(self.label_N, row, clusters) for row in values_SxN]
+    )
+    sizes_C = np.bincount(self.label_N, minlength=clusters)
+    by_seed_RxS = self.cluster_RxC @ sums_SxC.T
+    units_R = self.cluster_RxC @ sizes_C
+    total_R = (by_seed_RxS * self.seed_RxS).sum(1)
+    return total_R / (units_R * self.seed_RxS.sum(1))
+
+
+def _multinomial(rng, n: int, resamples: int) -> np.ndarray:
+  """f64[R, n]: how often each of n units is drawn in n draws."""
+  return rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float)
+
+
+def _interval(mean, redraws_R, n, level) -> Interval:
+  lo, hi = np.quantile(redraws_R, [(1 - level) / 2, (1 + level) / 2])
+  return Interval(float(mean), float(lo), float(hi), int(n))

@@ -1,0 +1,295 @@
+"""The decoder-only transformer, its layers stacked and scanned.
+
+Params: {"embed": [V, D], "layers": {name: [n, ...]}, "norm": [D]} and, where
+the output matrix is not the embedding's, "head": [V, D]. Axes in names as in
+`layers`.
+"""
+
+import functools
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from glimo_jax.models.layers import (
+  Block,
+  DecoderConfig,
+  RopeScaling,
+  attention_mask,
+  rms_norm,
+  rotary,
+)
+
+__all__ = ["DecoderConfig", "RopeScaling"]  # and all defined here
+
+Array = jax.Array
+PyTree = Any
+
+
+@flax.struct.dataclass
+class Prefix:
+  """Keys and values of one text that all rows of a batch begin with.
+
+  Attributes:
+    k, v: [layers, P, K, H]; columns from `length` on are padding.
+    length: i32[], where the positions of what follows start.
+  """
+
+  k: Array
+  v: Array
+  length: Array
+
+
+@flax.struct.dataclass
+class Cache:
+  """Keys and values of a batch that is being continued: [layers, B, K, S, H]"""
+
+  k: Array
+  v: Array
+
+
+def init(key: Array, config: DecoderConfig, dtype=jnp.float32) -> PyTree:
+  """Random params, for tests and for training from nothing."""
+  layer_key, embed_key, head_key = jax.random.split(key, 3)
+  x = jnp.zeros((1, 1, config.dim))
+  rope = rotary(config, jnp.zeros((1, 1), jnp.int32))
+  mask = jnp.ones((1, 1, 1), bool)
+
+  def layer(key):
+    return Block(config).init(key, x, rope, mask)["params"]
+
+  shape = (config.vocab_size, config.dim)
+  params = {
+    "embed": 0.02 * jax.random.normal(embed_key, shape),
+    "layers": jax.vmap(layer)(jax.random.split(layer_key, config.layers)),
+    "norm": jnp.ones(config.dim),
+  }
+  if not config.tied:
+    params["head"] = 0.02 * jax.random.normal(head_key, shape)
+  return jax.tree.map(lambda p: p.astype(dtype), params)
+
+
+def param_specs(config: DecoderConfig) -> PyTree:
+  """Logical axes of each array of params, for `mesh.spec`."""
+  into = {"q": "heads", "k": "heads", "v": "heads", "gate": "mlp", "up": "mlp"}
+  layers = {name: ("layers", "embed", axis) for name, axis in into.items()}
+  layers |= {"o": ("layers", "heads", "embed")}
+  layers |= {"down": ("layers", "mlp", "embed")}
+  layers |= {"attn_norm": ("layers", None), "mlp_norm": ("layers", None)}
+  specs = {"embed": ("vocab", "embed"), "layers": layers, "norm": (None,)}
+  return specs if config.tied else specs | {"head": ("vocab", "embed")}
+
+
+def head(params: PyTree) -> Array:
+  """[V, D]: the output matrix, which may be the embedding's."""
+  return params.get("head", params["embed"])
+
+
+def logits(params: PyTree, config: DecoderConfig, hidden: Array) -> Array:
+  """f32[..., V] of `hidden` [..., D], the state after the final norm."""
+  del config
+  w = head(params)
+  return jnp.einsum(
+    "...d,vd->...v",
+    hidden.astype(w.dtype),
+    w,
+    preferred_element_type=jnp.float32,
+  )
+
+
+def _layers(
+  config, params, x, rope, mask, span, *, adapter=None, prefix=None, remat=False
+):
+  """x after layers span = (start, stop), and their stacked k, v."""
+  start, stop = span
+  block = Block(config)
+  scale = adapter.scale if adapter else 1.0
+  take = functools.partial(jax.tree.map, lambda p: p[start:stop])
+  xs = (
+    params["layers"]
+    if stop - start == config.layers
+    else take(params["layers"]),
+    adapter.weights if adapter else None,
+    take((prefix.k, prefix.v)) if prefix else None,
+  )
+
+  def body(x, xs):
+    layer, low, past = xs
+    x, k, v = block.apply(
+      {"params": layer}, x, rope, mask, adapter=low, scale=scale, prefix=past
+    )
+    return x, (k, v)
+
+  return jax.lax.scan(jax.checkpoint(body) if remat else body, x, xs)
+
+
+def _forward(
+  config, params, tokens, positions, mask, adapter, prefix, remat=False
+):
+  """The residual stream after all layers, and k, v [layers, B, K, T, H]."""
+  rope = rotary(config, positions)
+  run = functools.partial(
+    _layers, config, params, rope=rope, mask=mask, prefix=prefix, remat=remat
+  )
+  x = params["embed"][tokens]
+  if adapter is None:
+    return run(x, span=(0, config.layers))
+  first = adapter.first_layer
+  if first == 0:
+    return run(x, span=(0, config.layers), adapter=adapter)
+  x, (k0, v0) = run(x, span=(0, first))
+  x, (k1, v1) = run(x, span=(first, config.layers), adapter=adapter)
+  return x, (jnp.concatenate([k0, k1]), jnp.concatenate([v0, v1]))
+
+
+def _final(config, params, x):
+  return rms_norm(x, params["norm"], config.norm_eps).astype(jnp.float32)
+
+
+def hidden_states(
+  config: DecoderConfig,
+  params: PyTree,
+  tokens: Array,
+  positions: Array,
+  segment_ids: Array,
+  *,
+  adapter: PyTree | None = None,
+  prefix: Prefix | None = None,
+  remat: bool = False,
+) -> Array:
+  """f32[B, T, D]: states after the final norm.
+
+  Args:
+    config: sizes.
+    params: weights, in the dtype to compute in.
+    tokens: i32[B, T].
+    positions: i32[B, T], rotary; behind a prefix they start at its length.
+    segment_ids: i32[B, T]; 0 is seen by all later segments, -1 is padding.
+    adapter: `lora.Adapter`, or None for the base model.
+    prefix: what all rows begin with.
+    remat: recompute activations in the backward pass: far less memory.
+  """
+  mask = attention_mask(segment_ids, prefix)
+  x, _ = _forward(
+    config, params, tokens, positions, mask, adapter, prefix, remat
+  )
+  return _final(config, params, x)
+
+
+def hidden_pair(
+  config: DecoderConfig,
+  params: PyTree,
+  adapter: PyTree,
+  tokens: Array,
+  positions: Array,
+  segment_ids: Array,
+  *,
+  remat: bool = False,
+) -> tuple[Array, Array]:
+  """States of the policy (with adapter) and of the reference (without).
+
+  The layers below the adapter's first are computed once. Gradients reach the
+  adapter only: the shared layers and the reference are constants.
+
+  Returns:
+    policy, reference: f32[B, T, D] each, after the final norm.
+  """
+  params = jax.lax.stop_gradient(params)
+  mask = attention_mask(segment_ids)
+  run = functools.partial(
+    _layers, config, params, rope=rotary(config, positions), mask=mask
+  )
+  first = adapter.first_layer
+  x = params["embed"][tokens]
+  if first:
+    x, _ = run(x, span=(0, first))
+  x = jax.lax.stop_gradient(x)
+  upper = (first, config.layers)
+  policy, _ = run(x, span=upper, adapter=adapter, remat=remat)
+  reference, _ = run(x, span=upper)
+  reference = jax.lax.stop_gradient(_final(config, params, reference))
+  return _final(config, params, policy), reference
+
+
+def prefill(
+  config: DecoderConfig,
+  params: PyTree,
+  tokens: Array,
+  adapter: PyTree | None = None,
+  length: Array | None = None,
+) -> Prefix:
+  """Keys and values of `tokens` i32[P], to be shared by all rows of a batch.
+
+  `length` i32[] is the number of tokens that count; the others are padding.
+  """
+  length = jnp.int32(tokens.shape[0] if length is None else length)
+  columns = jnp.arange(tokens.shape[0], dtype=jnp.int32)[None]
+  mask = attention_mask(jnp.where(columns < length, 0, -1))
+  _, (k, v) = _forward(
+    config, params, tokens[None], columns, mask, adapter, None
+  )
+  return Prefix(k[:, 0].swapaxes(1, 2), v[:, 0].swapaxes(1, 2), length)
+
+
+def empty_cache(
+  config: DecoderConfig, batch: int, size: int, dtype=jnp.float32
+) -> Cache:
+  """Room for `size` columns of `batch` rows."""
+  shape = (config.layers, batch, config.kv_heads, size, config.head_dim)
+  return Cache(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
+
+
+def extend(
+  config: DecoderConfig,
+  params: PyTree,
+  tokens: Array,
+  positions: Array,
+  mask: Array,
+  cache: Cache,
+  column: Array,
+  prefix: Prefix | None = None,
+) -> tuple[Array, Cache]:
+  """Continues the rows of `cache` by T tokens each.
+
+  Args:
+    config: sizes.
+    params: weights.
+    tokens, positions: i32[B, T].
+    mask: bool[B, T, P + S] over prefix and cache columns.
+    cache: what was said; it is carried through the scan, updated in place.
+    column: i32[], the cache column of the first token.
+    prefix: what all rows begin with.
+
+  Returns:
+    f32[B, T, D] after the final norm, and the cache.
+  """
+  block, rope = Block(config), rotary(config, positions)
+
+  def body(carry, xs):
+    x, k, v = carry
+    i, layer, past = xs
+    at = functools.partial(
+      jax.lax.dynamic_index_in_dim, index=i, keepdims=False
+    )
+    x, k_i, v_i = block.apply(
+      {"params": layer},
+      x,
+      rope,
+      mask,
+      prefix=past,
+      cache=(at(k), at(v), column),
+    )
+    put = functools.partial(
+      jax.lax.dynamic_update_index_in_dim, index=i, axis=0
+    )
+    return (x, put(k, k_i), put(v, v_i)), None
+
+  xs = (
+    jnp.arange(config.layers),
+    params["layers"],
+    (prefix.k, prefix.v) if prefix else None,
+  )
+  carry = (params["embed"][tokens], cache.k, cache.v)
+  (x, k, v), _ = jax.lax.scan(body, carry, xs)
+  return _final(config, params, x), Cache(k, v)

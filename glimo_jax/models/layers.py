@@ -1,0 +1,215 @@
+"""One layer of the decoder: RMSNorm, rotary GQA attention, SwiGLU.
+
+Every linear map may carry a low-rank adapter. Axes in names: B rows,
+T columns, S keys, P prefix, D model, K key-value heads, G query heads for each
+of them, H head size.
+"Llama 2", section 2.2, https://arxiv.org/abs/2307.09288; "GQA",
+https://arxiv.org/abs/2305.13245; "RoFormer", https://arxiv.org/abs/2104.09864.
+"""
+
+import dataclasses
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Array = jax.Array
+
+MASKED = np.float32(-1e30)  # finite, so that a row without keys stays finite
+
+
+@dataclasses.dataclass(frozen=True)
+class RopeScaling:
+  """Llama 3.x stretching of the rotary wavelengths."""
+
+  factor: float = 8.0
+  low_freq_factor: float = 1.0
+  high_freq_factor: float = 4.0
+  original_context: int = 8192  # tokens
+
+
+@dataclasses.dataclass(frozen=True)
+class DecoderConfig:
+  """Sizes of a Llama-family decoder."""
+
+  vocab_size: int
+  dim: int
+  layers: int
+  heads: int
+  kv_heads: int
+  head_dim: int
+  mlp_dim: int
+  rope_theta: float = 10000.0
+  norm_eps: float = 1e-5
+  context: int = 8192  # tokens
+  tied: bool = True
+  rope_scaling: RopeScaling | None = None
+  rope_factors: tuple[float, ...] | None = None  # divide the frequencies
+
+  def __post_init__(self):
+    if self.heads % self.kv_heads:
+      raise ValueError(
+        f"{self.heads} heads are not divisible by {self.kv_heads} key-value "
+        "heads: set kv_heads to a divisor of heads"
+      )
+
+  @property
+  def linear_shapes(self) -> dict[str, tuple[int, int]]:
+    """Name -> (in, out) of each linear map of a layer."""
+    q, kv = self.heads * self.head_dim, self.kv_heads * self.head_dim
+    return {
+      "q": (self.dim, q),
+      "k": (self.dim, kv),
+      "v": (self.dim, kv),
+      "o": (q, self.dim),
+      "gate": (self.dim, self.mlp_dim),
+      "up": (self.dim, self.mlp_dim),
+      "down": (self.mlp_dim, self.dim),
+    }
+
+
+def inverse_frequencies(config: DecoderConfig) -> np.ndarray:
+  """f32[H/2]: rotary angle of one position, per pair of features."""
+  half = np.arange(0, config.head_dim, 2, dtype=np.float32) / config.head_dim
+  freq = (1.0 / np.float32(config.rope_theta) ** half).astype(np.float32)
+  if config.rope_factors is not None:
+    freq = freq / np.asarray(config.rope_factors, np.float32)
+  scaling = config.rope_scaling
+  if scaling is None:
+    return freq
+  # Long waves are stretched by `factor`, short ones kept, between: blended.
+  turns = scaling.original_context * freq / (2 * np.pi)
+  low, high = scaling.low_freq_factor, scaling.high_freq_factor
+  keep = np.clip((turns - low) / (high - low), 0.0, 1.0)
+  return (freq * (keep + (1 - keep) / scaling.factor)).astype(np.float32)
+
+
+def rotary(config: DecoderConfig, positions: Array) -> tuple[Array, Array]:
+  """cos, sin f32[B, T, H/2] of rotary `positions` i32[B, T]."""
+  angles = positions[..., None].astype(jnp.float32) * inverse_frequencies(
+    config
+  )
+  return jnp.cos(angles), jnp.sin(angles)
+
+
+def attention_mask(segments_BxT: Array, prefix=None) -> Array:
+  """bool[B, T, P + T]: which keys each query sees (see types.Batch).
+
+  `prefix` is a `decoder.Prefix`, seen by all, or None.
+  """
+  length = segments_BxT.shape[1]
+  query, key = segments_BxT[:, :, None], segments_BxT[:, None, :]
+  causal = np.tril(np.ones((length, length), bool))
+  mask = causal & ((key == 0) | (key == query)) & (key != -1)
+  if prefix is None:
+    return mask
+  seen = jnp.arange(prefix.k.shape[1]) < prefix.length
+  seen = jnp.broadcast_to(seen, (*segments_BxT.shape, seen.size))
+  return jnp.concatenate([seen, mask], axis=-1)
+
+
+def rms_norm(x: Array, weight: Array, eps: float) -> Array:
+  """x over its root mean square, in f32, times `weight`; x's dtype."""
+  x32 = x.astype(jnp.float32)
+  scale = jax.lax.rsqrt(jnp.mean(x32 * x32, -1, keepdims=True) + eps)
+  return (x32 * scale * weight.astype(jnp.float32)).astype(x.dtype)
+
+
+def matmul(x: Array, w: Array) -> Array:
+  """x w with f32 accumulation, in x's dtype."""
+  return jnp.matmul(x, w, preferred_element_type=jnp.float32).astype(x.dtype)
+
+
+def attend(q, k, v, mask, prefix) -> Array:
+  """Grouped-query attention, head-major.
+
+  Args:
+    q: [B, K, G, T, H], already divided by sqrt(H).
+    k, v: [B, K, S, H].
+    mask: bool[B, T, P + S].
+    prefix: None or (k, v), each [P, K, H].
+
+  Returns:
+    [B, K, G, T, H].
+  """
+  scores = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
+  s = scores("bkgth,bksh->bkgts", q, k)
+  if prefix is not None:
+    s = jnp.concatenate([scores("bkgth,pkh->bkgtp", q, prefix[0]), s], -1)
+  p = jax.nn.softmax(jnp.where(mask[:, None, None], s, MASKED), axis=-1)
+  p = p.astype(v.dtype)
+  if prefix is None:
+    return jnp.einsum("bkgts,bksh->bkgth", p, v)
+  split = prefix[0].shape[0]
+  return jnp.einsum("bkgts,bksh->bkgth", p[..., split:], v) + jnp.einsum(
+    "bkgtp,pkh->bkgth", p[..., :split], prefix[1]
+  )
+
+
+def _rotate(x: Array, cos: Array, sin: Array) -> Array:
+  """x [B, K, (G,) T, H] turned by cos, sin [B, T, H/2]."""
+  shape = (cos.shape[0], *(1,) * (x.ndim - 3), *cos.shape[1:])
+  cos, sin = cos.reshape(shape), sin.reshape(shape)
+  a, b = jnp.split(x.astype(jnp.float32), 2, axis=-1)
+  out = jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
+  return out.astype(x.dtype)
+
+
+class Block(nn.Module):
+  """One layer; `adapter` maps a linear's name to (A [in, r], B [r, out])."""
+
+  config: DecoderConfig
+
+  @nn.compact
+  def __call__(
+    self, x, rope, mask, *, adapter=None, scale=1.0, prefix=None, cache=None
+  ):
+    """x [B, T, D] -> (x [B, T, D], k, v [B, K, S, H]).
+
+    Args:
+      x: the residual stream.
+      rope: cos and sin of the positions.
+      mask: bool[B, T, P + S].
+      adapter: this layer's low-rank weights.
+      scale: what their product is multiplied by.
+      prefix: this layer's (k, v), each [P, K, H].
+      cache: (k, v [B, K, S, H], column): keys are written from column on and
+        attention reads all S; without it the keys are those of x.
+    """
+    c = self.config
+    shapes = c.linear_shapes
+    batch, length, _ = x.shape
+    kv, group = c.kv_heads, c.heads // c.kv_heads
+
+    def linear(name, x):
+      init = nn.initializers.normal(0.02)
+      y = matmul(x, self.param(name, init, shapes[name]))
+      if adapter and name in adapter:
+        low = adapter[name]
+        a, b = low["a"].astype(x.dtype), low["b"].astype(x.dtype)
+        y += matmul(matmul(x, a), b * jnp.asarray(scale, b.dtype))
+      return y
+
+    def norm(name, x):
+      weight = self.param(name, nn.initializers.ones, (c.dim,))
+      return rms_norm(x, weight, c.norm_eps)
+
+    h = norm("attn_norm", x)
+    q = linear("q", h).reshape(batch, length, kv, group, c.head_dim)
+    k = linear("k", h).reshape(batch, length, kv, c.head_dim)
+    v = linear("v", h).reshape(batch, length, kv, c.head_dim)
+    q, k, v = q.transpose(0, 2, 3, 1, 4), k.swapaxes(1, 2), v.swapaxes(1, 2)
+    q = _rotate(q, *rope) * jnp.asarray(c.head_dim**-0.5, x.dtype)
+    k = _rotate(k, *rope)
+    if cache is not None:
+      old_k, old_v, column = cache
+      k = jax.lax.dynamic_update_slice(old_k, k, (0, 0, column, 0))
+      v = jax.lax.dynamic_update_slice(old_v, v, (0, 0, column, 0))
+    y = attend(q, k, v, mask, prefix)
+    y = y.transpose(0, 3, 1, 2, 4).reshape(batch, length, -1)
+    x = x + linear("o", y)
+    h = norm("mlp_norm", x)
+    h = nn.silu(linear("gate", h)) * linear("up", h)
+    return x + linear("down", h), k, v

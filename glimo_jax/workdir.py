@@ -1,0 +1,120 @@
+"""A run's folder: one subfolder a stage, each started, finished and guarded.
+
+    <workdir>/<stage>/settings.json   the settings that shape the stage
+    <workdir>/<stage>/DONE.json       written last: seconds and a summary
+
+A stage that is done returns at once; one that was killed starts again on what
+it left; one that was made with other settings is an error, never overwritten.
+"""
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from absl import logging
+
+SETTINGS, DONE = "settings.json", "DONE.json"
+
+
+@dataclasses.dataclass
+class Stage:
+  """One stage's folder while it is worked on.
+
+  Attributes:
+    path: the folder.
+    finished: whether an earlier run has completed it.
+    summary: what DONE.json will say, or says, of the stage.
+    started: time.monotonic() of its opening.
+  """
+
+  path: pathlib.Path
+  finished: bool
+  summary: dict[str, Any]
+  started: float
+
+
+@contextlib.contextmanager
+def stage(root, name: str, settings: dict[str, Any]) -> Iterator[Stage]:
+  """Opens stage `name` of run `root`; marks it done if the block completes.
+
+  Args:
+    root: the run's folder.
+    name: the stage, also its subfolder.
+    settings: nested JSON-able settings on which the stage's files depend.
+
+  Raises:
+    ValueError: the folder was made with other settings (they are listed).
+  """
+  path = pathlib.Path(root) / name
+  path.mkdir(parents=True, exist_ok=True)
+  _guard(path / SETTINGS, settings)
+  done = path / DONE
+  if done.exists():
+    summary = json.loads(done.read_text())
+    logging.info(
+      "%s: done before (%.0f s), in %s", name, summary["wall_s"], path
+    )
+    yield Stage(path, True, summary, time.monotonic())
+    return
+  logging.info("%s: starts, in %s", name, path)
+  current = Stage(path, False, {}, time.monotonic())
+  yield current
+  current.summary["wall_s"] = round(time.monotonic() - current.started, 1)
+  write_json(done, current.summary)
+  logging.info("%s: done in %.0f s", name, current.summary["wall_s"])
+
+
+def require(root, name: str) -> pathlib.Path:
+  """The folder of a finished stage.
+
+  Raises:
+    FileNotFoundError: it is not finished; says which script makes it.
+  """
+  path = pathlib.Path(root) / name
+  if not (path / DONE).exists():
+    raise FileNotFoundError(
+      f"{path} is no finished stage: run python -m launch.{name} with the "
+      f"same --config and --workdir={root} first"
+    )
+  return path
+
+
+def summary(root, name: str) -> dict[str, Any]:
+  """What a finished stage said of itself."""
+  return json.loads((require(root, name) / DONE).read_text())
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+  """Writes JSON so that a reader sees the old file or the new, never half."""
+  partial = path.with_suffix(".partial")
+  partial.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+  partial.replace(path)
+
+
+def _guard(path: pathlib.Path, settings: dict[str, Any]) -> None:
+  now = json.loads(json.dumps(settings))
+  if not path.exists():
+    write_json(path, now)
+    return
+  there = json.loads(path.read_text())
+  if there != now:
+    raise ValueError(
+      f"{path.parent} was made with other settings:\n"
+      + "\n".join(differences(there, now))
+      + "\nUse another --workdir, or delete that folder and those after it."
+    )
+
+
+def differences(there: Any, now: Any, path: str = "config") -> list[str]:
+  """One line for each leaf in which two nested settings differ."""
+  if isinstance(there, dict) and isinstance(now, dict):
+    return [
+      line
+      for key in sorted({*there, *now})
+      for line in differences(there.get(key), now.get(key), f"{path}.{key}")
+    ]
+  return [] if there == now else [f"  --{path}: {there!r} there, {now!r} now"]

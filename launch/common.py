@@ -1,0 +1,146 @@
+"""What every launch script shares: flags -> config -> one call."""
+
+import dataclasses
+import difflib
+import os
+import sys
+import types
+import typing
+from collections.abc import Mapping
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+_CONFIG = config_flags.DEFINE_config_file(
+  "config", None, "A file of configs/, e.g. configs/quickstart.py."
+)
+_WORKDIR = flags.DEFINE_string(
+  "workdir", None, "Folder for all that the run writes, e.g. runs/quickstart."
+)
+
+
+class UsageError(ValueError):
+  """Bad input: said in one line, without a traceback."""
+
+
+def build(cls: type, values: Mapping, path: str = "config"):
+  """A (nested) frozen dataclass from a ConfigDict; typos are errors.
+
+  Raises:
+    UsageError: a field is unknown (the nearest is named), missing or of
+      another type, or the dataclass refuses its value.
+  """
+  fields = {f.name: f for f in dataclasses.fields(cls)}
+  hints = typing.get_type_hints(cls)
+  for name in values:
+    if name not in fields:
+      near = difflib.get_close_matches(name, fields, 1)
+      hint = f"did you mean {near[0]!r}?" if near else f"known: {list(fields)}"
+      raise UsageError(f"--{path}.{name} is no field: {hint}")
+  arguments = {}
+  for name, field in fields.items():
+    if name in values:
+      where = f"{path}.{name}"
+      arguments[name] = _convert(hints[name], values[name], where)
+    elif (
+      field.default is dataclasses.MISSING
+      and field.default_factory is dataclasses.MISSING
+    ):
+      raise UsageError(f"--{path}.{name} is missing: give it a value")
+  try:
+    return cls(**arguments)
+  except ValueError as e:
+    raise UsageError(f"--{path}: {e}") from e
+
+
+def _convert(hint, value, path: str):
+  if dataclasses.is_dataclass(hint):
+    return build(hint, value, path)
+  origin = typing.get_origin(hint)
+  if origin in (typing.Union, types.UnionType):
+    if value is None:
+      return None
+    (hint,) = (h for h in typing.get_args(hint) if h is not type(None))
+    return _convert(hint, value, path)
+  if origin is tuple:
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+      raise UsageError(f"--{path}={value!r} must be a tuple, e.g. (0, 1)")
+    item = typing.get_args(hint)[0]
+    return tuple(_convert(item, v, path) for v in value)
+  if origin is dict or hint is dict:
+    return dict(value)
+  kinds = {float: (int, float), int: int, str: str, bool: bool}
+  wrong = hint in kinds and not isinstance(value, kinds[hint])
+  if wrong or (hint is not bool and isinstance(value, bool)):
+    raise UsageError(f"--{path}={value!r} must be of type {hint.__name__}")
+  return float(value) if hint is float else value
+
+
+def _parse_flags(argv):
+  try:
+    rest = flags.FLAGS(argv)
+  except AttributeError as e:  # an override of a field that does not exist
+    raise UsageError(str(e.args[0]).replace("\\n", " ").strip()) from e
+  except (flags.Error, OSError) as e:
+    raise UsageError(str(e)) from e
+  if len(rest) > 1:
+    raise UsageError(f"{rest[1:]} are no flags: write --name=value")
+  return rest
+
+
+def run(stage: str, argv: list[str] | None = None) -> None:
+  """Parses the flags and calls `pipeline.<stage>(config, workdir)`.
+
+  Bad input ends the program with one line on stderr and exit code 2.
+  """
+
+  def main(_):
+    values = _config().to_dict()
+    # Imported here so that a mistyped flag is told before jax is loaded.
+    from glimo_jax import pipeline
+
+    config = build(pipeline.Config, values)
+    getattr(pipeline, stage)(config, _WORKDIR.value)
+
+  def guarded(_):
+    try:
+      main(_)
+    except (UsageError, ValueError, FileNotFoundError) as e:
+      if isinstance(e, UsageError) or _is_ours(e):
+        _fail(e)
+      raise
+
+  logging.set_verbosity(logging.INFO)
+  os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+  try:
+    app.run(guarded, argv=argv, flags_parser=_parse_flags)
+  except UsageError as e:
+    _fail(e)
+
+
+def _config():
+  for flag, example in (
+    (_CONFIG, "configs/quickstart.py"),
+    (_WORKDIR, "runs/quickstart"),
+  ):
+    if flag.value is None:
+      raise UsageError(f"--{flag.name} is missing: e.g. {flag.name}={example}")
+  if not hasattr(_CONFIG.value, "to_dict"):
+    raise UsageError(
+      "--config names no readable file: e.g. --config=configs/quickstart.py"
+    )
+  return _CONFIG.value
+
+
+def _is_ours(error: BaseException) -> bool:
+  """Whether our own code raised it: then its message says value, rule, fix."""
+  trace = error.__traceback__
+  while trace.tb_next is not None:
+    trace = trace.tb_next
+  module = trace.tb_frame.f_globals.get("__name__", "")
+  return module.split(".")[0] in ("glimo_jax", "simulators", "launch")
+
+
+def _fail(error: BaseException) -> None:
+  print(f"error: {error}", file=sys.stderr)
+  sys.exit(2)

@@ -1,0 +1,9 @@
+"""The whole map: collect, annotate, train, evaluate.
+
+python -m launch.pipeline --config=configs/quickstart.py --workdir=runs/x
+"""
+
+from launch import common
+
+if __name__ == "__main__":
+  common.run("run")

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The main job: from a fresh clone to a better LLM, on a laptop CPU.
+#   bash launch/quickstart.sh [--config.FIELD=VALUE ...]
+# Sets up .venv, then collects, annotates, trains and evaluates; the report
+# comes to runs/quickstart/report.html. Started again, it goes on where it was.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source launch/install.sh
+install
+exec .venv/bin/python -m launch.pipeline --config=configs/quickstart.py \
+  --workdir=runs/quickstart "$@"

@@ -1,0 +1,9 @@
+"""Fine-tune the LLM in two stages, LoRA under a KL leash.
+
+python -m launch.train --config=configs/quickstart.py --workdir=runs/x
+"""
+
+from launch import common
+
+if __name__ == "__main__":
+  common.run("train")

@@ -1,0 +1,197 @@
+"""AgentWorld's puzzles: generated, solvable by construction, split by hash.
+
+A level of depth d is a chain of d + 1 rooms behind straight full walls. Each
+wall has one gap, closed by an element, and the tool that opens it lies in the
+room before it: so the way to the goal opens exactly d elements, in order. The
+pairs that are left over are distractors: their tools lie about, their elements
+stand about as obstacles. `pools` keeps those levels whose shortest solution
+indeed opens d elements and no more.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from simulators.agentworld.types import KINDS, OOD_KINDS, Config, Level
+
+Array = jax.Array
+
+MAX_DEPTH = 2
+MIN_SIDE = (5, 5, 6)  # side that a depth needs
+
+
+def _pick(key: Array, mask: Array) -> tuple[Array, Array]:
+  """One True cell of `mask` bool[S, S] at random, and whether there is one."""
+  chance = jnp.where(mask, jax.random.uniform(key, mask.shape), -1.0)
+  index = jnp.argmax(chance.reshape(-1))
+  cell = jnp.stack([index // mask.shape[1], index % mask.shape[1]])
+  return cell.astype(jnp.int32), jnp.any(mask)
+
+
+def _walls_at(key: Array, depth: Array, side: Array, size: int) -> Array:
+  """i32[MAX_DEPTH]: columns of the walls between rooms; `size` where none.
+
+  Uniform over the ways to leave every room at least one column.
+  """
+  none = size
+  ways = [(none, none)]
+  ways += [(a, none) for a in range(1, size - 1)]
+  ways += [(a, b) for a in range(1, size) for b in range(a + 2, size - 1)]
+  ways = np.array(ways, np.int32)
+  count = np.sum(ways < size, axis=1)
+  last = np.max(np.where(ways < size, ways, 0), axis=1)
+  fits = (count == depth) & (last <= side - 2)
+  chance = jnp.where(fits, jax.random.uniform(key, fits.shape), -1.0)
+  return jnp.asarray(ways)[jnp.argmax(chance)]
+
+
+def _connected(free: Array, start: Array) -> Array:
+  """bool[]: a flood from `start` covers all of `free` bool[S, S]."""
+
+  def spread(carry):
+    wet, _ = carry
+    pad = jnp.pad(wet, 1)
+    near = pad[:-2, 1:-1] | pad[2:, 1:-1] | pad[1:-1, :-2] | pad[1:-1, 2:]
+    new = wet | (near & free)
+    return new, jnp.any(new != wet)
+
+  wet = jnp.zeros_like(free).at[start[0], start[1]].set(True) & free
+  wet, _ = jax.lax.while_loop(
+    lambda carry: carry[1], spread, (wet, jnp.ones((), bool))
+  )
+  return jnp.all(wet == free)
+
+
+def _kinds(key: Array, depth: Array, novel: Array, pairs: int) -> Array:
+  """i32[pairs]: distinct kinds, the chain's first."""
+  usual = KINDS - OOD_KINDS
+  chance = jax.random.uniform(key, (KINDS,))
+  kinds = jnp.arange(KINDS)
+  common = jnp.argsort(jnp.where(kinds < usual, chance, 2.0))
+  rare = jnp.argsort(jnp.where(kinds >= usual, chance, 2.0))
+  chain = jnp.arange(pairs) < depth
+  order = jnp.where(novel & chain, rare[:pairs], common[:pairs])
+  return order.astype(jnp.int32)
+
+
+def _turn(key: Array, level: Level) -> Level:
+  """The level under one of the eight rotations and mirror images."""
+  swap, flip_row, flip_column = jax.random.bernoulli(key, shape=(3,))
+  end = level.side - 1
+
+  def there(cell):
+    cell = jnp.where(swap, cell[..., ::-1], cell)
+    flip = jnp.stack([flip_row, flip_column])
+    return jnp.where(flip, end - cell, cell)
+
+  size = level.wall.shape[0]
+  row, column = jnp.indices((size, size))
+  inside = (row < level.side) & (column < level.side)
+  old_row = jnp.where(flip_row, end - row, row)
+  old_column = jnp.where(flip_column, end - column, column)
+  wall = jnp.where(
+    swap, level.wall[old_column, old_row], level.wall[old_row, old_column]
+  )
+  return level.replace(
+    wall=wall | ~inside,
+    agent=there(level.agent),
+    goal=there(level.goal),
+    tool_at=there(level.tool_at),
+    element_at=there(level.element_at),
+  )
+
+
+def generate(
+  key: Array,
+  depth: Array,
+  side: Array,
+  config: Config,
+  novel: Array | bool = False,
+) -> tuple[Level, Array]:
+  """Draws one level; vmap over keys, depths and sides.
+
+  Args:
+    key: PRNG key.
+    depth: i32[], 0..2; depth 2 needs side 6 or more.
+    side: i32[], 5..config.size.
+    config: sizes and counts.
+    novel: bool[], chain of kinds that other splits never show.
+
+  Returns:
+    level: the puzzle.
+    ok: bool[], all had room and everything free is connected.
+  """
+  size, pairs = config.size, config.pairs
+  keys = iter(jax.random.split(key, 8 + MAX_DEPTH + 4 * pairs))
+  row, column = jnp.indices((size, size))
+  inside = (row < side) & (column < side)
+
+  # Rooms: walls in columns, one gap each; turned at random at the end.
+  walls_at = _walls_at(next(keys), depth, side, size)
+  room = sum((column > at).astype(jnp.int32) for at in walls_at)
+  between = functools.reduce(jnp.logical_or, [column == at for at in walls_at])
+  wall = ~inside | between
+  gaps = []
+  for at in walls_at:
+    gap, _ = _pick(next(keys), inside & (column == at))
+    gaps.append(gap)
+  gaps = jnp.stack(gaps)  # those of absent walls are never used
+  chain = jnp.arange(pairs) < depth
+  free = ~wall
+  ok = jnp.ones((), bool)
+
+  def place(mask):
+    nonlocal free, ok
+    cell, found = _pick(next(keys), free & mask)
+    free = free.at[cell[0], cell[1]].set(False)
+    ok &= found
+    return cell
+
+  # The chain: agent first, each tool one room before its gap, goal last.
+  agent = place(room == 0)
+  goal = place(room == depth)
+  tool_at = jnp.stack([place((room == i) | ~chain[i]) for i in range(pairs)])
+  element_at = []
+  for i in range(pairs):
+    stand, found = _pick(next(keys), free)
+    gap = gaps[min(i, MAX_DEPTH - 1)]
+    cell = jnp.where(chain[i], gap, stand)
+    ok &= chain[i] | found
+    free = free.at[cell[0], cell[1]].set(False)
+    element_at.append(cell)
+  element_at = jnp.stack(element_at)
+  in_gap = chain[:, None, None] & _mark(element_at, size)
+  wall &= ~jnp.any(in_gap, axis=0)
+
+  # A few walls more, where the rooms have any to spare.
+  count = jax.random.randint(next(keys), (), 0, MAX_DEPTH + 2 - depth)
+  for i in range(MAX_DEPTH + 1):
+    cell, found = _pick(next(keys), free)
+    built = found & (i < count)
+    wall = wall.at[cell[0], cell[1]].max(built)
+    free = free.at[cell[0], cell[1]].min(~built)
+  obstacle = jnp.any(~chain[:, None, None] & _mark(element_at, size), axis=0)
+  ok &= _connected(~wall & ~obstacle, agent)
+
+  kind = _kinds(next(keys), depth, jnp.asarray(novel), pairs)
+  order = jax.random.permutation(next(keys), pairs)
+  level = Level(
+    wall=wall,
+    agent=agent,
+    goal=goal,
+    tool_kind=kind[order],
+    tool_at=tool_at[order],
+    element_kind=kind[order],
+    element_at=element_at[order],
+    side=jnp.asarray(side, jnp.int32),
+    depth=jnp.asarray(depth, jnp.int32),
+  )
+  return _turn(next(keys), level), ok
+
+
+def _mark(cells: Array, size: int) -> Array:
+  """bool[P, S, S]: True at each of `cells` i32[P, 2]."""
+  row, column = jnp.indices((size, size))
+  return (row == cells[:, 0, None, None]) & (column == cells[:, 1, None, None])

@@ -1,0 +1,90 @@
+"""AgentWorld as a picture, under jit.
+
+Walls are dark, the goal is a green frame, the agent a black disc. An element
+fills its cell while closed and frames it once open; a tool is a diamond. A
+tool and an element of the same kind share a colour. The row below the grid
+shows what the agent holds.
+"""
+
+import colorsys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from simulators.agentworld.types import KINDS, Params
+from simulators.base import State
+
+Array = jax.Array
+
+CELL = 16  # pixels
+_FLOOR, _WALL = (235, 232, 225), (70, 72, 80)
+_GOAL, _AGENT, _LINE = (40, 170, 70), (20, 20, 20), (205, 202, 196)
+_KIND = np.array(
+  [
+    [round(255 * x) for x in colorsys.hsv_to_rgb(k / KINDS, 0.75, light)]
+    for k, light in enumerate((0.85, 0.75) * (KINDS // 2))
+  ],
+  np.uint8,
+)
+
+
+def _shapes() -> dict[str, np.ndarray]:
+  """Masks bool[CELL, CELL] of the figures drawn in a cell."""
+  off = np.abs(np.arange(CELL) - (CELL - 1) / 2)
+  down, across = np.meshgrid(off, off, indexing="ij")
+  edge = np.maximum(down, across)
+  return {
+    "line": (np.indices((CELL, CELL)) == 0).any(0),
+    "full": edge < 7.4,
+    "frame": (edge > 4.6) & (edge < 7.4),
+    "disc": np.hypot(down, across) < 5.2,
+    "diamond": down + across < 6.2,
+  }
+
+
+_SHAPES = _shapes()
+
+
+def _paint(
+  picture: Array, shape: str, cell: Array, colour: Array, shown: Array
+) -> Array:
+  """`shape` in `colour` u8[3] at `cell` i32[2] of u8[R, CELL, C, CELL, 3]."""
+  row, column = cell[0], cell[1]
+  old = picture[row, :, column]
+  mask = (_SHAPES[shape] & shown)[..., None]
+  return picture.at[row, :, column].set(jnp.where(mask, colour, old))
+
+
+def render(state: State, params: Params) -> Array:
+  """uint8[(S + 1) * CELL, S * CELL, 3]: one state; vmap for more."""
+  del params  # words have no look
+  env = state.env_state
+  level = env.level
+  size = level.wall.shape[0]
+  shown = jnp.ones((), bool)
+  wall = jnp.concatenate([level.wall, jnp.zeros((1, size), bool)])
+  picture = jnp.where(
+    _SHAPES["line"][None, :, None, :, None],
+    jnp.array(_LINE, jnp.uint8),
+    jnp.array(_FLOOR, jnp.uint8),
+  )
+  picture = jnp.where(
+    wall[:, None, :, None, None], jnp.array(_WALL, jnp.uint8), picture
+  )
+  picture = _paint(
+    picture, "frame", level.goal, jnp.array(_GOAL, jnp.uint8), shown
+  )
+  colours = jnp.asarray(_KIND)
+  for i in range(level.tool_kind.shape[0]):
+    cell, colour = level.element_at[i], colours[level.element_kind[i]]
+    picture = _paint(picture, "full", cell, colour, ~env.opened[i])
+    picture = _paint(picture, "frame", cell, colour, env.opened[i])
+    pocket = jnp.array([size, i])
+    cell = jnp.where(env.held[i], pocket, level.tool_at[i])
+    colour = colours[level.tool_kind[i]]
+    picture = _paint(picture, "diamond", cell, colour, shown)
+  picture = _paint(
+    picture, "disc", env.agent, jnp.array(_AGENT, jnp.uint8), shown
+  )
+  return picture.reshape((size + 1) * CELL, size * CELL, 3)

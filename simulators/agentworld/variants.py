@@ -1,0 +1,114 @@
+"""The real world and its imperfect copies, each a value of Params.
+
+| name | what differs from `real` |
+|---|---|
+| real | nothing |
+| imperfect/swapped(k) | other words for all tools and elements, drawn by k |
+| imperfect/wrong-rules(p) | a share p of what opens what; told as in `real` |
+| imperfect/slippery(p) | a random move replaces the chosen one, chance p |
+| imperfect/blind(p) | each tool and element goes unseen, chance p a step |
+"""
+
+import difflib
+import re
+
+import jax.numpy as jnp
+import numpy as np
+
+from simulators.agentworld.types import (
+  KINDS,
+  OOD_KINDS,
+  REAL_ELEMENTS,
+  REAL_TOOLS,
+  SWAPPED_ELEMENTS,
+  SWAPPED_TOOLS,
+  Params,
+)
+
+VARIANTS = (
+  "real",
+  "imperfect/swapped(k)",
+  "imperfect/wrong-rules(p)",
+  "imperfect/slippery(p)",
+  "imperfect/blind(p)",
+)
+
+
+def _params(tool_id=None, element_id=None, opens=None, slip=0, dropout=0):
+  names, same = np.arange(KINDS), np.eye(KINDS, dtype=bool)
+  return Params(
+    tool_id=jnp.asarray(names if tool_id is None else tool_id, jnp.int32),
+    element_id=jnp.asarray(
+      names if element_id is None else element_id, jnp.int32
+    ),
+    opens=jnp.asarray(same if opens is None else opens),
+    nominal=jnp.asarray(same),
+    slip=jnp.asarray(slip, jnp.float32),
+    dropout=jnp.asarray(dropout, jnp.float32),
+  )
+
+
+def _swapped(k: int) -> Params:
+  """Eight tools and eight elements of the other sixteen, paired at random."""
+  rng = np.random.default_rng(k)
+  tools = rng.permutation(len(SWAPPED_TOOLS))[:KINDS] + len(REAL_TOOLS)
+  elements = rng.permutation(len(SWAPPED_ELEMENTS))[:KINDS]
+  return _params(tool_id=tools, element_id=elements + len(REAL_ELEMENTS))
+
+
+def _wrong_rules(p: float) -> Params:
+  """A share p of the pairs trade places in `opens`; at least two if p > 0.
+
+  Kinds of the usual levels go first, so that no wrong rule is idle there.
+  """
+  rng = np.random.default_rng(0)
+  usual = KINDS - OOD_KINDS
+  order = np.append(rng.permutation(usual), usual + rng.permutation(OOD_KINDS))
+  wrong = order[: max(2, round(p * KINDS)) if p > 0 else 0]
+  opened = np.arange(KINDS)
+  opened[wrong] = np.roll(wrong, 1)
+  return _params(opens=np.eye(KINDS, dtype=bool)[opened])
+
+
+def parse(variant: str) -> Params:
+  """The rules that `variant` names.
+
+  Raises:
+    ValueError: for an unknown name (the nearest is given) or a bad argument.
+  """
+  match = re.fullmatch(r"([^()]*?)\s*(?:\(\s*([^()]*?)\s*\))?", variant)
+  name, argument = match.groups() if match else (variant, None)
+  if name == "real" and argument is None:
+    return _params()
+  if name == "imperfect/swapped":
+    k = "0" if argument is None else argument
+    if not k.isdecimal():
+      raise ValueError(
+        f"{variant!r}: k must be a whole number from 0, as in "
+        "'imperfect/swapped(1)'"
+      )
+    return _swapped(int(k))
+  makers = {
+    "imperfect/wrong-rules": _wrong_rules,
+    "imperfect/slippery": lambda p: _params(slip=p),
+    "imperfect/blind": lambda p: _params(dropout=p),
+  }
+  if name in makers:
+    return makers[name](_share(variant, name, argument))
+  near = difflib.get_close_matches(variant, VARIANTS, 1, cutoff=0.0)[0]
+  raise ValueError(
+    f"variant {variant!r} is unknown: did you mean {near!r}? "
+    f"Variants are {', '.join(VARIANTS)}"
+  )
+
+
+def _share(variant: str, name: str, argument: str | None) -> float:
+  try:
+    share = float(argument or "")
+  except ValueError:
+    share = float("nan")
+  if not 0.0 <= share <= 1.0:
+    raise ValueError(
+      f"{variant!r}: p must be a number in 0..1, as in '{name}(0.25)'"
+    )
+  return share

@@ -1,0 +1,114 @@
+"""AgentWorld's face: the world contract, each method one call."""
+
+import dataclasses
+
+import jax
+
+from simulators.agentworld import (
+  dynamics,
+  oracle,
+  pools,
+  questions,
+  render,
+  text,
+  variants,
+)
+from simulators.agentworld.types import (
+  ACTIONS,
+  Config,
+  Level,
+  Obs,
+  Params,
+)
+from simulators.base import LevelPool, Question, QuestionArrays, State
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class AgentWorld:
+  """A grid of rooms; tools open the elements that bar the way to the goal.
+
+  Actions: up, down, left, right. Reward 1 and the end on reaching the goal;
+  cut off after `config.horizon` steps. What is seen: `types.Obs`.
+  """
+
+  config: Config = dataclasses.field(default_factory=Config)
+
+  name = "agentworld"
+  actions = ACTIONS
+  question_kinds = questions.KINDS
+
+  def variants(self) -> tuple[str, ...]:
+    return variants.VARIANTS
+
+  def params(self, variant: str = "real") -> Params:
+    return variants.parse(variant)
+
+  def pool(self, split: str, size: int, depths=None) -> LevelPool:
+    return pools.pool(split, size, depths, self.config)
+
+  # --- Playing --------------------------------------------------------------
+
+  def reset(self, key: Array, params: Params, level: Level) -> State:
+    return dynamics.reset(key, params, level, self.config)
+
+  def step(self, state: State, action: Array, params: Params) -> State:
+    return dynamics.step(state, action, params, self.config)
+
+  def legal(self, state: State, params: Params) -> Array:
+    return dynamics.legal(state, params)
+
+  def render(self, state: State, params: Params) -> Array:
+    return render.render(state, params)
+
+  # --- Knowing --------------------------------------------------------------
+
+  def oracle(self, state: State, params: Params) -> Array:
+    return oracle.costs(state, params)
+
+  def solve(self, level: Level, params: Params) -> Array:
+    """f32[S * S * 4^P]: a table for `lookup`, good for all states of a level.
+
+    A pytree of Params is one value: vmap for more levels or more rules.
+    """
+    return oracle.solve(level, params)
+
+  def lookup(self, table: Array, state: State, params: Params) -> Array:
+    """f32[A]: `oracle(state, params)` from the level's table."""
+    return oracle.costs(state, params, table)
+
+  def sample_questions(
+    self, key: Array, state: State, params: Params
+  ) -> QuestionArrays:
+    return questions.sample(key, state, params, self.config)
+
+  def answer(
+    self, state: State, params: Params, kind: Array, args: Array
+  ) -> Array:
+    return questions.answer(state, params, kind, args)
+
+  # --- Speaking (numpy in, text out) ----------------------------------------
+
+  def describe(self, obs: Obs) -> list[str]:
+    return text.describe(obs)
+
+  def instruction(self, obs: Obs) -> list[str]:
+    return text.instruction(obs)
+
+  def rules(self, params: Params) -> str:
+    return text.rules(params)
+
+  def ask(
+    self, questions_: QuestionArrays, obs: Obs, seed: int
+  ) -> list[list[Question]]:
+    return questions.ask(questions_, obs, seed)
+
+  def parse(self, text_: str) -> int | None:
+    return text.parse(text_)
+
+  def parse_description(self, text_: str) -> dict:
+    return text.parse_description(text_)
+
+
+World = AgentWorld  # what `simulators.make` looks for

@@ -1,0 +1,239 @@
+"""Error classes, retries and totals against a scripted server; one real one."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+
+from glimo_jax.agent.llm import Request
+from glimo_jax.agent.served import BudgetExceeded, ServedError, ServedLM
+
+URL = "http://127.0.0.1:1/v1"
+
+
+def ask(text="q", **fields):
+  return Request(({"role": "user", "content": text},), **fields)
+
+
+def reply(content, reason="stop", usage=(10, 2)):
+  choice = {"message": {"content": content}, "finish_reason": reason}
+  tokens = {"prompt_tokens": usage[0], "completion_tokens": usage[1]}
+  return httpx.Response(200, json={"choices": [choice], "usage": tokens})
+
+
+class Server:
+  """Plays responses in turn (the last for ever) and remembers the bodies."""
+
+  def __init__(self, *responses):
+    self.responses, self.bodies, self.waits = list(responses), [], []
+    self.headers = []
+
+  def __call__(self, request):
+    self.bodies.append(json.loads(request.content))
+    self.headers.append(request.headers)
+    at = min(len(self.bodies), len(self.responses)) - 1
+    response = self.responses[at]
+    if isinstance(response, Exception):
+      raise response
+    if callable(response):
+      return response(self.bodies[-1])
+    copy = httpx.Response(response.status_code, content=response.content)
+    copy.headers.update(response.headers)
+    return copy
+
+  def lm(self, **fields):
+    async def sleep(seconds):
+      self.waits.append(seconds)
+      await asyncio.sleep(0)
+
+    return ServedLM(
+      URL, "m", transport=httpx.MockTransport(self), sleep=sleep, **fields
+    )
+
+
+def test_every_sampling_parameter_is_sent():
+  server = Server(reply("hi"))
+  request = ask(max_tokens=7, temperature=0.5, top_p=0.9, stop=("\n",), seed=3)
+  (completion,) = server.lm().generate([request])
+  assert completion.text == "hi"
+  assert server.bodies == [
+    {
+      "model": "m",
+      "messages": [{"role": "user", "content": "q"}],
+      "max_tokens": 7,
+      "temperature": 0.5,
+      "top_p": 0.9,
+      "seed": 3,
+      "stop": ["\n"],
+    }
+  ]
+
+
+def test_choices_go_out_as_an_enumeration_and_come_back_as_a_word():
+  server = Server(reply('{"answer": "up"}'))
+  (completion,) = server.lm().generate([ask(choices=("up", "down"))])
+  assert completion.text == "up"
+  schema = server.bodies[0]["response_format"]["json_schema"]["schema"]
+  assert schema["properties"]["answer"]["enum"] == ["up", "down"]
+  fenced = Server(reply('```json\n{"answer": "down"}\n```'))
+  (completion,) = fenced.lm().generate([ask(choices=("up", "down"))])
+  assert completion.text == "down"
+
+
+def test_a_server_without_schemas_is_asked_in_plain_text_from_then_on():
+  def plain_only(body):
+    return httpx.Response(400) if "response_format" in body else reply(" Up. ")
+
+  server = Server(plain_only)
+  lm = server.lm(concurrency=1)
+  requests = [ask(str(i), choices=("up", "down")) for i in range(3)]
+  assert [c.text for c in lm.generate(requests)] == ["up"] * 3
+  forms = ["response_format" in body for body in server.bodies]
+  assert forms == [True, False, False, False]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_busy_servers_are_tried_again_and_retry_after_is_obeyed(status):
+  busy = httpx.Response(status, headers={"retry-after": "7"})
+  server = Server(busy, busy, reply("ok"))
+  lm = server.lm()
+  (completion,) = lm.generate([ask()])
+  assert completion.text == "ok"
+  assert server.waits == [7.0, 7.0]
+  assert lm.totals["retries"] == 2
+
+
+def test_waits_double_with_jitter_where_the_server_names_none():
+  server = Server(httpx.Response(503))
+  server.lm(retries=4, backoff=1.0).generate([ask()])
+  assert len(server.waits) == 4
+  for attempt, wait in enumerate(server.waits):
+    assert 0.5 * 2**attempt <= wait <= 2**attempt
+
+
+@pytest.mark.parametrize(
+  ("trouble", "error_class", "tries"),
+  [
+    (httpx.Response(500), "retry", 3),
+    (httpx.ReadTimeout("slow"), "retry", 3),
+    (httpx.Response(400), "reject", 1),
+    (httpx.Response(422), "reject", 1),
+    (httpx.Response(200, text="<html>"), "resample", 1),
+    (reply("unfin", reason="length"), "resample", 1),
+  ],
+)
+def test_each_trouble_has_its_class(trouble, error_class, tries):
+  server = Server(trouble)
+  (completion,) = server.lm(retries=2).generate([ask()])
+  assert completion.error_class == error_class
+  assert len(server.bodies) == tries
+
+
+def test_a_truncation_is_no_parse_error():
+  server = Server(reply('{"answ', reason="length"))
+  (completion,) = server.lm().generate([ask(choices=("up", "down"))])
+  assert completion.finish_reason == "length"
+  assert "truncated" in completion.error
+
+
+@pytest.mark.parametrize("text", ['{"answer": "north"}', "up", "{}", '["up"]'])
+def test_answers_outside_the_choices_are_to_be_resampled(text):
+  (completion,) = Server(reply(text)).lm().generate([ask(choices=("up",))])
+  assert completion.error_class == "resample"
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_what_a_person_must_fix_stops_at_once(status):
+  server = Server(httpx.Response(status))
+  with pytest.raises(ServedError, match=str(status)):
+    server.lm(concurrency=1).generate([ask(str(i)) for i in range(20)])
+  assert len(server.bodies) == 1
+
+
+def test_a_server_that_is_not_there_is_named_with_its_role():
+  server = Server(httpx.ConnectError("refused"))
+  with pytest.raises(ServedError, match=r"no server answers at base_url http"):
+    server.lm().generate([ask()])
+
+
+def test_a_server_that_goes_away_for_a_moment_is_tried_again():
+  server = Server(reply("a"), httpx.ConnectError("refused"), reply("b"))
+  lm = server.lm(concurrency=1)
+  assert [c.text for c in lm.generate([ask("1"), ask("2")])] == ["a", "b"]
+
+
+def test_requests_in_flight_are_bounded_and_fall_on_429():
+  busy, most = 0, 0
+  limited = [True]
+
+  async def handler(request):
+    nonlocal busy, most
+    busy += 1
+    most = max(most, busy)
+    await asyncio.sleep(0)
+    busy -= 1
+    if limited:
+      limited.pop()
+      return httpx.Response(429)
+    return reply("ok")
+
+  async def sleep(seconds):
+    del seconds
+
+  lm = ServedLM(
+    URL,
+    "m",
+    concurrency=4,
+    transport=httpx.MockTransport(handler),
+    sleep=sleep,
+  )
+  texts = [c.text for c in lm.generate([ask(str(i)) for i in range(40)])]
+  assert texts == ["ok"] * 40
+  assert most == 4
+
+
+def test_tokens_and_cost_are_counted_and_the_budget_stops():
+  server = Server(reply("ok", usage=(1000, 500)))
+  lm = server.lm(prices=(1.0, 4.0), budget=0.009, concurrency=1)
+  with pytest.raises(BudgetExceeded, match="budget") as stop:
+    lm.generate([ask(str(i)) for i in range(9)])
+  answered = [c for c in stop.value.completions if c is not None]
+  assert len(answered) == len(server.bodies) == 3
+  assert lm.totals["prompt_tokens"] == 3000
+  assert lm.totals["cost"] == pytest.approx(0.009)
+
+
+def test_the_key_is_sent_and_never_shown(monkeypatch):
+  monkeypatch.setenv("SOME_KEY", "sk-secret")
+  server = Server(httpx.Response(401, text="wrong key sk-secret"))
+  lm = server.lm(api_key_env="SOME_KEY")
+  with pytest.raises(ServedError) as error:
+    lm.generate([ask()])
+  assert server.headers[0]["authorization"] == "Bearer sk-secret"
+  shown = f"{error.value} {lm!r} {vars(lm)}"
+  assert "sk-secret" not in shown
+  monkeypatch.delenv("SOME_KEY")
+  with pytest.raises(ServedError, match="SOME_KEY is empty"):
+    lm.generate([ask()])
+
+
+@pytest.mark.parametrize("url", ["ftp://x/v1", "http://me:pw@host/v1", "host"])
+def test_bad_urls_are_refused_without_repeating_them(url):
+  with pytest.raises(ValueError, match="base_url") as error:
+    ServedLM(url, "m")
+  assert "pw" not in str(error.value)
+
+
+def test_a_real_server_answers_choices_text_and_truncations(served_fixture):
+  url, model = served_fixture
+  lm = ServedLM(url, model, concurrency=2)
+  requests = [
+    ask("goal two up. Which way?", choices=("up", "down", "left", "right")),
+    ask("Say hello.", max_tokens=2),
+  ]
+  chosen, cut = lm.generate(requests)
+  assert chosen.text in ("up", "down", "left", "right")
+  assert chosen.error is None
+  assert cut.finish_reason == "length"
+  assert lm.totals["prompt_tokens"] > 10

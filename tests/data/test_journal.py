@@ -1,0 +1,151 @@
+"""The journal survives a kill and tells samples apart."""
+
+import dataclasses
+import json
+
+import pytest
+
+from glimo_jax.agent.llm import Completion, Request, ScriptedLM
+from glimo_jax.data.journal import Journal, JournaledLM, key
+
+
+def request(text, **fields):
+  return Request(({"role": "user", "content": text},), **fields)
+
+
+def test_every_field_of_a_request_changes_its_key():
+  base = request("a")
+  other = {
+    "messages": ({"role": "user", "content": "b"},),
+    "choices": ("x",),
+    "max_tokens": 17,
+    "temperature": 0.5,
+    "top_p": 0.5,
+    "stop": ("\n",),
+    "seed": 1,
+    "schema": {"type": "object"},
+  }
+  assert set(other) == {f.name for f in dataclasses.fields(Request)}
+  keys = {key(base, "m", "1", 0), key(base, "n", "1", 0)}
+  keys |= {key(base, "m", "2", 0), key(base, "m", "1", 1)}
+  keys |= {
+    key(dataclasses.replace(base, **{f: v}), "m", "1", 0)
+    for f, v in other.items()
+  }
+  assert len(keys) == 4 + len(other)
+
+
+def test_a_second_run_asks_nothing_and_says_the_same(tmp_path):
+  requests = [request(f"q{i}") for i in range(10)]
+  with Journal(tmp_path / "j.jsonl") as journal:
+    lm = JournaledLM(
+      ScriptedLM(lambda r: r.messages[0]["content"]), journal, "1"
+    )
+    first = lm.generate(requests)
+  size = (tmp_path / "j.jsonl").stat().st_size
+  with Journal(tmp_path / "j.jsonl") as journal:
+    silent = ScriptedLM({})
+    again = JournaledLM(silent, journal, "1")
+    assert again.generate(requests) == first
+    assert (again.asked, again.replayed) == (0, 10)
+    assert silent.requests == []
+  assert (tmp_path / "j.jsonl").stat().st_size == size
+
+
+def test_the_same_request_asked_again_is_another_sample(tmp_path):
+  count = iter(range(100))
+  inner = ScriptedLM(lambda r: f"answer {next(count)}")
+  with Journal(tmp_path / "j.jsonl") as journal:
+    lm = JournaledLM(inner, journal, "1")
+    texts = [lm.generate([request("q")])[0].text for _ in range(3)]
+  assert texts == ["answer 0", "answer 1", "answer 2"]
+  with Journal(tmp_path / "j.jsonl") as journal:
+    lm = JournaledLM(ScriptedLM({}), journal, "1")
+    again = [c.text for c in lm.generate([request("q")] * 3)]
+  assert again == texts
+
+
+def test_a_kill_loses_one_slice_at_most(tmp_path):
+  asked = []
+
+  def dies(r):
+    asked.append(r)
+    if len(asked) == 11:
+      raise KeyboardInterrupt
+    return r.messages[0]["content"]
+
+  requests = [request(f"q{i}") for i in range(20)]
+  journal = Journal(tmp_path / "j.jsonl")
+  lm = JournaledLM(ScriptedLM(dies), journal, "1", slice_size=4)
+  with pytest.raises(KeyboardInterrupt):
+    lm.generate(requests)
+  # Not closed: what a killed process leaves on the disk.
+  after = Journal(tmp_path / "j.jsonl")
+  assert len(after) == 8
+  rest = JournaledLM(ScriptedLM(lambda r: r.messages[0]["content"]), after, "1")
+  texts = [c.text for c in rest.generate(requests)]
+  assert texts == [f"q{i}" for i in range(20)]
+  assert (rest.asked, rest.replayed) == (12, 8)
+  journal.close()
+  after.close()
+
+
+@pytest.mark.parametrize("cut", [1, 10, 30])
+def test_a_torn_last_line_is_cut_off_and_written_anew(tmp_path, cut):
+  path = tmp_path / "j.jsonl"
+  with Journal(path) as journal:
+    for i in range(3):
+      journal.put(f"k{i}", {"value": i})
+  whole = path.read_bytes()
+  path.write_bytes(whole[:-cut])
+  with Journal(path) as journal:
+    assert len(journal) == 3 - -(-cut // len(whole.splitlines()[-1] + b"\n"))
+    for i in range(3):
+      journal.put(f"k{i}", {"value": i})
+  assert path.read_bytes() == whole
+
+
+def test_a_damaged_line_before_the_last_is_an_error(tmp_path):
+  path = tmp_path / "j.jsonl"
+  path.write_text('{"key": "a"}\ngarbage\n{"key": "b"}\n')
+  with pytest.raises(ValueError, match="line 2"):
+    Journal(path)
+
+
+def test_another_record_for_a_known_key_is_an_error(tmp_path):
+  with Journal(tmp_path / "j.jsonl") as journal:
+    journal.put("k", {"value": 1})
+    journal.put("k", {"value": 1})
+    with pytest.raises(ValueError, match="another record"):
+      journal.put("k", {"value": 2})
+  lines = (tmp_path / "j.jsonl").read_text().splitlines()
+  assert [json.loads(x) for x in lines] == [{"key": "k", "value": 1}]
+
+
+def test_passing_troubles_are_not_written_down(tmp_path):
+  def error(error_class):
+    return Completion(
+      "", "error", 0, 0, "m", error="x", error_class=error_class
+    )
+
+  with Journal(tmp_path / "j.jsonl") as journal:
+    lm = JournaledLM(
+      ScriptedLM(lambda r: error(r.messages[0]["content"])), journal, "1"
+    )
+    lm.generate([request(c) for c in ("retry", "reject", "resample")])
+    assert len(journal) == 2
+
+
+def test_what_was_paid_for_before_a_stop_is_kept(tmp_path):
+  class Stops:
+    name = "m"
+
+    def generate(self, requests):
+      error = RuntimeError("budget")
+      error.completions = [Completion("a", "stop", 1, 1, "m"), None]
+      raise error
+
+  with Journal(tmp_path / "j.jsonl") as journal:
+    with pytest.raises(RuntimeError, match="budget"):
+      JournaledLM(Stops(), journal, "1").generate([request("a"), request("b")])
+    assert len(journal) == 1

@@ -1,0 +1,304 @@
+"""Closed-loop play: lock step, the untried-action rule, honest failures."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from glimo_jax.evaluate import acting, policies, scoring, stats
+
+ACTIONS = ("up", "down", "left", "right")
+
+
+class FakeTextWorld:
+  """A corridor: level i starts i + 1 cells left of the goal; walls around."""
+
+  actions = ACTIONS
+  preamble = "reach the goal."
+
+  def __init__(self, horizon=20):
+    self.horizon = horizon
+    self.levels = "corridor"
+
+  def reset(self, indices, seed=0):
+    self.distance = np.array([i + 1 for i in indices])
+    self.depths = np.array([i % 2 for i in indices])
+    self.time, self.stepped = 0, []
+    self.success = np.zeros(len(indices), bool)
+    self.done = np.zeros(len(indices), bool)
+    return self._texts()
+
+  def step(self, actions):
+    self.stepped.append(np.array(actions))
+    move = np.select([actions == 3, actions == 2], [-1, 1], 0)
+    self.distance = np.where(self.done, self.distance, self.distance + move)
+    self.time += 1
+    arrived = self.distance == 0
+    self.success |= arrived
+    self.done |= arrived | (self.time >= self.horizon)
+    return self._texts(), arrived.astype(np.float32), self.done.copy()
+
+  def oracle(self):
+    cost = np.repeat(self.distance[:, None] + 1.0, 4, 1)
+    cost[:, 3] = self.distance
+    return np.where(self.distance[:, None] > 90, np.inf, cost)
+
+  def _texts(self):
+    return [f"goal {d} right." for d in self.distance]
+
+
+class FakePolicy:
+  """Scores by text from a table; remembers what it was asked."""
+
+  def __init__(self, scores):
+    self.table, self.asked = scores, []
+
+  def scores(self, texts, rows):
+    self.asked.append((tuple(texts), tuple(rows)))
+    return np.array([self.table(text) for text in texts], np.float64)
+
+
+class FakeLM:
+  """log p of an action word by its place in a list; counts its work."""
+
+  name = "fake"
+
+  def __init__(self, logprobs=None, replies=()):
+    self.logprobs = logprobs or (lambda text, choice: -1.0)
+    self.prompts, self.replies = [], list(replies)
+
+  def loglik(self, prompts, continuations):
+    self.prompts += prompts
+    return [
+      np.array([self.logprobs(p[-1]["content"], c) for c in choices])
+      for p, choices in zip(prompts, continuations, strict=True)
+    ]
+
+  def generate(self, requests):
+    return [self.replies.pop(0) for _ in requests]
+
+
+@dataclasses.dataclass
+class FakeCompletion:
+  text: str
+  error: str | None = None
+
+
+def right(text):
+  return [0, 0, 0, 1]
+
+
+def up(text):
+  return [3, 2, 1, 0]
+
+
+def test_oracle_plays_optimally_and_random_does_not():
+  world = FakeTextWorld()
+  levels = [0, 3, 6, 9]
+  best = acting.play(policies.OraclePolicy(world), world, levels, max_steps=20)
+  assert [e.steps for e in best] == [e.optimal_steps for e in best]
+  assert [e.steps for e in best] == [1, 4, 7, 10]
+  assert all(e.success and e.ended == "success" for e in best)
+  chance = acting.play(policies.RandomPolicy(4), world, levels, max_steps=20)
+  assert sum(e.steps for e in chance) > sum(e.steps for e in best)
+
+
+def test_only_live_episodes_are_scored_in_lock_step():
+  world, policy = FakeTextWorld(), FakePolicy(right)
+  acting.play(policy, world, [2, 0, 1], max_steps=20)
+  assert [rows for _, rows in policy.asked] == [(0, 1, 2), (0, 2), (0,)]
+  assert policy.asked[1][0] == ("goal 2 right.", "goal 1 right.")
+  assert len(world.stepped) == 3
+
+
+def test_episode_is_the_same_alone_and_in_a_batch():
+  policy = FakePolicy(lambda text: [0, 0, 0, 0])  # every choice a tie
+  together = acting.play(policy, FakeTextWorld(), [4, 1, 2], max_steps=15)
+  alone = [
+    acting.play(policy, FakeTextWorld(), [i], max_steps=15)[0]
+    for i in (4, 1, 2)
+  ]
+  assert together == alone
+  other = acting.play(policy, FakeTextWorld(), [4, 1, 2], seed=1, max_steps=15)
+  assert other != together
+
+
+def test_untried_rule_breaks_a_loop_that_holds_a_greedy_run():
+  greedy = acting.play(
+    FakePolicy(up), FakeTextWorld(), [0], untried=False, max_steps=9
+  )[0]
+  assert (greedy.success, greedy.ended, greedy.steps) == (False, "truncated", 9)
+  assert set(greedy.actions) == {"up"}
+  ruled = acting.play(FakePolicy(up), FakeTextWorld(), [0], max_steps=9)[0]
+  # Up and down lead nowhere, left to another text, where all comes again.
+  assert ruled.actions[:3] == ("up", "down", "left")
+  pairs = list(zip(ruled.texts, ruled.actions, strict=False))
+  assert len(pairs) == len(set(pairs)) == ruled.steps
+
+
+def test_nothing_untried_ends_a_deterministic_episode_only():
+  class FakeBox(FakeTextWorld):
+    def step(self, actions):
+      return super().step(np.zeros_like(actions))  # nothing ever moves
+
+  end = acting.play(FakePolicy(up), FakeBox(), [0], max_steps=9)[0]
+  assert (end.ended, end.success) == ("exhausted", False)
+  assert end.actions == ACTIONS
+  noisy = acting.play(
+    FakePolicy(up), FakeBox(), [0], max_steps=9, deterministic=False
+  )[0]
+  assert noisy.ended == "truncated"
+  assert noisy.actions == (ACTIONS * 3)[:9]
+
+
+def test_world_truncates_and_texts_lead_from_action_to_action():
+  world = FakeTextWorld(horizon=3)
+  episode = acting.play(FakePolicy(right), world, [7], max_steps=20)[0]
+  assert (episode.ended, episode.success) == ("truncated", False)
+  assert episode.texts == tuple(f"goal {d} right." for d in (8, 7, 6, 5))
+  assert episode.optimal_steps == 8
+
+
+def test_level_without_a_way_is_told():
+  episode = acting.play(FakePolicy(right), FakeTextWorld(), [95], max_steps=2)[
+    0
+  ]
+  assert episode.optimal_steps == -1
+
+
+def test_failed_policy_fails_its_episode_and_no_other():
+  def scores(text):
+    return [np.nan] * 4 if "4" in text else right(text)
+
+  world = FakeTextWorld()
+  policy = FakePolicy(scores)
+  lost, won = acting.play(policy, world, [5, 2], max_steps=20)
+  assert (lost.ended, lost.success, lost.steps) == ("error", False, 2)
+  assert (won.ended, won.steps) == ("success", 3)
+  assert acting.summary([[lost, won]])["mean"] == 0.5
+
+
+def test_success_that_comes_after_the_end_does_not_count():
+  # The row is stepped on with the others, here into the goal.
+  class FakeSlide(FakeTextWorld):
+    def step(self, actions):
+      return super().step(np.full_like(actions, 3))
+
+  def scores(text):
+    return [np.nan] * 4 if text == "goal 1 right." else right(text)
+
+  world = FakeSlide()
+  lost, _ = acting.play(FakePolicy(scores), world, [1, 8], max_steps=20)
+  assert world.success[0]
+  assert (lost.ended, lost.success) == ("error", False)
+
+
+@pytest.mark.parametrize(
+  ("scores", "steps", "message"),
+  [([1, 2], 3, r"\[B, A\]"), ([1, 2, 3, 4], 0, "max_steps 0")],
+)
+def test_play_refuses_what_cannot_be_played(scores, steps, message):
+  with pytest.raises(ValueError, match=message):
+    acting.play(
+      FakePolicy(lambda t: scores), FakeTextWorld(), [0], max_steps=steps
+    )
+
+
+def test_sampling_follows_softmax_and_does_not_touch_failures():
+  base = FakePolicy(lambda text: np.log([0.1, 0.2, 0.3, 0.4]))
+  sampled = policies.SampledPolicy(base, 1.0, seed=0)
+  draws = sampled.scores(["t"] * 20000, range(20000)).argmax(1)
+  share = np.bincount(draws, minlength=4) / 20000
+  np.testing.assert_allclose(share, [0.1, 0.2, 0.3, 0.4], atol=0.015)
+  cold = policies.SampledPolicy(base, 1e-3, seed=0)
+  assert set(cold.scores(["t"] * 50, range(50)).argmax(1)) == {3}
+  failing = FakePolicy(lambda text: [np.nan] * 4)
+  failed = policies.SampledPolicy(failing, 1.0).scores(["t"], [0])
+  assert np.isnan(failed).all()
+
+
+def test_same_text_is_scored_once_across_arms_that_share_prompts():
+  lm, memo = FakeLM(), scoring.Memo()
+  arm = {"lm": lm, "preamble": "p", "actions": ACTIONS, "memo": memo}
+  plain = policies.LanguagePolicy(**arm)
+  calibrated = policies.LanguagePolicy(**arm, prior=True)
+  few = policies.LanguagePolicy(**arm, shots=[("goal 9 left.", "left")])
+  for policy in (plain, policies.SampledPolicy(plain, 0.7), plain):
+    policy.scores(["a", "b", "a"], range(3))
+  assert memo.scored == len(lm.prompts) == 2
+  calibrated.scores(["a", "b"], range(2))
+  assert memo.scored == 2 + len(scoring.CONTENT_FREE)
+  few.scores(["a", "b"], range(2))
+  assert memo.scored == 4 + len(scoring.CONTENT_FREE)
+  # Another model of the same name shares nothing.
+  policies.LanguagePolicy(**(arm | {"lm": FakeLM()})).scores(["a"], [0])
+  assert memo.scored == 5 + len(scoring.CONTENT_FREE)
+
+
+def test_calibration_takes_away_what_the_model_says_to_nothing():
+  bias = dict(zip(ACTIONS, (0.0, -4.0, -4.0, -4.0), strict=True))
+
+  def logprobs(text, choice):
+    told = 2.0 if text.endswith("goal right.") and choice == "right" else 0.0
+    return bias[choice] + told
+
+  lm = FakeLM(logprobs)
+  plain = policies.LanguagePolicy(lm, "p", ACTIONS)
+  calibrated = policies.LanguagePolicy(lm, "p", ACTIONS, prior=True)
+  text = ["goal right."]
+  assert ACTIONS[plain.scores(text, [0])[0].argmax()] == "up"
+  assert ACTIONS[calibrated.scores(text, [0])[0].argmax()] == "right"
+
+
+def test_shots_stand_before_and_retrieved_cases_in_the_last_turn():
+  lm = FakeLM()
+  shots = [("goal left.", "left"), ("goal up.", "up")]
+  policies.LanguagePolicy(lm, "p", ACTIONS, shots).scores(["now."], [0])
+  found = policies.LanguagePolicy(
+    lm, "p", ACTIONS, retrieve=lambda texts: [shots for _ in texts]
+  )
+  found.scores(["now."], [0])
+  few, retrieved = lm.prompts
+  turns = ["user", "assistant"] * 2
+  assert [m["role"] for m in few] == ["system", *turns, "user"]
+  assert few[1:3] == (
+    {"role": "user", "content": "goal left."},
+    {"role": "assistant", "content": "left"},
+  )
+  assert [m["role"] for m in retrieved] == ["system", "user"]
+  assert retrieved[-1]["content"].startswith("goal left. left\n")
+  assert few[0] == retrieved[0]
+  assert retrieved[-1]["content"].endswith(few[-1]["content"])
+
+
+def test_what_is_written_is_parsed_and_what_is_not_an_action_fails():
+  lm = FakeLM(
+    replies=[FakeCompletion("go Right!"), FakeCompletion("", error="429")]
+  )
+
+  def parse(text):
+    words = text.lower().strip("!").split()
+    return next((ACTIONS.index(w) for w in words if w in ACTIONS), None)
+
+  policy = policies.WritePolicy(lm, "p", ACTIONS, parse)
+  first = policy.scores(["a", "b", "a"], range(3))
+  assert first[0].argmax() == first[2].argmax() == 3
+  assert np.isnan(first[1]).all()
+  lm.replies.append(FakeCompletion("perhaps?"))
+  assert np.isnan(policy.scores(["c", "a"], range(2))[0]).all()
+
+
+def test_summary_counts_by_depth_and_resamples_several_runs():
+  world = FakeTextWorld()
+  run = acting.play(FakePolicy(right), world, [0, 1, 2, 3], max_steps=3)
+  summary = acting.summary([run])
+  expect = stats.wilson(3, 4)
+  assert (summary["lo"], summary["hi"]) == (expect.lo, expect.hi)
+  assert summary["by_depth"]["1"]["mean"] == 0.5
+  assert summary["by_depth"]["0"]["mean"] == 1.0
+  assert summary["ended"]["truncated"] == 1
+  assert summary["steps_over_optimal"] == 1.0
+  lost = [dataclasses.replace(e, success=False) for e in run]
+  assert acting.summary([run, lost])["mean"] == 0.375
+  with pytest.raises(ValueError, match="not paired"):
+    acting.summary([run, run[::-1]])

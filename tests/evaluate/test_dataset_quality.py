@@ -1,0 +1,83 @@
+"""Diversity measures agree with closed forms and move the right way."""
+
+import math
+
+import numpy as np
+import pytest
+
+from glimo_jax.evaluate import dataset_quality as quality
+
+
+def test_distinct_n_by_hand_and_at_a_fixed_budget():
+  assert quality.distinct_n(["a b a b", "a b"], 2, 6) == 2 / 4
+  assert quality.distinct_n(["a b c d"], 1, 4) == 1
+  many = ["up down left right"] * 50
+  assert quality.distinct_n(many, 1, 8) == 0.5
+  # What lies beyond the budget changes nothing.
+  assert quality.distinct_n([*many[:2], "x y z"], 1, 8) == 0.5
+  with pytest.raises(ValueError, match="fewer than the budget 9"):
+    quality.distinct_n(["a b c"], 1, 9)
+  with pytest.raises(ValueError, match="lower n"):
+    quality.distinct_n(["a", "b"], 2, 2)
+
+
+def test_self_bleu_is_one_for_copies_and_zero_for_strangers():
+  copies = ["the axe opens the tree"] * 5
+  assert quality.self_bleu(copies) == pytest.approx(1)
+  strangers = [f"a{i} b{i} c{i} d{i}" for i in range(6)]
+  assert quality.self_bleu(strangers) == 0
+  mixed = quality.self_bleu(copies + strangers)
+  assert 0 < mixed < 1
+  with pytest.raises(ValueError, match="at least 2"):
+    quality.self_bleu(["alone", ""])
+
+
+def test_self_bleu_equals_bleu_by_hand():
+  # Of "a b c d": 3 of 4 unigrams and 2 of 3 bigrams stand in "a b c x y";
+  # of "a b c x y": 3 of 5 and 2 of 4. Brevity: exp(1 - 5/4) for the shorter.
+  first = math.sqrt(3 / 4 * 2 / 3) * math.exp(1 - 5 / 4)
+  second = math.sqrt(3 / 5 * 2 / 4)
+  value = quality.self_bleu(["a b c d", "a b c x y"], n=2)
+  assert value == pytest.approx((first + second) / 2)
+
+
+def test_counts_are_clipped_by_the_best_single_reference():
+  # "a a": the others hold one "a" each, so one of two unigrams counts.
+  value = quality.self_bleu(["a a", "a b", "a c"], n=1)
+  assert value == pytest.approx((1 / 2 + 1 / 2 + 1 / 2) / 3)
+
+
+def test_vendi_counts_different_meanings():
+  basis = np.eye(8)
+  assert quality.vendi(basis) == pytest.approx(8)
+  assert quality.vendi(np.repeat(basis[:3], 10, 0)) == pytest.approx(3)
+  assert quality.vendi(np.repeat(basis[:1], 5, 0)) == pytest.approx(1)
+  with pytest.raises(ValueError, match="unit"):
+    quality.vendi(2 * basis)
+  with pytest.raises(ValueError, match="n > 0"):
+    quality.vendi(np.zeros((0, 4)))
+
+
+def test_vendi_equals_its_definition_on_either_side_of_square():
+  rng = np.random.default_rng(0)
+  for shape in ((6, 20), (20, 6)):
+    x = rng.normal(size=shape)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    values = np.linalg.eigvalsh(x @ x.T / len(x))
+    values = values[values > 1e-9]
+    expect = np.exp(-(values * np.log(values)).sum())
+    assert quality.vendi(x) == pytest.approx(expect)
+
+
+def test_coverage_foretells_the_share_of_new_states():
+  rng = np.random.default_rng(0)
+  probs = rng.dirichlet(np.full(400, 0.5))
+  draws = rng.choice(400, size=300, p=probs)
+  found = quality.state_coverage(draws.tolist())
+  seen = set(draws.tolist())
+  assert (found.rows, found.distinct) == (300, len(seen))
+  truth = sum(p for state, p in enumerate(probs) if state not in seen)
+  assert found.unseen == pytest.approx(truth, abs=0.08)
+  assert quality.state_coverage(["a"] * 9).unseen == 0
+  with pytest.raises(ValueError, match="no rows"):
+    quality.state_coverage([])

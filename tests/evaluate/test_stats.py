@@ -1,0 +1,181 @@
+"""Intervals cover, pair and agree with closed forms."""
+
+import math
+
+import numpy as np
+import pytest
+
+from glimo_jax.evaluate import stats
+
+
+@pytest.mark.parametrize(
+  ("k", "n", "lo", "hi"),
+  [
+    # Newcombe 1998 (Statistics in Medicine 17:857-872), table I, method 3.
+    (81, 263, 0.2553, 0.3662),
+    (15, 148, 0.0624, 0.1605),
+    (0, 20, 0.0000, 0.1611),
+    (1, 29, 0.0061, 0.1718),
+  ],
+)
+def test_wilson_equals_published_intervals(k, n, lo, hi):
+  interval = stats.wilson(k, n)
+  assert (interval.lo, interval.hi) == pytest.approx((lo, hi), abs=5e-5)
+
+
+def test_wilson_is_symmetric_and_stays_a_proportion():
+  for n in (1, 7, 128):
+    for k in range(n + 1):
+      here, there = stats.wilson(k, n), stats.wilson(n - k, n)
+      assert here.lo == pytest.approx(1 - there.hi)
+      assert 0 <= here.lo <= here.mean <= here.hi <= 1
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 0), (3, 2), (-1, 5)])
+def test_wilson_refuses_what_was_not_measured(k, n):
+  with pytest.raises(ValueError, match="must"):
+    stats.wilson(k, n)
+
+
+def _coverage(interval_of, truth, trials=300):
+  rng = np.random.default_rng(0)
+  hits = 0
+  for trial in range(trials):
+    interval = interval_of(rng, trial)
+    hits += interval.lo <= truth <= interval.hi
+  return hits / trials
+
+
+def test_bootstrap_and_wilson_cover_a_bernoulli_mean():
+  def draw(rng, trial):
+    return stats.bootstrap(rng.random(100) < 0.3, resamples=300, seed=trial)
+
+  def score(rng, trial):
+    return stats.wilson(int((rng.random(100) < 0.3).sum()), 100)
+
+  assert 0.91 <= _coverage(draw, 0.3) <= 0.98
+  assert 0.91 <= _coverage(score, 0.3) <= 0.98
+
+
+def test_clusters_are_needed_where_units_share_a_level():
+  def sample(rng):
+    level = np.repeat(rng.random(25) < 0.4, 8)
+    return level, np.repeat(np.arange(25), 8)
+
+  def honest(rng, trial):
+    values, labels = sample(rng)
+    return stats.bootstrap(values, labels, resamples=300, seed=trial)
+
+  def naive(rng, trial):
+    return stats.bootstrap(sample(rng)[0], resamples=300, seed=trial)
+
+  assert _coverage(honest, 0.4) >= 0.88
+  assert _coverage(naive, 0.4) <= 0.7
+
+
+def test_redrawing_seeds_widens_an_interval_that_levels_alone_leave_small():
+  def draw(rng):
+    seed_effect = rng.normal(0.0, 1.0, (8, 1))
+    return seed_effect + rng.normal(0.0, 0.1, (8, 50))
+
+  def together(rng, trial):
+    return stats.bootstrap(draw(rng), resamples=300, seed=trial)
+
+  def levels_only(rng, trial):
+    return stats.bootstrap(draw(rng).mean(0), resamples=300, seed=trial)
+
+  assert _coverage(together, 0.0, 200) >= 0.85
+  assert _coverage(levels_only, 0.0, 200) <= 0.3
+
+
+def test_paired_difference_ignores_what_both_arms_share():
+  rng = np.random.default_rng(1)
+  hard = rng.normal(0, 5, 80)
+  a, b = hard + 1 + rng.normal(0, 0.1, 80), hard
+  close = stats.paired(a, b)
+  apart = stats.paired(a, rng.permutation(b))
+  assert close.mean == pytest.approx(apart.mean) == pytest.approx(1, abs=0.1)
+  assert close.hi - close.lo < 0.1 * (apart.hi - apart.lo)
+  flipped = stats.paired(b, a)
+  assert (flipped.lo, flipped.hi) == pytest.approx((-close.hi, -close.lo))
+
+
+def test_arm_of_one_seed_meets_every_seed_of_the_other():
+  rng = np.random.default_rng(2)
+  tuned, base = rng.random((3, 40)), rng.random(40)
+  once = stats.paired(tuned, base)
+  assert once == stats.paired(tuned, np.tile(base, (3, 1)))
+  assert once.mean == pytest.approx(tuned.mean() - base.mean())
+
+
+def test_normalised_is_affine_invariant_with_its_ends_at_random_and_oracle():
+  rng = np.random.default_rng(3)
+  random, oracle = rng.random(60) < 0.1, np.ones(60)
+  tuned = np.maximum(random, rng.random(60) < 0.6)
+  share = stats.normalised(tuned, random, oracle)
+  expect = (tuned.mean() - random.mean()) / (1 - random.mean())
+  assert share.mean == pytest.approx(expect)
+  assert share.lo < share.mean < share.hi <= 1
+  moved = stats.normalised(3 * tuned + 2, 3 * random + 2, 3 * oracle + 2)
+  assert moved.lo == pytest.approx(share.lo)
+  assert stats.normalised(oracle, random, oracle).lo == 1
+  assert stats.normalised(random, random, oracle).hi == 0
+
+
+def test_normalised_says_nan_where_the_oracle_is_no_better_than_chance():
+  same = stats.normalised([1, 0, 1], [1, 0, 1], [1, 0, 1])
+  assert math.isnan(same.mean)
+  assert same.as_dict() == {"mean": None, "lo": None, "hi": None, "n": 3}
+  # Here a redraw may hold the first unit alone, where they do not differ.
+  rare = stats.normalised([1, 1, 0], [1, 1, 0], [1, 1, 1])
+  assert rare.mean == 0
+  assert math.isnan(rare.lo)
+
+
+def test_ratio_weighs_units_by_their_denominator():
+  interval = stats.ratio([2.0, 30.0], [1.0, 20.0])
+  assert interval.mean == pytest.approx(32 / 21)
+  assert (interval.lo, interval.hi) == pytest.approx((1.5, 2.0))
+  with pytest.raises(ValueError, match="positive"):
+    stats.ratio([1, 1], [0, 1])
+
+
+def test_pass_hat_k_equals_counting_all_subsets():
+  import itertools
+
+  outcomes = [(1, 1, 0, 1), (0, 0, 1, 0), (1, 1, 1, 1)]
+  for k in (1, 2, 3, 4):
+    counted = np.mean(
+      [
+        np.mean([all(s) for s in itertools.combinations(o, k)])
+        for o in outcomes
+      ]
+    )
+    successes = [sum(o) for o in outcomes]
+    assert stats.pass_hat_k(successes, 4, k) == pytest.approx(counted)
+  with pytest.raises(ValueError, match=r"1\.\.4"):
+    stats.pass_hat_k([1], 4, 5)
+  with pytest.raises(ValueError, match="none"):
+    stats.pass_hat_k([], 4, 1)
+
+
+@pytest.mark.parametrize(
+  ("values", "clusters", "message"),
+  [
+    ([], None, "0 independent"),
+    ([1.0], None, "1 independent"),
+    ([1.0, 2.0, 3.0], [7, 7, 7], "1 independent"),
+    ([1.0, math.nan], None, "nan"),
+    ([1.0, 2.0], [1, 2, 3], "3 cluster labels for 2"),
+  ],
+)
+def test_bootstrap_refuses_too_little(values, clusters, message):
+  with pytest.raises(ValueError, match=message):
+    stats.bootstrap(values, clusters)
+
+
+def test_unpaired_arms_are_refused():
+  with pytest.raises(ValueError, match="not paired"):
+    stats.paired([1, 0, 1], [1, 0])
+  with pytest.raises(ValueError, match="2 seeds against 3"):
+    stats.paired(np.ones((2, 4)), np.ones((3, 4)))

@@ -1,0 +1,110 @@
+"""Who may import whom: the table of the README, held here."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+# Package or module -> our packages and modules it may import, besides itself.
+ALLOWED = {
+  "simulators": (),
+  "glimo_jax.types": ("simulators.base",),
+  "glimo_jax.mesh": (),
+  "glimo_jax.models": ("glimo_jax.types", "glimo_jax.mesh"),
+  "glimo_jax.train": (
+    "glimo_jax.models",
+    "glimo_jax.types",
+    "glimo_jax.mesh",
+  ),
+  "glimo_jax.agent.llm": ("glimo_jax.types", "glimo_jax.models"),
+  "glimo_jax.agent.memory": ("glimo_jax.types", "glimo_jax.models"),
+  "glimo_jax.agent.tools": ("glimo_jax.types", "simulators"),
+  "glimo_jax.agent": ("glimo_jax.types",),
+  "glimo_jax.data": (
+    "glimo_jax.agent",
+    "glimo_jax.models.tokenizer",
+    "glimo_jax.types",
+    "glimo_jax.mesh",
+    "simulators",
+  ),
+  "glimo_jax.evaluate": (
+    "glimo_jax.agent",
+    "glimo_jax.models",
+    "glimo_jax.data",
+    "glimo_jax.types",
+    "simulators.base",
+  ),
+  "glimo_jax.pipeline": ("glimo_jax", "simulators"),
+  "glimo_jax": (),
+  "configs": (),
+  "launch": ("glimo_jax", "simulators", "configs"),
+}
+FILES = sorted(
+  path
+  for folder in ("simulators", "glimo_jax", "configs", "launch")
+  for path in (ROOT / folder).rglob("*.py")
+)
+
+
+def _module(path: pathlib.Path) -> str:
+  parts = path.relative_to(ROOT).with_suffix("").parts
+  return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _within(name: str, package: str) -> bool:
+  return name == package or name.startswith(package + ".")
+
+
+def _imports(path: pathlib.Path):
+  """Full names of our modules that a file imports."""
+  for node in ast.walk(ast.parse(path.read_text())):
+    if isinstance(node, ast.Import):
+      names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+      assert node.level == 0, f"{path}: relative import"
+      names = [f"{node.module}.{alias.name}" for alias in node.names]
+    else:
+      continue
+    for name in names:
+      if name.split(".")[0] in ("simulators", "glimo_jax", "configs", "launch"):
+        yield name
+
+
+def _rule(module: str) -> str:
+  """The most specific key of ALLOWED that holds a module."""
+  return max((k for k in ALLOWED if _within(module, k)), key=len)
+
+
+def violations(path: pathlib.Path) -> list[str]:
+  module = _module(path)
+  rule = _rule(module)
+  own = ".".join(rule.split(".")[:2])
+  allowed = (own, *ALLOWED[rule]) if rule != "glimo_jax" else ()
+  return [
+    name
+    for name in _imports(path)
+    if not any(_within(name, a) for a in allowed)
+  ]
+
+
+@pytest.mark.parametrize("path", FILES, ids=_module)
+def test_imports_point_downward(path):
+  assert violations(path) == []
+
+
+def test_the_rule_can_fail(tmp_path, monkeypatch):
+  monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+  bad = tmp_path / "glimo_jax" / "train" / "bad.py"
+  bad.parent.mkdir(parents=True)
+  bad.write_text("import simulators\nfrom glimo_jax.agent import llm\n")
+  assert violations(bad) == ["simulators", "glimo_jax.agent.llm"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=_module)
+def test_flags_live_in_launch_only(path):
+  text = path.read_text()
+  assert ("absl.flags" not in text and "import flags" not in text) or (
+    "launch" in path.parts
+  )

@@ -1,0 +1,30 @@
+"""The packages that are imported are ours, and only ours are packaged."""
+
+import pathlib
+
+import setuptools
+
+import glimo_jax
+import simulators
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def test_simulators_and_glimo_jax_are_ours():
+  for package in (simulators, glimo_jax):
+    assert pathlib.Path(package.__file__).parent.parent == ROOT
+
+
+def test_exactly_two_packages_are_shipped():
+  found = setuptools.find_packages(
+    str(ROOT), include=["glimo_jax*", "simulators*"]
+  )
+  assert {name.split(".")[0] for name in found} == {"glimo_jax", "simulators"}
+  for folder in ("launch", "configs", "tests", "benchmarks"):
+    assert not (ROOT / folder / "__init__.py").exists()
+
+
+def test_every_source_folder_is_a_package():
+  for package in ("glimo_jax", "simulators"):
+    for path in (ROOT / package).rglob("*.py"):
+      assert (path.parent / "__init__.py").exists(), path

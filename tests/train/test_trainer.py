@@ -1,0 +1,296 @@
+"""What a step computes: AdamW on the adapter alone, however it is laid out."""
+
+import dataclasses
+import json
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from glimo_jax import mesh as mesh_lib
+from glimo_jax.models import decoder
+from glimo_jax.train import export, step, trainer
+from glimo_jax.train.trainer import Stage, TrainConfig
+
+CONFIG = TrainConfig(
+  learning_rate=1e-2, warmup=1, chunk=16, kl_coef=0.5, checkpoint_every=100
+)
+
+
+def quiet(line):
+  del line
+
+
+def run(tiny, mesh, tmp_path, stages, config=CONFIG, adapter=None):
+  return trainer.train(
+    config,
+    tiny.config,
+    tiny.params,
+    tiny.adapter if adapter is None else adapter,
+    stages,
+    mesh,
+    tmp_path,
+    quiet,
+  )
+
+
+def one_step(tiny, mesh, data, config=CONFIG, steps=1):
+  """Adapter and metrics after `steps` steps on the same data."""
+  state = step.init_state(config, tiny.moved, mesh)
+  params = step.place_params(tiny.params, tiny.config, mesh)
+  batches, terms = step.place_batches(data, config, mesh)
+  rates = np.full(steps, 1e-2, np.float32)
+  train_step = step.make_step(config, tiny.config, mesh, rates)
+  for _ in range(steps):
+    state, told = train_step(state, params, batches, terms)
+  return jax.device_get((state.adapter, told))
+
+
+def assert_close(a, b, atol=1e-5):
+  jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=atol), a, b)
+
+
+def test_kl_is_zero_at_first_and_base_bytes_never_change(
+  tiny, rows, one_device, tmp_path
+):
+  before = jax.tree.map(lambda p: np.array(p).tobytes(), tiny.params)
+  adapter, history = run(
+    tiny, one_device, tmp_path, [Stage("only", rows(replay=4), 6)]
+  )
+  assert history[0]["kl"] == 0.0
+  assert history[-1]["kl"] > 1e-6
+  assert [line["step"] for line in history] == [1, 2, 3, 4, 5, 6]
+  after = jax.tree.map(lambda p: np.array(p).tobytes(), tiny.params)
+  assert before == after
+  # The caller's adapter was copied, not donated; the result has moved.
+  assert not np.array(tiny.adapter.weights["q"]["b"]).any()
+  assert np.array(adapter.weights["q"]["b"]).any()
+
+
+def test_learning_lowers_the_loss(tiny, rows, one_device, tmp_path):
+  class Same(rows):
+    def __next__(self):
+      self.index = 0
+      return super().__next__()
+
+  _, history = run(tiny, one_device, tmp_path, [Stage("only", Same(), 30)])
+  assert history[-1]["ce"] < 0.7 * history[0]["ce"]
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_stage_two_is_leashed_to_the_base(
+  tiny, rows, one_device, tmp_path, direction
+):
+  """Its first KL is that of stage one's adapter to the base, not 0."""
+  config = dataclasses.replace(CONFIG, kl_direction=direction)
+  stages = [Stage("one", rows(replay=4), 4), Stage("two", rows(replay=4), 2)]
+  stages[1].iterator.seed = 5
+  _, history = run(tiny, one_device, tmp_path / "both", stages, config)
+  alone, _ = run(
+    tiny,
+    one_device,
+    tmp_path / "one",
+    [Stage("one", rows(replay=4), 4)],
+    config,
+  )
+  _, text = next(rows(replay=4, seed=5))
+
+  def logq(adapter):
+    hidden = decoder.hidden_states(
+      tiny.config,
+      tiny.params,
+      text.tokens,
+      text.positions,
+      text.segment_ids,
+      adapter=adapter,
+    )
+    logits = decoder.logits(tiny.params, tiny.config, hidden)
+    at = jnp.take_along_axis(logits, text.scored[..., None], 1)
+    return jax.nn.log_softmax(at)
+
+  p, q = logq(None), logq(alone)
+  if direction == "reverse":
+    p, q = q, p
+  expected = jnp.mean(jnp.sum(jnp.exp(p) * (p - q), -1))
+  assert history[4]["stage"] == "two"
+  assert float(expected) > 1e-4
+  np.testing.assert_allclose(history[4]["kl"], expected, rtol=1e-3)
+
+
+def test_one_device_equals_eight(tiny, rows, one_device):
+  """For data alone and for data x fsdp x tensor."""
+  data = next(rows(rows=8, replay=8))
+  expected = one_step(tiny, one_device, data, steps=2)
+  for sizes in ((8, 1, 1), (2, 2, 2)):
+    assert_close(one_step(tiny, mesh_lib.make(*sizes), data, steps=2), expected)
+
+
+def test_accumulation_over_ragged_rows_changes_nothing(tiny, rows, one_device):
+  """Microbatches with unlike counts of scored tokens weigh by token."""
+  data = next(rows(rows=8, replay=4))
+  counts = data[0].ce_weight.sum(-1)
+  assert counts[::2].sum() != counts[1::2].sum()
+  config = dataclasses.replace(CONFIG, accumulate=2)
+  assert_close(
+    one_step(tiny, one_device, data, config), one_step(tiny, one_device, data)
+  )
+
+
+def test_remat_and_chunks_change_nothing(tiny, rows, one_device):
+  data = next(rows(rows=4, replay=4))
+  config = dataclasses.replace(CONFIG, remat=False, chunk=10_000)
+  assert_close(
+    one_step(tiny, one_device, data, config), one_step(tiny, one_device, data)
+  )
+
+
+def test_task_rows_alone_run_no_reference(tiny, rows, one_device, monkeypatch):
+  def refuse(*args, **kwargs):
+    raise AssertionError("the reference was computed")
+
+  monkeypatch.setattr(decoder, "hidden_pair", refuse)
+  data = next(rows(rows=4))
+  _, told = one_step(tiny, one_device, data)
+  assert told["kl"] == told["kl_tokens"] == 0
+  leashed = dataclasses.replace(CONFIG, kl_tokens="completion")
+  with pytest.raises(AssertionError, match="reference was computed"):
+    one_step(tiny, one_device, data, leashed)
+
+
+def test_kl_tokens_choose_what_is_leashed(tiny, rows, one_device):
+  task, text = data = next(rows(rows=4, replay=2))
+  expected = {
+    "replay": text.kl_weight.sum(),
+    "completion": task.ce_weight.sum(),
+    "all": task.tokens.size + text.tokens.size,
+  }
+  for tokens, count in expected.items():
+    config = dataclasses.replace(CONFIG, kl_tokens=tokens)
+    _, told = one_step(tiny, one_device, data, config)
+    assert told["kl_tokens"] == count
+    assert told["ce_tokens"] == task.ce_weight.sum()
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_adamw_steps_equal_peft(tiny, rows, one_device, tmp_path, direction):
+  """Two steps on the same rows from the same A and B, in torch with PEFT."""
+  torch = pytest.importorskip("torch")
+  peft = pytest.importorskip("peft")
+  import transformers
+
+  config = dataclasses.replace(
+    CONFIG,
+    kl_direction=direction,
+    kl_tokens="completion",
+    weight_decay=0.1,
+    clip_norm=0.5,
+  )
+  (batch,) = data = next(rows(rows=4))
+  export.save_merged(tiny.params, tiny.adapter, tiny.config, tmp_path / "base")
+  export.save_peft(tiny.moved, tiny.config, tmp_path / "start")
+  base = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "base")
+  model = peft.PeftModel.from_pretrained(
+    base, tmp_path / "start", is_trainable=True
+  )
+  weights = [p for p in model.parameters() if p.requires_grad]
+  adamw = torch.optim.AdamW(weights, lr=1e-2, weight_decay=0.1)
+  tokens = torch.from_numpy(batch.tokens).long()
+  row = torch.arange(len(tokens))[:, None]
+  at = torch.from_numpy(batch.scored).long()
+  weight = torch.from_numpy(batch.ce_weight)
+  ids = torch.from_numpy(batch.target_ids).long()
+  for _ in range(2):
+    q = model(tokens).logits[row, at].log_softmax(-1)
+    with torch.no_grad(), model.disable_adapter():
+      b = model(tokens).logits[row, at].log_softmax(-1)
+    ce = -(torch.from_numpy(batch.target_probs) * q.gather(-1, ids)).sum(-1)
+    if direction == "forward":
+      kl = (b.exp() * (b - q)).sum(-1)
+    else:
+      kl = (q.exp() * (q - b)).sum(-1)
+    loss = ((ce + 0.5 * kl) * weight).sum() / weight.sum()
+    adamw.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(weights, 0.5)
+    adamw.step()
+  model.save_pretrained(tmp_path / "end")
+  expected = export.load_peft(tmp_path / "end")
+  adapter, told = one_step(tiny, one_device, data, config, steps=2)
+  np.testing.assert_allclose(told["loss"], loss.item(), rtol=1e-5)
+  assert_close(adapter.weights, jax.device_get(expected.weights))
+
+
+def test_what_is_not_finite_names_step_and_rows(
+  tiny, rows, one_device, tmp_path
+):
+  class Broken(rows):
+    def __next__(self):
+      (batch,) = super().__next__()
+      if self.index == 3:
+        batch = batch.replace(target_probs=batch.target_probs * np.inf)
+      return (batch,)
+
+  stages = [Stage("acting", Broken(rows=2), 9)]
+  with pytest.raises(FloatingPointError, match=re.escape("[[6, 7]]")) as error:
+    run(tiny, one_device, tmp_path, stages)
+  assert "step 3 of stage 'acting'" in str(error.value)
+
+
+def test_rates_rise_and_fall_in_each_stage(rows):
+  config = TrainConfig(learning_rate=2.0, warmup=2)
+  stages = [Stage("one", rows(), 6), Stage("two", rows(), 4)]
+  rates = trainer.learning_rates(config, stages)
+  np.testing.assert_allclose(rates[:3], [1.0, 2.0, 2.0])
+  np.testing.assert_allclose(rates[4], 1.0, rtol=1e-6)  # half way down
+  np.testing.assert_allclose(rates[6:], [1.0, 2.0, 2.0, 1.0], rtol=1e-6)
+  with pytest.raises(ValueError, match="stage 'two' has 2 steps"):
+    trainer.learning_rates(config, [Stage("two", rows(), 2)])
+
+
+def test_rows_that_the_mesh_cannot_divide_are_refused(tiny, rows, tmp_path):
+  stages = [Stage("only", rows(rows=6), 3)]
+  with pytest.raises(ValueError, match="batch 6 is not divisible by data"):
+    run(tiny, mesh_lib.make(), tmp_path, stages)
+  config = dataclasses.replace(CONFIG, accumulate=3)
+  stages = [Stage("only", rows(rows=8), 3)]
+  with pytest.raises(ValueError, match="accumulate = 24"):
+    run(tiny, mesh_lib.make(), tmp_path / "b", stages, config)
+
+
+@pytest.mark.parametrize(
+  ("field", "value"),
+  [
+    ("learning_rate", 0.0),
+    ("kl_coef", -1.0),
+    ("accumulate", 0),
+    ("kl_direction", "both"),
+    ("kl_tokens", "none"),
+  ],
+)
+def test_bad_settings_are_named(field, value):
+  with pytest.raises(ValueError, match=rf"train\.{field} '?{value}"):
+    TrainConfig(**{field: value})
+
+
+def test_log_lines_come_every_n_steps(tiny, rows, one_device, tmp_path):
+  lines = []
+  config = dataclasses.replace(CONFIG, log_every=2)
+  trainer.train(
+    config,
+    tiny.config,
+    tiny.params,
+    tiny.adapter,
+    [Stage("acting", rows(rows=2), 5)],
+    one_device,
+    tmp_path,
+    lines.append,
+  )
+  assert [line.split(":")[0] for line in lines] == [
+    "acting 2/5",
+    "acting 4/5",
+    "acting 5/5",
+  ]
+  written = (tmp_path / "metrics.jsonl").read_text().splitlines()
+  assert [json.loads(line)["step"] for line in written] == [1, 2, 3, 4, 5]
