@@ -23,8 +23,7 @@ from absl import logging
 import simulators
 from glimo_jax import mesh as mesh_lib
 from glimo_jax import workdir as workdir_lib
-from glimo_jax.agent import agent as agent_lib
-from glimo_jax.agent import llm, memory, prompts, served, tools
+from glimo_jax.agent import llm, memory, prompts, served
 from glimo_jax.data import annotate as annotate_lib
 from glimo_jax.data import batching, exam, texts
 from glimo_jax.data import collect as collect_lib
@@ -116,24 +115,19 @@ class MeshConfig:
   tensor: int = 1
 
 
-def _default(section: type):
-  return dataclasses.field(default_factory=section)
-
-
 @dataclasses.dataclass(frozen=True)
 class Config:
   """A whole run; see configs/."""
 
-  world: WorldConfig = _default(WorldConfig)
-  model: ModelConfig = _default(ModelConfig)
-  teacher: TeacherConfig = _default(TeacherConfig)
-  collect: collect_lib.CollectConfig = _default(collect_lib.CollectConfig)
-  annotate: annotate_lib.AnnotateConfig = _default(annotate_lib.AnnotateConfig)
-  agent: agent_lib.AgentConfig = _default(agent_lib.AgentConfig)
-  lora: lora.LoraConfig = _default(lora.LoraConfig)
-  train: TrainConfig = _default(TrainConfig)
-  evaluate: arms.EvaluateConfig = _default(arms.EvaluateConfig)
-  mesh: MeshConfig = _default(MeshConfig)
+  world: WorldConfig = WorldConfig()
+  model: ModelConfig = ModelConfig()
+  teacher: TeacherConfig = TeacherConfig()
+  collect: collect_lib.CollectConfig = collect_lib.CollectConfig()
+  annotate: annotate_lib.AnnotateConfig = annotate_lib.AnnotateConfig()
+  lora: lora.LoraConfig = lora.LoraConfig()
+  train: TrainConfig = TrainConfig()
+  evaluate: arms.EvaluateConfig = arms.EvaluateConfig()
+  mesh: MeshConfig = MeshConfig()
 
 
 # --- The map ------------------------------------------------------------------
@@ -170,20 +164,18 @@ def annotate(config: Config, workdir) -> None:
       return
     world = _world(config)
     experiences = collect_lib.load(source / "experience.parquet")
-    verifier = tools.Tools(
-      world,
-      collect_lib.pool_of(world, config.collect),
-      config.annotate.label_source,
-    )
     remembered = memory.Memory(_embedder(config.model.embedder).embed)
     with journal_lib.Journal(stage.path / "journal.jsonl") as kept:
       teacher = journal_lib.JournaledLM(
         _teacher(config), kept, prompts.PROMPT_VERSION
       )
       dataset = annotate_lib.annotate(
-        agent_lib.Agent(teacher, verifier, remembered, config.agent),
         experiences,
+        world,
+        collect_lib.pool_of(world, config.collect),
         config.annotate,
+        teacher,
+        remembered,
         Progress("annotate"),
       )
     remembered.save(stage.path / "memory")
@@ -281,7 +273,7 @@ def check(config: Config) -> None:
 # Sections of Config that shape each stage's files.
 _SHAPES = {
   "collect": ("world", "model", "collect"),
-  "annotate": ("teacher", "annotate", "agent"),
+  "annotate": ("teacher", "annotate"),
   "train": ("lora", "train"),
   "evaluate": ("evaluate",),
 }

@@ -66,7 +66,7 @@ class InstructionExample:
 
   Attributes:
     row_id: hash of the row's content and provenance, in hex.
-    kind: question kind, or `plan`, `next_action`.
+    kind: question kind, or `full_plan`, `next_action`.
     stage: 1 understanding, 2 acting.
     messages: system and user turns, ending before the answer.
     answers: acceptable answers; more than one where several are optimal.

@@ -8,8 +8,9 @@ What any world of a user's own has, for it asks for `reset` and `step` alone:
    from it to a success took, on any walk from the same root; walks that meet
    share what they found. The table holds the best action met in each state.
 3. Verification: the table is played in the simulator from the root under each
-   first action. A cost is the number of steps to success that this took; where
-   it did not succeed, the cost is inf. Nothing that was not played is told.
+   first action. A cost is the number of steps to success that this took, or
+   that the shortest walk took; where none succeeded it is inf. Nothing that
+   was not played is told.
 
 The walks of one root see one and the same chance, its own key's: in a noisy
 world a cost is what is possible, not what is to be expected.
@@ -26,7 +27,7 @@ from simulators.base import PyTree, State, World
 
 Array = jax.Array
 
-BUCKETS = 1 << 13  # of a root's table; two states in one bucket waste a label
+BUCKETS = 1 << 16  # of a root's table; two states in one bucket cost labels
 SWEEPS = 4  # backward passes over the walks
 BATCH = 32  # roots searched at a time
 PERSISTENCE = 0.5  # probability that a walk that moved goes on the same way
@@ -94,11 +95,22 @@ def search(
   def one(root: tuple[State, Array]) -> Found:
     state, key = root
     walks = _shoot(world, params, state, key, width, depth)
-    return _verify(world, params, state, _hindsight(*walks), depth)
+    table = _hindsight(*walks)
+    played = _play(world, params, state, table, depth)
+    walked = _shortest(walks, len(world.actions))
+    return jax.tree.map(
+      lambda a, b: jnp.where(_beside(played.cost <= walked.cost, a), a, b),
+      played,
+      walked,
+    )
 
   n = jax.tree.leaves(states)[0].shape[0]
   roots = (states, jax.random.split(key, n))
-  return jax.lax.map(one, roots, batch_size=min(BATCH, n))
+  batch = min(BATCH, n)
+  rows = jnp.arange(-(-n // batch) * batch) % n  # whole batches: one compile
+  roots = jax.tree.map(lambda x: x[rows], roots)
+  found = jax.lax.map(one, roots, batch_size=batch)
+  return jax.tree.map(lambda x: x[:n], found)
 
 
 def _won(state: State) -> Array:
@@ -192,7 +204,30 @@ def _hindsight(buckets, actions, won, live) -> Array:
   return jnp.where(table < far, table % 1024, -1)
 
 
-def _verify(world, params, root: State, table: Array, depth: int) -> Found:
+def _shortest(walks, count: int) -> Found:
+  """The shortest walk to a success under each first action."""
+  _, actions, won, _ = walks
+  depth = len(won)
+  won = won.reshape(depth, count, -1)
+  steps = jnp.where(won.any(0), 1 + jnp.argmax(won, axis=0), depth + 1)
+  best = jnp.argmin(steps, axis=-1)[:, None]  # [A, 1]
+  steps = jnp.take_along_axis(steps, best, axis=-1)[:, 0]
+  actions = actions.reshape(depth, count, -1)
+  plan = jnp.take_along_axis(actions, best[None], axis=-1)[..., 0].T
+  found = steps <= depth
+  taken = found[:, None] & (jnp.arange(depth) < steps[:, None])
+  return Found(
+    cost=jnp.where(found, steps.astype(jnp.float32), jnp.inf),
+    plans=jnp.where(taken, plan, -1),
+  )
+
+
+def _beside(mask: Array, like: Array) -> Array:
+  """`mask` [A] with trailing axes to broadcast against `like`."""
+  return mask.reshape(mask.shape + (1,) * (like.ndim - mask.ndim))
+
+
+def _play(world, params, root: State, table: Array, depth: int) -> Found:
   """Plays the table from the root under each first action."""
 
   def play(first):
@@ -207,8 +242,9 @@ def _verify(world, params, root: State, table: Array, depth: int) -> Found:
 
     start = (root, first, root.terminated)
     _, (plan, won) = jax.lax.scan(take, start, None, length=depth)
-    cost = jnp.where(jnp.any(won), 1.0 + jnp.argmax(won), jnp.inf)
-    return cost.astype(jnp.float32), jnp.where(jnp.any(won), plan, -1)
+    steps = 1.0 + jnp.argmax(won).astype(jnp.float32)
+    cost = jnp.where(jnp.any(won), steps, jnp.inf)
+    return cost, jnp.where(jnp.any(won), plan, -1)
 
   cost, plans = jax.vmap(play)(jnp.arange(len(world.actions)))
-  return Found(cost=cost, plans=plans.astype(jnp.int32))
+  return Found(cost=cost, plans=plans)

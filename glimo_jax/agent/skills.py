@@ -4,7 +4,7 @@
 |---|---|---|---|
 | question | the truth of a question | a choice | the truth, replayed |
 | next_action | the next action | an action's word | cost to go |
-| plan | all moves to the goal | words | their replay |
+| full_plan | all moves to the goal | words | their replay |
 
 After a refutation each becomes a repair: the same task with what the verifier
 said, and what was seen before in moments like it.
@@ -18,7 +18,7 @@ from glimo_jax.agent.tools import Asked, Tools
 from glimo_jax.agent.verifier import Check
 from glimo_jax.types import Experience
 
-NEXT_ACTION, PLAN = "next_action", "plan"
+NEXT_ACTION, PLAN = "next_action", "full_plan"  # no world's question kinds
 _PLAN_TOKENS = 48
 
 
@@ -27,7 +27,7 @@ class Seed:
   """A task for the agent: the seed of one row.
 
   Attributes:
-    kind: a question kind, next_action or plan.
+    kind: a question kind, next_action or full_plan.
     experience: the moment it is about.
     prompt: what the student will be asked.
     choices: the closed set of answers, empty for a plan.

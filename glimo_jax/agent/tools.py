@@ -6,6 +6,7 @@ many moments at once, in chunks of one shape, so that it compiles once.
 
 import collections
 import dataclasses
+import functools
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from glimo_jax.types import Experience
 from simulators import rollout, search
 from simulators.base import LevelPool, Question, World
 
+_STEPS = 64  # actions that a replay has room for; more compile once more
 LABEL_SOURCES = ("oracle", "search", "agent", "self")
 
 
@@ -78,7 +80,6 @@ class Tools:
     self._params: dict[str, Any] = {}
     self._rules: dict[str, str] = {}
     self._costs: dict[tuple, np.ndarray] = {}
-    self._jitted: dict[tuple, Callable] = {}
 
   def rules(self, variant: str) -> str:
     """The nominal rules of a variant, in words."""
@@ -87,6 +88,12 @@ class Tools:
     return self._rules[variant]
 
   # --- Simulating -------------------------------------------------------------
+
+  @staticmethod
+  def rewind(experience: Experience, steps: int) -> Experience:
+    """The episode `steps` before; replayed for its words by `simulate`."""
+    kept = experience.actions[: max(0, len(experience.actions) - steps)]
+    return dataclasses.replace(experience, actions=kept)
 
   def simulate(self, experiences: Sequence[Experience]) -> Moments:
     """The moments after each experience's actions, replayed from reset."""
@@ -110,7 +117,7 @@ class Tools:
       same[i] = text == experiences[i].description
     return same
 
-  def costs(self, experiences: Sequence[Experience]) -> np.ndarray:
+  def measure(self, experiences: Sequence[Experience]) -> np.ndarray:
     """f32[n, A]: steps to success after each action, counting it.
 
     By the oracle or by search, which is done once a moment; inf where no
@@ -121,7 +128,7 @@ class Tools:
     new = [experiences[i] for i in first.values()]
     for rows, params, state in self._replayed(new):
       if self.label_source == "oracle":
-        cost = self._jit("oracle")(state, params)
+        cost = _batched(self.world, "oracle", (0, None))(state, params)
       else:
         key = jax.random.fold_in(jax.random.key(self._seed), len(self._costs))
         cost = search.search_labels(
@@ -144,7 +151,9 @@ class Tools:
     for rows, params, state in self._replayed(experiences):
       marks = [_mark(experiences[i]) for i in np.resize(rows, self._chunk)]
       keys = _keys(seed, np.array(marks, np.uint32))
-      arrays = self._jit("sample_questions", "k")(keys, state, params)
+      arrays = _batched(self.world, "sample_questions", (0, 0, None))(
+        keys, state, params
+      )
       arrays, obs = jax.device_get((arrays, state.obs))
       said = self.world.ask(arrays, obs, seed)
       for j, i in enumerate(rows):
@@ -164,7 +173,9 @@ class Tools:
     out = np.zeros(len(experiences), np.int32)
     for rows, params, state in self._replayed(experiences):
       full = np.resize(rows, self._chunk)
-      codes = self._jit("answer", "ka")(state, params, kind[full], args[full])
+      codes = _batched(self.world, "answer", (0, None, 0, 0))(
+        state, params, kind[full], args[full]
+      )
       out[rows] = np.asarray(codes)[: len(rows)]
     return out
 
@@ -174,7 +185,8 @@ class Tools:
     """The replayed moments as the world's reference plays them.
 
     None if the world has no `reference`: a plain second writing of its rules,
-    with `Game.from_state(env_state, params)` and `answer(game, kind, args)`.
+    with `Game.from_state(env_state, params)`, a game's `step(action)`, `done`
+    and `optimal()`, and `answer(game, kind, args)` by `World.answer`'s codes.
     """
     reference = getattr(self.world, "reference", None)
     if reference is None:
@@ -214,7 +226,7 @@ class Tools:
         )
       by_variant[e.variant].append(i)
     longest = max((len(e.actions) for e in experiences), default=0)
-    length = max(32, 1 << max(0, longest - 1).bit_length())
+    length = max(_STEPS, 1 << max(0, longest - 1).bit_length())
     for variant, members in by_variant.items():
       for at in range(0, len(members), self._chunk):
         rows = np.array(members[at : at + self._chunk])
@@ -233,14 +245,11 @@ class Tools:
         )
         yield rows, params, state
 
-  def _jit(self, method: str, form: str = "") -> Callable:
-    """A world's method over a chunk of states, compiled once."""
-    axes = {"": (0, None), "k": (0, 0, None), "ka": (0, None, 0, 0)}[form]
-    name = (method, form)
-    if name not in self._jitted:
-      one = getattr(self.world, method)
-      self._jitted[name] = jax.jit(jax.vmap(one, axes))
-    return self._jitted[name]
+
+@functools.lru_cache
+def _batched(world: World, method: str, axes: tuple) -> Callable:
+  """A world's method over a chunk of states, compiled once."""
+  return jax.jit(jax.vmap(getattr(world, method), axes))
 
 
 def _mark(e: Experience) -> int:

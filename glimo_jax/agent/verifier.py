@@ -68,7 +68,7 @@ def verify_actions(
   tools: Tools, experiences: Sequence[Experience], answers: Sequence[str]
 ) -> list[Check]:
   """Next actions: verified if none is better, by cost to go."""
-  costs = tools.costs(experiences)
+  costs = tools.measure(experiences)
   actions = [tools.world.actions.index(answer) for answer in answers]
   tried = [
     dataclasses.replace(e, actions=(*e.actions, a))

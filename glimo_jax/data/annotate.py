@@ -70,20 +70,20 @@ class AnnotateConfig:
       raise ValueError(
         f"label_source {self.label_source!r} must be one of {LABEL_SOURCES}"
       )
-    for rows, drafted in (
+    for part, drafted in (
       ("questions", "llm_questions"),
       ("next_actions", "llm_actions"),
       ("plans", "llm_plans"),
     ):
-      planned, llm = getattr(self, rows), getattr(self, drafted)
+      planned, llm = getattr(self, part), getattr(self, drafted)
       if not 0 <= llm <= planned:
         raise ValueError(
-          f"{drafted} {llm} must lie in 0..{rows} = {planned}: they are a part"
+          f"{drafted} {llm} must lie in 0..{part} = {planned}: they are a part"
         )
-      acting = rows != "questions"
+      acting = part != "questions"
       if acting and not self.tools_act and llm != planned:
         raise ValueError(
-          f"{drafted} {llm} must be {rows} = {planned} where label_source is "
+          f"{drafted} {llm} must be {part} = {planned} where label_source is "
           f"{self.label_source}: no tool writes acting rows then"
         )
     if not 0 <= self.val_share < 1:
@@ -227,11 +227,11 @@ def _plan(
       write(plan, tools, experiences, count, config.seed)
     duplicates += plan.duplicates
     rng = np.random.default_rng([config.seed, 4])
+    if write is not planning.questions and not config.tools_act:
+      llm_count = len(plan.rows)
     mine = set(rng.permutation(len(plan.rows))[:llm_count].tolist())
     for i, planned in enumerate(plan.rows):
       (drafted if i in mine else by_tool).append(planned)
-  if not config.tools_act:
-    by_tool = [p for p in by_tool if p.seed.stage == 1]
   return drafted, by_tool, duplicates
 
 
@@ -268,13 +268,12 @@ def _by_tools(
     if form == "question":
       asked = [plan[i].seed.asked for i in members]
       second = verifier.recheck_answers(tools, moments, asked)
+    elif by_oracle and form == skills.PLAN:
+      ways = [_indices(tools, plan[i].answers[0].split()) for i in members]
+      second = verifier.recheck_plans(tools, moments, ways)
     elif by_oracle:
-      moves = [_indices(tools, plan[i].answers) for i in members]
-      if form == skills.PLAN:
-        moves = [_indices(tools, plan[i].answers[0].split()) for i in members]
-        second = verifier.recheck_plans(tools, moments, moves)
-      else:
-        second = verifier.recheck_actions(tools, moments, moves)
+      best = [_indices(tools, plan[i].answers) for i in members]
+      second = verifier.recheck_actions(tools, moments, best)
     for j, (i, check) in enumerate(zip(members, first, strict=True)):
       agree = second is None or second[j]
       verdicts[i] = check.verdict if agree else "refuted"

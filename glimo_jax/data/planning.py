@@ -101,7 +101,7 @@ def next_actions(
   found = 0
   for at in range(0, len(order), max(1, count)):
     moments = [experiences[i] for i in order[at : at + count]]
-    for moment, cost in zip(moments, tools.costs(moments), strict=True):
+    for moment, cost in zip(moments, tools.measure(moments), strict=True):
       if found >= count:
         return
       best = verifier.best_actions(cost)
@@ -125,7 +125,7 @@ def plans(
   arrived: set[int] = set()
   for _ in range(_LONGEST_PLAN):
     here = [_after(chosen[i], moves[i]) for i in going]
-    costs = tools.costs(here)
+    costs = tools.measure(here)
     best = {
       i: verifier.best_actions(c)[:1] for i, c in zip(going, costs, strict=True)
     }

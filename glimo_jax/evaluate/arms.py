@@ -222,12 +222,13 @@ def act(
   memo: scoring.Memo,
   progress: Progress | None = None,
 ) -> dict[str, list[acting.Episode]]:
-  """Plays the same levels in every arm, all by the untried-action rule.
+  """Plays the same levels in every arm, by the untried-action rule.
 
   Returns:
     Episodes by arm: random, oracle, base (asked in the way of `base_arm`) and
-    tuned (asked plainly); `base_greedy` and `tuned_greedy` are the last two
-    without the rule.
+    tuned (asked plainly); `base_greedy`, `tuned_greedy` and `random_free` are
+    played without the rule. It frees a greedy player from its loops and ends
+    a walk at random sooner.
   """
   base_policy = policy(
     base_arm, base, text_world, help_, memo,
@@ -242,6 +243,7 @@ def act(
     "tuned": (tuned_policy, True),
     "base_greedy": (base_policy, False),
     "tuned_greedy": (tuned_policy, False),
+    "random_free": (policies.RandomPolicy(actions, config.seed), False),
   }
   return {
     arm: _play(config, arm, asked, text_world, indices, untried, progress)

@@ -7,7 +7,7 @@ from typing import Any
 from glimo_jax.evaluate import charts
 from glimo_jax.evaluate.acting import Episode
 
-_ARMS = ("base", "tuned", "random", "oracle", "base_greedy", "tuned_greedy")
+_ARMS = ("base", "tuned", "random", "oracle")  # first, in this order
 _CURVES = ("loss", "ce", "kl")
 _SHOWN = 4  # pairs of episodes
 _STYLE = """

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from glimo_jax.models.layers import (
+  SAVED,
   Block,
   DecoderConfig,
   RopeScaling,
@@ -102,26 +103,31 @@ def _layers(
   config, params, x, rope, mask, span, *, adapter=None, prefix=None, remat=False
 ):
   """x after layers span = (start, stop), and their stacked k, v."""
-  start, stop = span
   block = Block(config)
   scale = adapter.scale if adapter else 1.0
-  take = functools.partial(jax.tree.map, lambda p: p[start:stop])
-  xs = (
-    params["layers"]
-    if stop - start == config.layers
-    else take(params["layers"]),
-    adapter.weights if adapter else None,
-    take((prefix.k, prefix.v)) if prefix else None,
-  )
+  layers = params["layers"]
+  at = functools.partial(jax.lax.dynamic_index_in_dim, keepdims=False)
+  whole = span == (0, config.layers)
 
   def body(x, xs):
     layer, low, past = xs
+    if not whole:  # a part of the stack is indexed: slicing would copy it
+      layer = jax.tree.map(lambda p: at(p, layer), layers)
     x, k, v = block.apply(
       {"params": layer}, x, rope, mask, adapter=low, scale=scale, prefix=past
     )
     return x, (k, v)
 
-  return jax.lax.scan(jax.checkpoint(body) if remat else body, x, xs)
+  keep = jax.checkpoint_policies.save_only_these_names(SAVED)
+  body = jax.checkpoint(
+    body, policy=None if remat else keep, prevent_cse=False
+  )
+  xs = (
+    layers if whole else jnp.arange(*span),
+    adapter.weights if adapter else None,
+    (prefix.k[slice(*span)], prefix.v[slice(*span)]) if prefix else None,
+  )
+  return jax.lax.scan(body, x, xs)
 
 
 def _forward(

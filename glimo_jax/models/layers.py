@@ -14,9 +14,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.ad_checkpoint import checkpoint_name
 
 Array = jax.Array
 
+BLOCK = 256  # queries that attend at a time
+SAVED = "linear"  # what the backward pass does not compute again
 MASKED = np.float32(-1e30)  # finite, so that a row without keys stays finite
 
 
@@ -122,30 +125,85 @@ def matmul(x: Array, w: Array) -> Array:
   return jnp.matmul(x, w, preferred_element_type=jnp.float32).astype(x.dtype)
 
 
-def attend(q, k, v, mask, prefix) -> Array:
-  """Grouped-query attention, head-major.
+@jax.custom_vjp
+def adapted(x: Array, w: Array, a: Array, b: Array) -> Array:
+  """x [..., in] (w + a b), the base w being a constant; a b: low-rank.
+
+  In float32 the product is added to the weights, which costs less than a
+  second path for the activations; in less it would be rounded away. Gradients
+  reach x, a and b, and are written so that no wide array is transposed.
+  """
+  if w.dtype == jnp.float32:
+    return matmul(x, w + matmul(a, b))
+  return matmul(x, w) + matmul(matmul(x, a), b)
+
+
+def _adapted_forward(x, w, a, b):
+  return adapted(x, w, a, b), (x, w, a, b)
+
+
+def _adapted_backward(saved, dy):
+  x, w, a, b = saved
+  flat_x, flat_dy = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
+  dz = matmul(flat_dy, b.T)
+  db = matmul(matmul(flat_x, a).T, flat_dy)
+  da = matmul(dz.T, flat_x).T
+  if w.dtype == jnp.float32:
+    dx = matmul(flat_dy, (w + matmul(a, b)).T)
+  else:
+    dx = matmul(flat_dy, w.T) + matmul(dz, a.T)
+  return dx.reshape(x.shape), jnp.zeros_like(w), da, db
+
+
+adapted.defvjp(_adapted_forward, _adapted_backward)
+
+
+def attend(q, k, v, mask, prefix=None) -> Array:
+  """Grouped-query attention, head-major, under a causal mask.
+
+  Long texts are done in blocks of queries, each against the keys up to its
+  own end only: what the causal mask hides is mostly not computed.
 
   Args:
     q: [B, K, G, T, H], already divided by sqrt(H).
-    k, v: [B, K, S, H].
+    k, v: [B, K, S, H]; where S = T no query sees a later column.
     mask: bool[B, T, P + S].
     prefix: None or (k, v), each [P, K, H].
 
   Returns:
     [B, K, G, T, H].
   """
-  scores = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
-  s = scores("bkgth,bksh->bkgts", q, k)
+  length, keys = q.shape[3], k.shape[2]
+  if length != keys or length <= BLOCK:
+    return _attend(q, k, v, mask, prefix)
+  shared = mask.shape[2] - keys
+  out = []
+  for start in range(0, length, BLOCK):
+    end = min(start + BLOCK, length)
+    part = _attend(
+      q[:, :, :, start:end],
+      k[:, :, :end],
+      v[:, :, :end],
+      mask[:, start:end, : shared + end],
+      prefix,
+    )
+    out.append(part)
+  return jnp.concatenate(out, axis=3)
+
+
+def _attend(q, k, v, mask, prefix) -> Array:
+  dot = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
+  s = dot("bkgth,bksh->bkgts", q, k)
   if prefix is not None:
-    s = jnp.concatenate([scores("bkgth,pkh->bkgtp", q, prefix[0]), s], -1)
+    s = jnp.concatenate([dot("bkgth,pkh->bkgtp", q, prefix[0]), s], -1)
   p = jax.nn.softmax(jnp.where(mask[:, None, None], s, MASKED), axis=-1)
   p = p.astype(v.dtype)
   if prefix is None:
-    return jnp.einsum("bkgts,bksh->bkgth", p, v)
+    return dot("bkgts,bksh->bkgth", p, v).astype(v.dtype)
   split = prefix[0].shape[0]
-  return jnp.einsum("bkgts,bksh->bkgth", p[..., split:], v) + jnp.einsum(
-    "bkgtp,pkh->bkgth", p[..., :split], prefix[1]
-  )
+  y = dot("bkgts,bksh->bkgth", p[..., split:], v)
+  y += dot("bkgtp,pkh->bkgth", p[..., :split], prefix[1])
+  return y.astype(v.dtype)
 
 
 def _rotate(x: Array, cos: Array, sin: Array) -> Array:
@@ -184,13 +242,12 @@ class Block(nn.Module):
     kv, group = c.kv_heads, c.heads // c.kv_heads
 
     def linear(name, x):
-      init = nn.initializers.normal(0.02)
-      y = matmul(x, self.param(name, init, shapes[name]))
-      if adapter and name in adapter:
-        low = adapter[name]
-        a, b = low["a"].astype(x.dtype), low["b"].astype(x.dtype)
-        y += matmul(matmul(x, a), b * jnp.asarray(scale, b.dtype))
-      return y
+      w = self.param(name, nn.initializers.normal(0.02), shapes[name])
+      if not adapter or name not in adapter:
+        return checkpoint_name(matmul(x, w), SAVED)
+      a, b = adapter[name]["a"], scale * adapter[name]["b"]
+      y = adapted(x, w, a.astype(x.dtype), b.astype(x.dtype))
+      return checkpoint_name(y, SAVED)
 
     def norm(name, x):
       weight = self.param(name, nn.initializers.ones, (c.dim,))

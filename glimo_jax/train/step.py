@@ -208,23 +208,17 @@ def batch_sums(
   )
 
 
+@functools.lru_cache(maxsize=8)
 def make_step(
-  config: TrainConfig,
-  decoder_config: decoder.DecoderConfig,
-  mesh: Mesh,
-  rates: np.ndarray,
+  config: TrainConfig, decoder_config: decoder.DecoderConfig, mesh: Mesh
 ) -> Callable:
   """The jitted step; it donates the state and nothing else.
 
-  Args:
-    config: how to train.
-    decoder_config: sizes of the model.
-    mesh: where state, params and batches lie.
-    rates: f32[total steps], the learning rate of each step.
+  Remembered, so that a later run of the same settings compiles nothing.
 
   Returns:
-    (state, params, batches, terms) -> (state, metrics), with batches and
-    terms as `place_batches` gives them.
+    (state, params, batches, rate, terms) -> (state, metrics), with batches
+    and terms as `place_batches` gives them and rate the learning rate, f32[].
   """
   update = optimizer(config).update
 
@@ -237,7 +231,7 @@ def make_step(
     weighed = total.replace(ce_weight=weight[0], kl_weight=weight[1])
     return losses.objective(weighed, config.kl_coef), total
 
-  def train_step(state, params, batches, terms):
+  def train_step(state, params, batches, rate, terms):
     weight = tuple(
       sum(
         (
@@ -263,7 +257,6 @@ def make_step(
       (start, losses.Sums(zero, zero, zero, zero, zero)),
       jax.tree.map(_split_rows, batches),
     )
-    rate = jnp.asarray(rates)[state.step]
     # Optax raises a float to an integer step, which strict promotion refuses.
     with jax.numpy_dtype_promotion("standard"):
       updates, opt_state = update(grads, state.opt_state, state.adapter)
@@ -273,7 +266,7 @@ def make_step(
       "ce": losses.mean(sums.ce, sums.ce_weight),
       "kl": losses.mean(sums.kl, sums.kl_weight),
       "accuracy": losses.mean(sums.correct, sums.ce_weight),
-      "grad_norm": optax.global_norm(grads),
+      "grad_norm": optax.tree.norm(grads),
       "learning_rate": rate,
       "ce_tokens": sums.ce_weight,
       "kl_tokens": sums.kl_weight,

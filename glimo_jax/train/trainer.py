@@ -96,7 +96,7 @@ def train(
       stage.iterator.set_state(saved)
     log(f"training goes on at step {step} of {ends[-1]}")
   params = step_lib.place_params(params, decoder_config, mesh)
-  train_step = step_lib.make_step(config, decoder_config, mesh, rates)
+  train_step = step_lib.make_step(config, decoder_config, mesh)
   reporter = metrics.Reporter(
     workdir, step, ends[-1], config.log_every, log, config.tensorboard
   )
@@ -109,7 +109,7 @@ def train(
       while step < end:
         data = next(stage.iterator)
         batches, terms = step_lib.place_batches(data, config, mesh)
-        state, told = train_step(state, params, batches, terms)
+        state, told = train_step(state, params, batches, rates[step], terms)
         step += 1
         # One step late: the device is already at work on the next.
         _report(reporter, pending)

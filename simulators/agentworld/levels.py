@@ -22,9 +22,9 @@ MAX_DEPTH = 2
 MIN_SIDE = (5, 5, 6)  # side that a depth needs
 
 
-def _pick(key: Array, mask: Array) -> tuple[Array, Array]:
-  """One True cell of `mask` bool[S, S] at random, and whether there is one."""
-  chance = jnp.where(mask, jax.random.uniform(key, mask.shape), -1.0)
+def _pick(chance: Array, mask: Array) -> tuple[Array, Array]:
+  """The True cell of `mask` bool[S, S] of most chance, and if there is one."""
+  chance = jnp.where(mask, chance, -1.0)
   index = jnp.argmax(chance.reshape(-1))
   cell = jnp.stack([index // mask.shape[1], index % mask.shape[1]])
   return cell.astype(jnp.int32), jnp.any(mask)
@@ -64,16 +64,22 @@ def _connected(free: Array, start: Array) -> Array:
   return jnp.all(wet == free)
 
 
+def _shuffled(key: Array, count: int) -> Array:
+  """i32[count]: 0..count-1 at random, as the ranks of random numbers.
+
+  A sort would do as well, and takes XLA a second to compile.
+  """
+  chance = jax.random.uniform(key, (count,))
+  return jnp.sum(chance[:, None] > chance, axis=1, dtype=jnp.int32)
+
+
 def _kinds(key: Array, depth: Array, novel: Array, pairs: int) -> Array:
   """i32[pairs]: distinct kinds, the chain's first."""
   usual = KINDS - OOD_KINDS
-  chance = jax.random.uniform(key, (KINDS,))
-  kinds = jnp.arange(KINDS)
-  common = jnp.argsort(jnp.where(kinds < usual, chance, 2.0))
-  rare = jnp.argsort(jnp.where(kinds >= usual, chance, 2.0))
-  chain = jnp.arange(pairs) < depth
-  order = jnp.where(novel & chain, rare[:pairs], common[:pairs])
-  return order.astype(jnp.int32)
+  usual_key, rare_key = jax.random.split(key)
+  common = _shuffled(usual_key, usual)[:pairs]
+  rare = jnp.resize(usual + _shuffled(rare_key, OOD_KINDS), pairs)
+  return jnp.where(novel & (jnp.arange(pairs) < depth), rare, common)
 
 
 def _turn(key: Array, level: Level) -> Level:
@@ -124,18 +130,23 @@ def generate(
     ok: bool[], all had room and everything free is connected.
   """
   size, pairs = config.size, config.pairs
-  keys = iter(jax.random.split(key, 8 + MAX_DEPTH + 4 * pairs))
+  wall_key, cell_key, count_key, kind_key, order_key, turn_key = (
+    jax.random.split(key, 6)
+  )
+  # All chances of cells in one draw: a draw for each compiles for seconds.
+  picks = 2 * MAX_DEPTH + 3 + 2 * pairs
+  chances = iter(jax.random.uniform(cell_key, (picks, size, size)))
   row, column = jnp.indices((size, size))
   inside = (row < side) & (column < side)
 
   # Rooms: walls in columns, one gap each; turned at random at the end.
-  walls_at = _walls_at(next(keys), depth, side, size)
+  walls_at = _walls_at(wall_key, depth, side, size)
   room = sum((column > at).astype(jnp.int32) for at in walls_at)
   between = functools.reduce(jnp.logical_or, [column == at for at in walls_at])
   wall = ~inside | between
   gaps = []
   for at in walls_at:
-    gap, _ = _pick(next(keys), inside & (column == at))
+    gap, _ = _pick(next(chances), inside & (column == at))
     gaps.append(gap)
   gaps = jnp.stack(gaps)  # those of absent walls are never used
   chain = jnp.arange(pairs) < depth
@@ -144,7 +155,7 @@ def generate(
 
   def place(mask):
     nonlocal free, ok
-    cell, found = _pick(next(keys), free & mask)
+    cell, found = _pick(next(chances), free & mask)
     free = free.at[cell[0], cell[1]].set(False)
     ok &= found
     return cell
@@ -155,7 +166,7 @@ def generate(
   tool_at = jnp.stack([place((room == i) | ~chain[i]) for i in range(pairs)])
   element_at = []
   for i in range(pairs):
-    stand, found = _pick(next(keys), free)
+    stand, found = _pick(next(chances), free)
     gap = gaps[min(i, MAX_DEPTH - 1)]
     cell = jnp.where(chain[i], gap, stand)
     ok &= chain[i] | found
@@ -166,17 +177,17 @@ def generate(
   wall &= ~jnp.any(in_gap, axis=0)
 
   # A few walls more, where the rooms have any to spare.
-  count = jax.random.randint(next(keys), (), 0, MAX_DEPTH + 2 - depth)
+  count = jax.random.randint(count_key, (), 0, MAX_DEPTH + 2 - depth)
   for i in range(MAX_DEPTH + 1):
-    cell, found = _pick(next(keys), free)
+    cell, found = _pick(next(chances), free)
     built = found & (i < count)
     wall = wall.at[cell[0], cell[1]].max(built)
     free = free.at[cell[0], cell[1]].min(~built)
   obstacle = jnp.any(~chain[:, None, None] & _mark(element_at, size), axis=0)
   ok &= _connected(~wall & ~obstacle, agent)
 
-  kind = _kinds(next(keys), depth, jnp.asarray(novel), pairs)
-  order = jax.random.permutation(next(keys), pairs)
+  kind = _kinds(kind_key, depth, jnp.asarray(novel), pairs)
+  order = _shuffled(order_key, pairs)
   level = Level(
     wall=wall,
     agent=agent,
@@ -188,7 +199,7 @@ def generate(
     side=jnp.asarray(side, jnp.int32),
     depth=jnp.asarray(depth, jnp.int32),
   )
-  return _turn(next(keys), level), ok
+  return _turn(turn_key, level), ok
 
 
 def _mark(cells: Array, size: int) -> Array:

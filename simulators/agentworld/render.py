@@ -1,9 +1,9 @@
 """AgentWorld as a picture, under jit.
 
-Walls are dark, the goal is a green frame, the agent a black disc. An element
+Walls are dark, the goal is chequered, the agent a black disc. An element
 fills its cell while closed and frames it once open; a tool is a diamond. A
-tool and an element of the same kind share a colour. The row below the grid
-shows what the agent holds.
+tool and an element of the same kind share a colour. The darker row
+below the grid shows what the agent holds.
 """
 
 import colorsys
@@ -19,7 +19,7 @@ Array = jax.Array
 
 CELL = 16  # pixels
 _FLOOR, _WALL = (235, 232, 225), (70, 72, 80)
-_GOAL, _AGENT, _LINE = (40, 170, 70), (20, 20, 20), (205, 202, 196)
+_AGENT, _LINE, _POCKET = (20, 20, 20), (205, 202, 196), (190, 186, 178)
 _KIND = np.array(
   [
     [round(255 * x) for x in colorsys.hsv_to_rgb(k / KINDS, 0.75, light)]
@@ -35,6 +35,7 @@ def _shapes() -> dict[str, np.ndarray]:
   down, across = np.meshgrid(off, off, indexing="ij")
   edge = np.maximum(down, across)
   return {
+    "chequer": (np.indices((CELL, CELL)) // 4).sum(0) % 2 == 0,
     "line": (np.indices((CELL, CELL)) == 0).any(0),
     "full": edge < 7.4,
     "frame": (edge > 4.6) & (edge < 7.4),
@@ -73,8 +74,9 @@ def render(state: State, params: Params) -> Array:
     wall[:, None, :, None, None], jnp.array(_WALL, jnp.uint8), picture
   )
   picture = _paint(
-    picture, "frame", level.goal, jnp.array(_GOAL, jnp.uint8), shown
+    picture, "chequer", level.goal, jnp.array(_AGENT, jnp.uint8), shown
   )
+  picture = picture.at[size].set(jnp.array(_POCKET, jnp.uint8))
   colours = jnp.asarray(_KIND)
   for i in range(level.tool_kind.shape[0]):
     cell, colour = level.element_at[i], colours[level.element_kind[i]]

@@ -8,8 +8,8 @@ steps from the agent, a direction alone is one step. `past tree` says that the
 cheapest way there leads through the tree, the first element on it; where it
 stands and what it needs (or `open`) is told once. An element that nothing
 lies past is told of if adjacent, a tool until it is held. What is unseen goes
-unsaid. In a text that grows too long the farthest tools past an element lose their
-offset: `bone past tree`.
+unsaid. In a text that grows too long the farthest tools past an element lose
+their offset: `bone past tree`.
 """
 
 import re
@@ -35,7 +35,7 @@ _DELTAS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 # Price of entering a cell in `_routes`: a way through an open element loses
 # against an equally long one beside it; a closed one is the last resort.
 _STEP, _THROUGH, _CLOSED = 100, 101, 10_000
-_FAR = 1 << 30
+_FAR = 1 << 29
 
 
 # --- Routes -----------------------------------------------------------------
@@ -48,7 +48,7 @@ def _shut(obs: Obs) -> np.ndarray:
   return ~obs.opened & ~fits.any(-1)
 
 
-def _routes(obs: Obs, shut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _routes(obs: Obs) -> tuple[np.ndarray, np.ndarray]:
   """The cheapest ways from the agent to every cell, for all rows at once.
 
   Returns:
@@ -58,14 +58,14 @@ def _routes(obs: Obs, shut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   """
   batch = np.arange(len(obs.agent))
   wall = np.pad(obs.wall, ((0, 0), (1, 1), (1, 1)), constant_values=True)
-  enter = np.where(wall, _FAR, _STEP).astype(np.int64)
+  enter = np.where(wall, _FAR, _STEP).astype(np.int32)
   element = np.full(wall.shape, -1)
   for j in range(obs.element.shape[1]):
     seen = np.flatnonzero(obs.element[:, j] >= 0)
     row, column = obs.element_at[seen, j].T + 1
     element[seen, row, column] = j
-    enter[seen, row, column] = np.where(shut[seen, j], _CLOSED, _THROUGH)
-  price = np.full(wall.shape, _FAR, np.int64)
+    enter[seen, row, column] = np.where(obs.opened[seen, j], _THROUGH, _CLOSED)
+  price = np.full(wall.shape, _FAR, np.int32)
   price[batch, obs.agent[:, 0] + 1, obs.agent[:, 1] + 1] = 0
   first = np.full(wall.shape, -1)
   changed = True
@@ -105,7 +105,7 @@ def describe(obs: Obs) -> list[str]:
     obs: numpy leaves with a leading axis B (after one `jax.device_get`).
   """
   shut = _shut(obs)
-  price, first = _routes(obs, shut)
+  price, first = _routes(obs)
   return [
     _describe(obs, i, shut[i], price[i], first[i])
     for i in range(len(obs.agent))

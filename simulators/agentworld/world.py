@@ -9,6 +9,7 @@ from simulators.agentworld import (
   oracle,
   pools,
   questions,
+  reference,
   render,
   text,
   variants,
@@ -38,6 +39,7 @@ class AgentWorld:
   name = "agentworld"
   actions = ACTIONS
   question_kinds = questions.KINDS
+  reference = reference  # the rules again, by a second path
 
   def variants(self) -> tuple[str, ...]:
     return variants.VARIANTS

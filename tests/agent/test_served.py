@@ -237,3 +237,36 @@ def test_a_real_server_answers_choices_text_and_truncations(served_fixture):
   assert chosen.error is None
   assert cut.finish_reason == "length"
   assert lm.totals["prompt_tokens"] > 10
+
+
+def test_eight_rows_are_annotated_by_a_real_server(served_fixture, tmp_path):
+  import simulators
+  from glimo_jax.agent import prompts
+  from glimo_jax.data import annotate, collect, journal
+
+  world = simulators.make("agentworld", size=5)
+  played = collect.CollectConfig(
+    levels=6, depths=(0,), steps=12, actors={"mixed": 1.0}, moments=16
+  )
+  wanted = annotate.AnnotateConfig(
+    questions=4, next_actions=4, llm_questions=4, llm_actions=4
+  )
+  url, model = served_fixture
+  with journal.Journal(tmp_path / "journal.jsonl") as book:
+    lm = journal.JournaledLM(
+      ServedLM(url, model, concurrency=2), book, prompts.PROMPT_VERSION
+    )
+    data = annotate.annotate(
+      collect.collect(world, played),
+      world,
+      collect.pool_of(world, played),
+      wanted,
+      lm,
+    )
+  counts = data.counts["by_source"]["llm"]
+  assert counts["planned"] == 8
+  assert counts["failed"] == counts["unverifiable"] == 0
+  assert counts["verified"] + counts["refuted"] + counts["invalid"] == 8
+  assert data.counts["verified"] == 8  # the tools wrote what it got wrong
+  assert data.counts["tokens"]["prompt"] > 8 * 100
+  assert lm.asked == data.counts["requests"] >= 8

@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from glimo_jax.evaluate import acting, policies, scoring, stats
+import simulators
+from glimo_jax.evaluate import acting, policies, stats
+from simulators.text_world import TextWorld
 
 ACTIONS = ("up", "down", "left", "right")
 
@@ -56,32 +58,6 @@ class FakePolicy:
   def scores(self, texts, rows):
     self.asked.append((tuple(texts), tuple(rows)))
     return np.array([self.table(text) for text in texts], np.float64)
-
-
-class FakeLM:
-  """log p of an action word by its place in a list; counts its work."""
-
-  name = "fake"
-
-  def __init__(self, logprobs=None, replies=()):
-    self.logprobs = logprobs or (lambda text, choice: -1.0)
-    self.prompts, self.replies = [], list(replies)
-
-  def loglik(self, prompts, continuations):
-    self.prompts += prompts
-    return [
-      np.array([self.logprobs(p[-1]["content"], c) for c in choices])
-      for p, choices in zip(prompts, continuations, strict=True)
-    ]
-
-  def generate(self, requests):
-    return [self.replies.pop(0) for _ in requests]
-
-
-@dataclasses.dataclass
-class FakeCompletion:
-  text: str
-  error: str | None = None
 
 
 def right(text):
@@ -204,90 +180,6 @@ def test_play_refuses_what_cannot_be_played(scores, steps, message):
     )
 
 
-def test_sampling_follows_softmax_and_does_not_touch_failures():
-  base = FakePolicy(lambda text: np.log([0.1, 0.2, 0.3, 0.4]))
-  sampled = policies.SampledPolicy(base, 1.0, seed=0)
-  draws = sampled.scores(["t"] * 20000, range(20000)).argmax(1)
-  share = np.bincount(draws, minlength=4) / 20000
-  np.testing.assert_allclose(share, [0.1, 0.2, 0.3, 0.4], atol=0.015)
-  cold = policies.SampledPolicy(base, 1e-3, seed=0)
-  assert set(cold.scores(["t"] * 50, range(50)).argmax(1)) == {3}
-  failing = FakePolicy(lambda text: [np.nan] * 4)
-  failed = policies.SampledPolicy(failing, 1.0).scores(["t"], [0])
-  assert np.isnan(failed).all()
-
-
-def test_same_text_is_scored_once_across_arms_that_share_prompts():
-  lm, memo = FakeLM(), scoring.Memo()
-  arm = {"lm": lm, "preamble": "p", "actions": ACTIONS, "memo": memo}
-  plain = policies.LanguagePolicy(**arm)
-  calibrated = policies.LanguagePolicy(**arm, prior=True)
-  few = policies.LanguagePolicy(**arm, shots=[("goal 9 left.", "left")])
-  for policy in (plain, policies.SampledPolicy(plain, 0.7), plain):
-    policy.scores(["a", "b", "a"], range(3))
-  assert memo.scored == len(lm.prompts) == 2
-  calibrated.scores(["a", "b"], range(2))
-  assert memo.scored == 2 + len(scoring.CONTENT_FREE)
-  few.scores(["a", "b"], range(2))
-  assert memo.scored == 4 + len(scoring.CONTENT_FREE)
-  # Another model of the same name shares nothing.
-  policies.LanguagePolicy(**(arm | {"lm": FakeLM()})).scores(["a"], [0])
-  assert memo.scored == 5 + len(scoring.CONTENT_FREE)
-
-
-def test_calibration_takes_away_what_the_model_says_to_nothing():
-  bias = dict(zip(ACTIONS, (0.0, -4.0, -4.0, -4.0), strict=True))
-
-  def logprobs(text, choice):
-    told = 2.0 if text.endswith("goal right.") and choice == "right" else 0.0
-    return bias[choice] + told
-
-  lm = FakeLM(logprobs)
-  plain = policies.LanguagePolicy(lm, "p", ACTIONS)
-  calibrated = policies.LanguagePolicy(lm, "p", ACTIONS, prior=True)
-  text = ["goal right."]
-  assert ACTIONS[plain.scores(text, [0])[0].argmax()] == "up"
-  assert ACTIONS[calibrated.scores(text, [0])[0].argmax()] == "right"
-
-
-def test_shots_stand_before_and_retrieved_cases_in_the_last_turn():
-  lm = FakeLM()
-  shots = [("goal left.", "left"), ("goal up.", "up")]
-  policies.LanguagePolicy(lm, "p", ACTIONS, shots).scores(["now."], [0])
-  found = policies.LanguagePolicy(
-    lm, "p", ACTIONS, retrieve=lambda texts: [shots for _ in texts]
-  )
-  found.scores(["now."], [0])
-  few, retrieved = lm.prompts
-  turns = ["user", "assistant"] * 2
-  assert [m["role"] for m in few] == ["system", *turns, "user"]
-  assert few[1:3] == (
-    {"role": "user", "content": "goal left."},
-    {"role": "assistant", "content": "left"},
-  )
-  assert [m["role"] for m in retrieved] == ["system", "user"]
-  assert retrieved[-1]["content"].startswith("goal left. left\n")
-  assert few[0] == retrieved[0]
-  assert retrieved[-1]["content"].endswith(few[-1]["content"])
-
-
-def test_what_is_written_is_parsed_and_what_is_not_an_action_fails():
-  lm = FakeLM(
-    replies=[FakeCompletion("go Right!"), FakeCompletion("", error="429")]
-  )
-
-  def parse(text):
-    words = text.lower().strip("!").split()
-    return next((ACTIONS.index(w) for w in words if w in ACTIONS), None)
-
-  policy = policies.WritePolicy(lm, "p", ACTIONS, parse)
-  first = policy.scores(["a", "b", "a"], range(3))
-  assert first[0].argmax() == first[2].argmax() == 3
-  assert np.isnan(first[1]).all()
-  lm.replies.append(FakeCompletion("perhaps?"))
-  assert np.isnan(policy.scores(["c", "a"], range(2))[0]).all()
-
-
 def test_summary_counts_by_depth_and_resamples_several_runs():
   world = FakeTextWorld()
   run = acting.play(FakePolicy(right), world, [0, 1, 2, 3], max_steps=3)
@@ -302,3 +194,23 @@ def test_summary_counts_by_depth_and_resamples_several_runs():
   assert acting.summary([run, lost])["mean"] == 0.375
   with pytest.raises(ValueError, match="not paired"):
     acting.summary([run, run[::-1]])
+
+
+def test_real_levels_are_solved_by_the_oracle_in_the_fewest_steps():
+  world = simulators.make("agentworld", size=5)
+  pool = world.pool("test", 24, depths=(0, 1))
+  text_world = TextWorld(world, world.params("real"), pool)
+  oracle = policies.OraclePolicy(text_world)
+  best = acting.play(oracle, text_world, range(24), max_steps=30)
+  assert [e.steps for e in best] == [e.optimal_steps for e in best]
+  assert acting.summary([best])["mean"] == 1
+  chance = policies.RandomPolicy(4, seed=0)
+  walks = [
+    acting.play(chance, text_world, range(24), max_steps=30, untried=rule)
+    for rule in (True, False)
+  ]
+  assert acting.summary(walks)["mean"] < 0.5
+  # Only under the rule may an episode have nothing left to try.
+  ended = [acting.summary([walk])["ended"]["exhausted"] for walk in walks]
+  assert ended[0] > 0
+  assert ended[1] == 0

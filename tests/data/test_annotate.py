@@ -1,0 +1,275 @@
+"""Rows are verified, counted without loss, and the same from one journal."""
+
+import dataclasses
+import json
+import math
+import zlib
+
+import numpy as np
+import pytest
+
+import simulators
+from glimo_jax.agent import prompts, verifier
+from glimo_jax.agent.llm import Completion, ScriptedLM
+from glimo_jax.agent.memory import Memory
+from glimo_jax.agent.tools import Tools
+from glimo_jax.data import collect, counts, dataset
+from glimo_jax.data.annotate import AnnotateConfig, annotate
+from glimo_jax.data.journal import Journal, JournaledLM
+from glimo_jax.types import VERDICTS
+
+COLLECT = collect.CollectConfig(
+  variants=("imperfect/swapped(0)", "imperfect/swapped(1)"),
+  levels=6,
+  depths=(0,),
+  episodes=2,
+  steps=12,
+  actors={"mixed": 1.0},
+  moments=60,
+)
+CONFIG = AnnotateConfig(
+  questions=40,
+  next_actions=30,
+  plans=4,
+  llm_questions=20,
+  llm_actions=10,
+  llm_plans=2,
+  val_share=0.2,
+)
+
+
+@pytest.fixture(scope="module")
+def world():
+  return simulators.make("agentworld", size=5)
+
+
+@pytest.fixture(scope="module")
+def experiences(world):
+  return collect.collect(world, COLLECT)
+
+
+@pytest.fixture(scope="module")
+def pool(world):
+  return collect.pool_of(world, COLLECT)
+
+
+def embed(texts):
+  rows = [np.random.default_rng(len(t)).normal(size=8) for t in texts]
+  x = np.array(rows, np.float32)
+  return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def draw(request):
+  """By lot, but always the same: broken on some prompts, else any choice."""
+  said = request.messages[-1]["content"].encode()
+  lot = np.random.default_rng(zlib.crc32(said)).random()
+  rng = np.random.default_rng(request.seed)
+  if lot < 0.1:
+    return Completion("", "error", 0, 0, "m", error="x", error_class="reject")
+  if lot < 0.3:
+    return "no idea"
+  return str(rng.choice(request.choices)) if request.choices else "up left"
+
+
+@pytest.fixture(scope="module")
+def made(world, pool, experiences):
+  lm = ScriptedLM(draw, name="scripted")
+  data = annotate(experiences, world, pool, CONFIG, lm, Memory(embed))
+  return data, lm
+
+
+def rows_of(data):
+  return [*data.train, *data.val]
+
+
+def test_nothing_is_lost(made):
+  data, lm = made
+  for part in (data.counts, *data.counts["by_source"].values()):
+    assert part["planned"] == sum(part[v] for v in VERDICTS)
+  llm, tool = (data.counts["by_source"][s] for s in ("llm", "tool"))
+  assert llm["planned"] == 32
+  assert min(llm[v] for v in ("verified", "refuted", "invalid", "failed")) > 0
+  assert (tool["refuted"], tool["invalid"], tool["failed"]) == (0, 0, 0)
+  sources = [row.source for row in rows_of(data)]
+  assert sources.count("llm") == llm["verified"]
+  assert sources.count("tool") == tool["verified"]
+  assert data.counts["requests"] == len(lm.requests)
+  # What the model got wrong the tools wrote in addition.
+  wrong = llm["planned"] - llm["verified"] - llm["unverifiable"]
+  assert data.counts["planned"] == 74 + wrong
+
+
+def test_a_lost_row_is_an_error(made):
+  tally = counts.Tally({"llm": 2})
+  tally.add("llm", "where", "verified")
+  with pytest.raises(RuntimeError, match="2 planned is not"):
+    counts.check(tally.counts(), ["a"])
+  tally.add("llm", "where", "verified")
+  counts.check(tally.counts(), ["a", "b"])
+  with pytest.raises(RuntimeError, match="1 names"):
+    counts.check(tally.counts(), ["a", "a"])
+
+
+def test_every_row_stands_a_fresh_replay(world, pool, made):
+  """The oracle of a new Tools, from the row's own provenance alone."""
+  data, _ = made
+  tools = Tools(world, pool)
+  acting = [row for row in rows_of(data) if row.kind == "next_action"]
+  assert len(acting) >= 30
+  for row, cost in zip(acting, tools.measure(acting), strict=True):
+    best = {world.actions[a] for a in verifier.best_actions(cost)}
+    if row.source == "tool":
+      assert set(row.answers) == best
+    else:
+      assert set(row.answers) <= best
+    assert math.isclose(sum(row.weights), 1.0)
+  texts = tools.simulate(acting).description
+  assert [row.messages[-1]["content"] for row in acting] == texts
+
+
+def test_question_rows_hold_the_simulators_truth(world, pool, made):
+  data, _ = made
+  tools = Tools(world, pool)
+  rows = [row for row in rows_of(data) if row.stage == 1]
+  games = tools.games(rows)
+  from simulators.agentworld.questions import ANSWERS
+
+  for row, game in zip(rows, games, strict=True):
+    code = world.reference.answer(game, row.kind, row.args)
+    assert row.answers == (ANSWERS[code],)
+    assert row.answers[0] in row.choices
+    assert row.messages[-1]["content"].endswith(row.question)
+
+
+def test_prompts_are_the_ones_that_evaluation_uses(world, made):
+  data, _ = made
+  for row in rows_of(data):
+    rules = world.rules(world.params(row.variant))
+    user = row.messages[-1]["content"]
+    if row.stage == 1:
+      description = user.removesuffix(f" {row.question}")
+      assert row.messages == prompts.question(rules, description, row.question)
+    elif row.kind == "next_action":
+      assert row.messages == prompts.acting(rules, user)
+    else:
+      assert user.endswith(prompts.PLAN)
+
+
+def test_kinds_are_balanced_and_rows_unique(made):
+  data, _ = made
+  rows = rows_of(data)
+  asked = [row.kind for row in rows if row.stage == 1]
+  tally = [asked.count(kind) for kind in sorted(set(asked))]
+  assert len(tally) >= 8
+  assert max(tally) - min(tally) <= 2
+  names = {(str(row.messages), row.answers) for row in rows}
+  assert len(names) == len(rows) == len({row.row_id for row in rows})
+
+
+def test_splits_keep_episodes_whole(made):
+  data, _ = made
+  train, val = ({r.episode for r in s} for s in (data.train, data.val))
+  assert train
+  assert val
+  assert not train & val
+  assert {row.split for row in rows_of(data)} == {"train"}
+
+
+def test_provenance_tells_teacher_from_tool(made):
+  data, _ = made
+  for row in rows_of(data):
+    if row.source == "llm":
+      assert row.teacher == "scripted"
+      assert row.attempts >= 1
+      assert row.checked_by == "replay"
+      assert len(row.prompt_hash) == 16
+    else:
+      assert row.teacher in ("simulator", "oracle")
+      assert (row.attempts, row.prompt_hash, row.memories) == (0, "", ())
+      assert row.checked_by == "replay+reference"
+
+
+def test_plan_rows_reach_the_goal_in_the_fewest_steps(world, pool, made):
+  data, _ = made
+  tools = Tools(world, pool)
+  plans = [row for row in rows_of(data) if row.kind == "full_plan"]
+  assert plans
+  for row, cost in zip(plans, tools.measure(plans), strict=True):
+    assert len(row.answers[0].split()) >= cost.min()
+    if row.source == "tool":
+      assert len(row.answers[0].split()) == cost.min()
+  checks = verifier.verify_plans(tools, plans, [r.answers[0] for r in plans])
+  assert {c.verdict for c in checks} == {"verified"}
+
+
+def test_a_journal_alone_gives_the_same_bytes(
+  tmp_path, world, pool, experiences
+):
+  folders = [tmp_path / "first", tmp_path / "again"]
+  for folder, lm in zip(
+    folders, (ScriptedLM(draw), ScriptedLM({})), strict=True
+  ):
+    with Journal(tmp_path / "journal.jsonl") as journal:
+      teacher = JournaledLM(lm, journal, prompts.PROMPT_VERSION)
+      data = annotate(experiences, world, pool, CONFIG, teacher, Memory(embed))
+    dataset.save(data, folder)
+  for path in folders[0].iterdir():
+    assert path.read_bytes() == (folders[1] / path.name).read_bytes()
+
+
+def test_without_drafts_no_model_is_needed_and_with_drafts_it_is(
+  world, pool, experiences
+):
+  alone = AnnotateConfig(
+    questions=10, next_actions=10, llm_questions=0, llm_actions=0
+  )
+  data = annotate(experiences, world, pool, alone)
+  assert data.counts["by_source"]["llm"]["planned"] == 0
+  assert data.counts["verified"] == 20
+  with pytest.raises(ValueError, match="drafted by nobody"):
+    annotate(experiences, world, pool, CONFIG)
+
+
+def test_the_agents_own_labels_bring_no_tool_row_for_acting(
+  world, pool, experiences
+):
+  config = AnnotateConfig(
+    label_source="agent",
+    questions=8,
+    next_actions=12,
+    llm_questions=4,
+    llm_actions=12,
+    search_width=16,
+    search_depth=16,
+  )
+  lm = ScriptedLM(draw)
+  data = annotate(experiences, world, pool, config, lm)
+  acting = [row for row in rows_of(data) if row.stage == 2]
+  assert acting
+  assert {row.source for row in acting} == {"llm"}
+  assert {row.label_source for row in rows_of(data)} == {"agent"}
+
+
+@pytest.mark.parametrize(
+  ("fields", "message"),
+  [
+    ({"label_source": "guess"}, "must be one of"),
+    ({"llm_questions": 601}, "must lie in"),
+    ({"label_source": "self"}, "no tool writes acting rows"),
+    ({"val_share": 1.0}, "val_share"),
+  ],
+)
+def test_bad_settings_are_refused(fields, message):
+  with pytest.raises(ValueError, match=message):
+    AnnotateConfig(**fields)
+
+
+def test_evaluation_splits_are_refused(world, pool, experiences):
+  stray = dataclasses.replace(experiences[0], split="test")
+  with pytest.raises(ValueError, match="only `train`"):
+    annotate([stray], world, pool, CONFIG, ScriptedLM({}))
+
+
+def test_counts_are_json(made):
+  data, _ = made
+  assert json.loads(json.dumps(data.counts)) == data.counts

@@ -1,0 +1,157 @@
+"""Arms: the base gets its best chance, chosen where nothing is reported."""
+
+import numpy as np
+import pytest
+
+from glimo_jax.data.exam import ExamItem
+from glimo_jax.evaluate import arms, scoring
+from simulators.base import Question
+
+ACTIONS = ("up", "down", "left", "right")
+
+
+class FakeTextWorld:
+  """One step: the text names the way."""
+
+  actions = ACTIONS
+  preamble = "go where you are told."
+
+  def reset(self, indices, seed=0):
+    self.ways = np.array([i % 4 for i in indices])
+    self.depths = np.zeros(len(indices), int)
+    self.success = np.zeros(len(indices), bool)
+    self.done = np.zeros(len(indices), bool)
+    self.at = np.zeros(len(indices), int)
+    return self._texts()
+
+  def step(self, actions):
+    new = (actions == self.ways) & ~self.done
+    self.success |= new
+    self.at += ~self.done
+    self.done |= self.success
+    return self._texts(), new.astype(np.float32), self.done.copy()
+
+  def oracle(self):
+    return np.where(np.arange(4) == self.ways[:, None], 1.0, 2.0)
+
+  def _texts(self):
+    return [
+      f"go {ACTIONS[w]} {n}." for w, n in zip(self.ways, self.at, strict=True)
+    ]
+
+
+class FakeLM:
+  """Reads its text only where a solved case shows it how."""
+
+  name = "fake"
+
+  def __init__(self, needs):
+    self.needs, self.prompts = needs, []
+
+  def generate(self, requests):
+    raise AssertionError("closed sets are scored")
+
+  def loglik(self, prompts, continuations):
+    self.prompts += prompts
+    return [
+      self._row(p, c) for p, c in zip(prompts, continuations, strict=True)
+    ]
+
+  def _row(self, prompt, choices):
+    last = prompt[-1]["content"].split("\n")
+    shown = {"plain": True, "few_shot": len(prompt) > 2,
+             "retrieval": len(last) > 1}[self.needs]  # fmt: skip
+    said = last[-1].split()
+    return np.array([
+      -1.0 if shown and c in said else -2.0 - 0.1 * i
+      for i, c in enumerate(choices)
+    ])  # fmt: skip
+
+
+HELP = arms.Help(
+  shots=(("go up 0.", "up"),),
+  retrieve=lambda turns: [[("go left 0.", "left")] for _ in turns],
+)
+CONFIG = arms.EvaluateConfig(episodes=8, val_episodes=8, max_steps=1)
+
+
+@pytest.mark.parametrize("best", ["plain", "few_shot", "retrieval"])
+def test_the_best_arm_on_val_is_the_base(best):
+  choice = arms.choose_acting(
+    CONFIG, FakeLM(best), FakeTextWorld(), range(8), HELP, scoring.Memo()
+  )
+  assert choice.arm == best
+  assert tuple(choice.val) == arms.CANDIDATES
+  assert choice.val[best].mean == 1
+  items = [
+    ExamItem(
+      "go left.", Question("way", "left or up?", ("up", "go"), "go", ()), i
+    )
+    for i in range(4)
+  ]
+  answered = arms.choose_answering(
+    CONFIG, FakeLM(best), "rules", items, HELP, scoring.Memo()
+  )
+  assert "sampled" not in answered.val  # the likeliest answer, no draw
+  assert answered.val[answered.arm].mean == max(
+    v.mean for v in answered.val.values()
+  )
+
+
+def test_all_arms_play_the_same_levels_and_greedy_costs_nothing_new():
+  base, tuned = FakeLM("few_shot"), FakeLM("plain")
+  config = arms.EvaluateConfig(max_steps=2, arms=("plain",))
+  memo = scoring.Memo()
+  played = arms.act(
+    config, base, tuned, "plain", FakeTextWorld(), range(12), HELP, memo
+  )
+  assert tuple(played) == (
+    "random", "oracle", "base", "tuned", "base_greedy", "tuned_greedy",
+    "random_free",
+  )  # fmt: skip
+  for run in played.values():
+    assert [e.index for e in run] == list(range(12))
+  rate = {arm: np.mean([e.success for e in run]) for arm, run in played.items()}
+  assert rate["oracle"] == rate["tuned"] == rate["tuned_greedy"] == 1
+  assert rate["base"] < 1
+  assert len(tuned.prompts) == 4  # four texts, whoever asks
+  assert memo.scored == len(tuned.prompts) + len(base.prompts)
+
+
+def test_progress_is_told_by_arm():
+  told = []
+  arms.act(
+    CONFIG, FakeLM("plain"), FakeLM("plain"), "plain", FakeTextWorld(),
+    range(4), HELP, scoring.Memo(), lambda *what: told.append(what),
+  )  # fmt: skip
+  assert ("tuned", 4, 4) in told
+  assert {arm for arm, _, _ in told} >= {"random", "oracle", "base"}
+
+
+@pytest.mark.parametrize(
+  ("field", "value", "message"),
+  [
+    ("episodes", 1, "evaluate.episodes 1 must be at least 2"),
+    ("ood_episodes", -1, "ood_episodes -1"),
+    ("temperature", 0.0, "temperature 0.0 must be positive"),
+    ("depths", (), "depths"),
+    ("depths", (-1, 0), "depths"),
+    ("arms", (), "name each arm once"),
+    ("arms", ("plain", "plain"), "name each arm once"),
+    ("arms", ("few_shots",), "did you mean 'few_shot'"),
+  ],
+)
+def test_config_refuses_what_cannot_be_measured(field, value, message):
+  with pytest.raises(ValueError, match=message):
+    arms.EvaluateConfig(**{field: value})
+
+
+@pytest.mark.parametrize("arm", ["few_shot", "retrieval"])
+def test_arm_without_its_help_is_refused_before_any_play(arm):
+  lm = FakeLM("plain")
+  config = arms.EvaluateConfig(arms=("plain", arm))
+  with pytest.raises(ValueError, match=f"arm '{arm}' needs"):
+    arms.choose_acting(
+      config, lm, FakeTextWorld(), range(2), arms.Help(), scoring.Memo()
+    )
+  assert lm.prompts == []

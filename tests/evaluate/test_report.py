@@ -1,0 +1,212 @@
+"""The report: its form, its round trip, and a page that stands alone."""
+
+import dataclasses
+import html.parser
+import json
+import math
+
+import numpy as np
+import pytest
+
+from glimo_jax.evaluate import acting, answering, language, report
+from glimo_jax.types import EvalReport
+
+COUNTS = {
+  "planned": 100, "verified": 80, "refuted": 9, "unverifiable": 5,
+  "invalid": 4, "failed": 2,
+  "by_source": {
+    "llm": {"planned": 36, "verified": 20, "refuted": 9},
+    "tool": {"planned": 64, "verified": 60},
+  },
+}  # fmt: skip
+METRICS = [
+  {"stage": "understanding" if s <= 20 else "acting", "step": s,
+   "loss": 3 / s, "ce": 2 / s, "kl": s / 1000, "accuracy": 0.5}
+  for s in range(1, 41)
+]  # fmt: skip
+
+
+def run(won):
+  """Episodes of which those of `won` succeed; depth alternates."""
+  return [
+    acting.Episode(
+      index=i,
+      depth=i % 2,
+      success=bool(w),
+      steps=3,
+      optimal_steps=2,
+      texts=(f"goal <{i}> up.", "tree up.", "tree up.", "done."),
+      actions=("up", "left", "up"),
+      ended="success" if w else "truncated",
+    )
+    for i, w in enumerate(won)
+  ]
+
+
+def paper(right):
+  return [
+    answering.Answer("bump", i, "yes" if r else "no", "yes", 2)
+    for i, r in enumerate(right)
+  ]
+
+
+@pytest.fixture
+def acted():
+  rng = np.random.default_rng(0)
+  luck = rng.random(40)
+  return {
+    "base": [run(luck < 0.4)],
+    "tuned": [run(luck < 0.8)],
+    "random": [run(luck < 0.1)],
+    "oracle": [run(luck < 2)],
+    "tuned_greedy": [run(luck < 0.6)],
+  }
+
+
+@pytest.fixture
+def answered():
+  luck = np.random.default_rng(1).random(40)
+  return {"base": [paper(luck < 0.5)], "tuned": [paper(luck < 0.7)]}
+
+
+@pytest.fixture
+def whole(acted, answered):
+  score = language.Score(np.full(64, 300.0), np.full(64, 400.0), 9000)
+  worse = dataclasses.replace(score, nats=score.nats * 1.005)
+  told, compared = report.compare_language(
+    {"prose": {"base": score, "tuned": worse}}
+  )
+  name = "agentworld/test"
+  return EvalReport(
+    benchmarks={name: report.benchmark(acted, answered)},
+    language=told,
+    comparisons={name: report.compare(acted, answered), **compared},
+    dataset=COUNTS,
+    run={"wall_s": {"train": 300.0}, **report.environment(), "seeds": [0]},
+  )
+
+
+def test_json_has_the_form_that_is_promised(whole, tmp_path):
+  report.write(whole, tmp_path)
+  values = json.loads((tmp_path / "report.json").read_text())
+  arms = values["benchmarks"]["agentworld/test"]
+  for arm in ("base", "tuned", "random", "oracle"):
+    assert {"mean", "lo", "hi", "n"} <= arms[arm]["success"].keys()
+  assert {"mean", "lo", "hi", "n"} <= arms["tuned"]["qa"].keys()
+  assert values["language"]["prose"]["base"]["bits_per_byte"] > 0
+  assert values["dataset"] == COUNTS
+  assert {"wall_s", "peak_gib", "versions", "commit"} <= values.keys()
+  assert values["peak_gib"] > 0
+  assert values["versions"]["jax"]
+
+
+def test_report_read_back_is_the_one_that_was_written(whole, tmp_path):
+  report.write(whole, tmp_path)
+  assert report.read(tmp_path) == whole
+  (tmp_path / "report.json").write_text('{"benchmarks": {}}')
+  with pytest.raises(ValueError, match="language"):
+    report.read(tmp_path)
+
+
+def test_what_json_cannot_hold_is_refused(whole, tmp_path):
+  broken = dataclasses.replace(whole, run={"peak_gib": math.nan})
+  with pytest.raises(ValueError, match="JSON"):
+    report.write(broken, tmp_path)
+
+
+def test_headline_is_the_share_of_the_way_from_chance_to_the_oracle(acted):
+  rate = {a: np.mean([e.success for e in r[0]]) for a, r in acted.items()}
+  told = report.compare(acted, {})
+  share = (rate["tuned"] - rate["random"]) / (1 - rate["random"])
+  assert told["headline"]["mean"] == pytest.approx(share)
+  gain = told["success_gain"]
+  assert gain["mean"] == pytest.approx(rate["tuned"] - rate["base"])
+  assert 0 < gain["lo"] < gain["mean"] < gain["hi"]
+  ratio = rate["tuned"] / rate["base"]
+  assert told["success_ratio"]["mean"] == pytest.approx(ratio)
+  assert "qa_gain" not in told
+
+
+def test_no_ratio_to_a_base_that_hardly_ever_succeeds(acted):
+  hopeless = acted | {"base": [run(np.arange(40) < 1)]}
+  assert "success_ratio" not in report.compare(hopeless, {})
+  assert "headline" in report.compare(hopeless, {})
+
+
+def test_share_written_by_an_llm_is_of_the_verified_rows():
+  assert report.llm_share(COUNTS) == 0.25
+  assert report.llm_share({"verified": 0, "by_source": {}}) is None
+  assert report.llm_share({"verified": 5, "by_source": {}}) == 0
+
+
+def test_table_tells_before_after_and_the_counts(whole):
+  text = report.table(whole)
+  row = next(x for x in text.splitlines() if x.startswith("agentworld/test s"))
+  success = whole.benchmarks["agentworld/test"]
+  cells = [row.index(f"{success[a]['success']['mean']:.3f} [") for a in success
+           if a in ("base", "tuned", "random", "oracle")]  # fmt: skip
+  assert cells == sorted(cells)
+  assert "planned 100, verified 80, refuted 9" in text
+  assert "LLM: 25.0%" in text
+  assert "1.005 [1.005, 1.005]" in text
+  assert all(len(line) < 160 for line in text.splitlines())
+
+
+class _Page(html.parser.HTMLParser):
+  """Collects tags, what they load, and whether they close."""
+
+  def __init__(self, text):
+    super().__init__()
+    self.tags, self.loads, self.open, self.text = [], [], [], []
+    self.feed(text)
+
+  def handle_starttag(self, tag, attrs):
+    self.tags.append(tag)
+    self.loads += [v for k, v in attrs if k in ("src", "href", "xlink:href")]
+    if tag != "meta":
+      self.open.append(tag)
+
+  def handle_startendtag(self, tag, attrs):
+    self.tags.append(tag)
+
+  def handle_endtag(self, tag):
+    assert self.open.pop() == tag
+
+  def handle_data(self, data):
+    self.text.append(data)
+
+
+def test_page_stands_alone_and_shows_everything(whole, acted, tmp_path):
+  episodes = {arm: runs[0] for arm, runs in acted.items()}
+  report.write(whole, tmp_path, metrics=METRICS, episodes=episodes)
+  text = (tmp_path / "report.html").read_text()
+  page = _Page(text)
+  assert page.open == []
+  assert "script" not in page.tags
+  assert page.loads == []
+  assert "http" not in text
+  said = "".join(page.text)
+  headline = whole.comparisons["agentworld/test"]["headline"]["mean"]
+  assert f"{headline:.1%}" in said
+  assert "an LLM wrote 25.0% of them" in said
+  assert page.tags.count("polyline") == 3  # loss, cross-entropy, KL
+  for title in ("Success by depth", "Questions by kind", "Episodes", "Run"):
+    assert title in said
+  assert "goal <" in said  # escaped on the page, plain to the reader
+
+
+def test_episodes_shown_are_not_only_the_won_ones(whole, tmp_path):
+  lost = run([1, 0, 0, 0])
+  tuned = run([0, 1, 1, 0])
+  report.write(whole, tmp_path, episodes={"base": lost, "tuned": tuned})
+  said = (tmp_path / "report.html").read_text()
+  for i in range(4):
+    assert f"Level {i}," in said
+
+
+def test_small_report_without_curves_or_episodes_is_written(tmp_path):
+  small = EvalReport({}, {}, {}, {}, report.environment())
+  report.write(small, tmp_path)
+  assert report.read(tmp_path) == small
+  assert "Run" in (tmp_path / "report.html").read_text()
+  assert report.table(small).startswith(" ")

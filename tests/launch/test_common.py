@@ -1,0 +1,87 @@
+"""Bad input is told in one line, with exit code 2, before any work."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+QUICK = "--config=configs/quickstart.py:tiny"
+
+
+def _launch(*arguments, script="pipeline"):
+  return subprocess.run(
+    [sys.executable, "-m", f"launch.{script}", *arguments],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    timeout=120,
+  )
+
+
+@pytest.mark.parametrize(
+  ("arguments", "told"),
+  [
+    ((), ("--config is missing",)),
+    ((QUICK,), ("--workdir is missing",)),
+    (("--config=configs/quikstart.py", "--workdir=W"), ("readable file",)),
+    ((QUICK, "--workdir=W", "--config.train.lrr=1"), ('mean "lr"',)),
+    ((QUICK, "--workdir=W", "--config.train.batch=x"), ("batch", "int")),
+    ((QUICK, "--workdir=W", "--confg=1"), ("confg",)),
+    (
+      (QUICK, "--workdir=W", "--config.world.name=agentwrld"),
+      ("agentwrld", "agentworld"),
+    ),
+    (
+      (QUICK, "--workdir=W", "--config.collect.variants=('imperfect/swaped',)"),
+      ("imperfect/swaped", "imperfect/swapped"),
+    ),
+    (
+      (QUICK, "--workdir=W", "--config.collect.variants=('real',)"),
+      ("real", "imperfect"),
+    ),
+    (
+      (QUICK, "--workdir=W", "--config.model.source=no/such.gguf"),
+      ("no/such.gguf", "pip install"),
+    ),
+    (
+      (QUICK, "--workdir=W", "--config.mesh.data=3"),
+      ("3", "--config.mesh"),
+    ),
+    (
+      (QUICK, "--workdir=W", "--config.evaluate.episodes=0"),
+      ("evaluate.episodes 0",),
+    ),
+  ],
+)
+def test_bad_input_is_one_clear_line(arguments, told, tmp_path):
+  run = _launch(*(a.replace("=W", f"={tmp_path}/w") for a in arguments))
+  assert run.returncode == 2, run.stderr
+  assert "Traceback" not in run.stderr
+  last = run.stderr.strip().splitlines()[-1]
+  assert last.startswith("error: ")
+  for words in told:
+    assert words in run.stderr
+  assert not (tmp_path / "w").exists()
+
+
+def test_a_later_stage_names_the_one_that_is_missing(tmp_path):
+  run = _launch(QUICK, f"--workdir={tmp_path}/w", script="annotate")
+  assert run.returncode == 2
+  assert "launch.collect" in run.stderr
+
+
+def test_every_field_can_be_built_and_typed():
+  from configs import quickstart
+  from glimo_jax import pipeline
+  from launch import common
+
+  values = quickstart.get_config().to_dict()
+  config = common.build(pipeline.Config, values)
+  assert config.train.lr == values["train"]["lr"]
+  values["train"]["lr"] = "much"
+  with pytest.raises(common.UsageError, match=r"train\.lr='much'.*float"):
+    common.build(pipeline.Config, values)
+  with pytest.raises(common.UsageError, match="did you mean 'train'"):
+    common.build(pipeline.Config, {"trian": {}})

@@ -1,0 +1,128 @@
+"""TextWorld: words of the very states that a rollout goes through."""
+
+import jax
+import numpy as np
+import pytest
+
+import simulators
+from simulators import rollout
+from simulators.text_world import TextWorld
+
+WORLD = simulators.make("agentworld", horizon=10)
+POOL_SIZE = 32
+INDICES = [5, 0, 9, 9, 30]
+
+
+def _make(variant="real") -> TextWorld:
+  pool = WORLD.pool("train", POOL_SIZE)
+  return TextWorld(WORLD, WORLD.params(variant), pool)
+
+
+def _random(rng, text_world):
+  return rng.integers(0, 4, len(text_world.indices))
+
+
+@pytest.mark.parametrize("variant", ["real", "imperfect/slippery(0.5)"])
+def test_texts_and_rewards_are_those_of_the_replayed_episodes(variant):
+  text_world = _make(variant)
+  seeds = [3, 1, 4, 1, 5]
+  told = [text_world.reset(INDICES, seed=seeds)]
+  rng = np.random.default_rng(0)
+  actions, total = [], 0
+  for _ in range(WORLD.config.horizon):
+    actions.append(_random(rng, text_world))
+    texts, rewards, done = text_world.step(actions[-1])
+    told.append(texts)
+    total = total + rewards
+  assert done.all()
+  for t in (0, 4, WORLD.config.horizon):
+    states = rollout.replay(
+      WORLD,
+      text_world.params,
+      text_world.levels,
+      seeds,
+      np.stack(actions, 1),
+      np.full(len(INDICES), t),
+    )
+    assert told[t] == WORLD.describe(jax.device_get(states.obs))
+  np.testing.assert_array_equal(total, text_world.success)
+
+
+def test_an_expert_succeeds_in_as_many_steps_as_the_oracle_says():
+  text_world = _make()
+  indices = np.arange(0, POOL_SIZE, 4)
+  text_world.reset(indices)
+  fewest = text_world.oracle().min(1)
+  steps = np.zeros(len(indices))
+  for _ in range(WORLD.config.horizon):
+    live = ~text_world.done
+    text_world.step(text_world.oracle().argmin(1))
+    steps += live
+  within = fewest <= WORLD.config.horizon
+  np.testing.assert_array_equal(text_world.success, within)
+  np.testing.assert_array_equal(steps[within], fewest[within])
+  np.testing.assert_array_equal(
+    text_world.depths, np.asarray(text_world.levels.depth)
+  )
+
+
+def test_finished_rows_ignore_further_actions():
+  text_world = _make()
+  text_world.reset(INDICES)
+  while not text_world.done.any():
+    texts, _, _ = text_world.step(text_world.oracle().argmin(1))
+  ended = np.flatnonzero(text_world.done)
+  assert len(ended) < len(INDICES)
+  actions = np.where(text_world.done, -7, 0)
+  after, rewards, done = text_world.step(actions)
+  for row in ended:
+    assert after[row] == texts[row]
+    assert rewards[row] == 0
+    assert done[row]
+    assert text_world.success[row]
+  assert text_world.obs.time[~done].max() > text_world.obs.time[ended].min()
+
+
+def test_a_row_does_not_depend_on_its_place_or_on_the_batch():
+  """One seed gives each level a seed of its own, wherever it stands."""
+  text_world, told = _make("imperfect/slippery(0.5)"), {}
+  for order in ([3, 7, 1], [1, 3], [7, 1, 3, 2, 0]):
+    text_world.reset(order, seed=11)
+    for _ in range(4):
+      texts, _, _ = text_world.step([3] * len(order))
+    told[tuple(order)] = dict(zip(order, texts, strict=True))
+  first, *others = told.values()
+  for other in others:
+    for index in set(first) & set(other):
+      assert first[index] == other[index]
+
+
+def test_a_level_that_is_not_in_the_pool_is_named_with_its_size():
+  text_world = _make()
+  with pytest.raises(IndexError, match=r"level 32 is not in the pool of 32"):
+    text_world.reset([0, POOL_SIZE])
+  with pytest.raises(IndexError, match="level -1"):
+    text_world.reset([-1])
+
+
+def test_misuse_says_what_to_do():
+  text_world = _make()
+  with pytest.raises(RuntimeError, match="call reset first"):
+    text_world.step([0])
+  with pytest.raises(ValueError, match="at least one level"):
+    text_world.reset([])
+  with pytest.raises(ValueError, match="one seed a level"):
+    text_world.reset([0, 1], seed=[1])
+  text_world.reset([0, 1])
+  with pytest.raises(ValueError, match="1 actions for 2 rows"):
+    text_world.step([0])
+  with pytest.raises(ValueError, match="action 4 in row 1 is none"):
+    text_world.step([0, 4])
+
+
+def test_the_preamble_tells_nominal_rules_and_moves():
+  text_world = _make("imperfect/swapped(2)")
+  assert text_world.preamble == WORLD.rules(text_world.params)
+  text_world.reset([0, 1])
+  assert len(text_world.instruction) == 2
+  assert all(word in text_world.preamble for word in text_world.actions)

@@ -1,0 +1,115 @@
+"""The main job at the size of a test: real weights, every stage, a kill."""
+
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def _command(stage, folder):
+  return [
+    sys.executable,
+    "-m",
+    f"launch.{stage}",
+    "--config=configs/quickstart.py:tiny",
+    f"--workdir={folder}",
+  ]
+
+
+def _environment():
+  kept = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+  return {**kept, "JAX_PLATFORMS": "cpu"}
+
+
+def _run(stage, folder):
+  return subprocess.run(
+    _command(stage, folder),
+    cwd=ROOT,
+    env=_environment(),
+    capture_output=True,
+    text=True,
+    timeout=600,
+    check=True,
+  )
+
+
+def _kill_when(stage, folder, started):
+  """Runs a stage and kills it with SIGKILL once `started()` is true."""
+  process = subprocess.Popen(
+    _command(stage, folder),
+    cwd=ROOT,
+    env=_environment(),
+    stdout=subprocess.DEVNULL,
+    stderr=subprocess.DEVNULL,
+  )
+  while process.poll() is None and not started():
+    time.sleep(0.01)
+  process.send_signal(signal.SIGKILL)
+  return process.wait()
+
+
+def _digests(folder):
+  files = sorted((folder / "annotate" / "dataset").glob("*"))
+  return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+  """A whole run, uninterrupted."""
+  folder = tmp_path_factory.mktemp("whole")
+  return folder, _run("pipeline", folder)
+
+
+def test_the_run_ends_with_a_table_and_a_report(finished):
+  folder, run = finished
+  assert "agentworld/test success" in run.stdout
+  assert (folder / "report.html").stat().st_size > 2000
+  report = json.loads((folder / "report.json").read_text())
+  arms = report["benchmarks"]["agentworld/test"]
+  assert {"base", "tuned", "random", "oracle"} <= set(arms)
+  assert arms["oracle"]["success"]["n"] == 4
+  assert arms["tuned"]["qa"]["n"] > 0
+  for text in ("prose", "technical"):
+    bits = report["language"][text]
+    assert 0.3 < bits["base"]["bits_per_byte"] < 3
+    assert bits["tuned"]["bits_per_byte"] != bits["base"]["bits_per_byte"]
+  for key in ("wall_s", "peak_gib", "versions", "commit"):
+    assert key in report
+
+
+def test_every_planned_row_is_accounted_for(finished):
+  folder, _ = finished
+  counts = json.loads((folder / "report.json").read_text())["dataset"]
+  verdicts = ("verified", "refuted", "unverifiable", "invalid", "failed")
+  assert counts["planned"] == sum(counts[v] for v in verdicts)
+  assert counts["verified"] > 0
+  assert counts["by_source"]["llm"]["planned"] >= 13
+
+
+def test_a_finished_run_returns_its_report_in_seconds(finished):
+  folder, first = finished
+  start = time.monotonic()
+  again = _run("pipeline", folder)
+  assert time.monotonic() - start < 60
+  assert again.stdout == first.stdout
+
+
+def test_a_killed_annotation_gives_the_same_dataset(finished, tmp_path):
+  folder, _ = finished
+  _run("collect", tmp_path)
+  journal = tmp_path / "annotate" / "journal.jsonl"
+  killed = _kill_when(
+    "annotate", tmp_path, lambda: journal.exists() and journal.stat().st_size
+  )
+  assert killed == -signal.SIGKILL
+  assert not (tmp_path / "annotate" / "DONE.json").exists()
+  _run("annotate", tmp_path)
+  assert _digests(tmp_path) == _digests(folder)

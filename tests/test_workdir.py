@@ -1,0 +1,54 @@
+"""Stages start once, finish once and refuse other settings."""
+
+import pytest
+
+from glimo_jax import workdir
+
+
+def _open(root, settings=None):
+  return workdir.stage(root, "collect", settings or {"collect": {"seed": 0}})
+
+
+def test_a_finished_stage_says_so_and_keeps_its_summary(tmp_path):
+  with _open(tmp_path) as stage:
+    assert not stage.finished
+    stage.summary["rows"] = 3
+  with _open(tmp_path) as stage:
+    assert stage.finished
+    assert stage.summary["rows"] == 3
+  assert workdir.summary(tmp_path, "collect")["wall_s"] >= 0
+
+
+def test_a_stage_that_failed_is_not_finished(tmp_path):
+  with pytest.raises(RuntimeError), _open(tmp_path):
+    raise RuntimeError
+  with pytest.raises(FileNotFoundError, match=r"launch\.collect"):
+    workdir.require(tmp_path, "collect")
+  with _open(tmp_path) as stage:
+    assert not stage.finished
+
+
+def test_other_settings_are_an_error_that_shows_the_difference(tmp_path):
+  with _open(tmp_path):
+    pass
+  other = {"collect": {"seed": 1}}
+  with (
+    pytest.raises(ValueError, match=r"--config\.collect\.seed: 0 there, 1 now"),
+    _open(tmp_path, other),
+  ):
+    pass
+
+
+def test_differences_names_each_leaf_on_either_side():
+  there, now = {"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "d": 3}}
+  assert workdir.differences(there, now) == [
+    "  --config.a.c: 2 there, None now",
+    "  --config.a.d: None there, 3 now",
+  ]
+
+
+def test_tuples_and_lists_are_equal_settings(tmp_path):
+  with _open(tmp_path, {"depths": (0, 1)}):
+    pass
+  with _open(tmp_path, {"depths": [0, 1]}) as stage:
+    assert stage.finished
