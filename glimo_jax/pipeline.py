@@ -11,6 +11,7 @@ goes on where it was if it was stopped.
 
 import dataclasses
 import functools
+import logging
 import pathlib
 import time
 from collections.abc import Sequence
@@ -18,7 +19,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from absl import logging
 
 import simulators
 from glimo_jax import mesh as mesh_lib
@@ -30,11 +30,14 @@ from glimo_jax.data import collect as collect_lib
 from glimo_jax.data import dataset as dataset_lib
 from glimo_jax.data import journal as journal_lib
 from glimo_jax.evaluate import arms, language, report, suite
-from glimo_jax.models import embedder, lora, sampler, weights
+from glimo_jax.models import embedder, sampler, weights
+from glimo_jax.models import lora as lora_lib
 from glimo_jax.progress import Progress
 from glimo_jax.train import export, metrics, step, trainer
 from glimo_jax.types import EvalReport, InstructionDataset
 from simulators.text_world import TextWorld
+
+_log = logging.getLogger(__name__)
 
 STAGES = ("collect", "annotate", "train", "evaluate")
 OOD = ("ood-chain", "ood-size", "ood-depth")
@@ -124,7 +127,7 @@ class Config:
   teacher: TeacherConfig = TeacherConfig()
   collect: collect_lib.CollectConfig = collect_lib.CollectConfig()
   annotate: annotate_lib.AnnotateConfig = annotate_lib.AnnotateConfig()
-  lora: lora.LoraConfig = lora.LoraConfig()
+  lora: lora_lib.LoraConfig = lora_lib.LoraConfig()
   train: TrainConfig = TrainConfig()
   evaluate: arms.EvaluateConfig = arms.EvaluateConfig()
   mesh: MeshConfig = MeshConfig()
@@ -197,7 +200,7 @@ def train(config: Config, workdir) -> None:
     replay = texts.load("replay")
     language.check_apart(replay, held_out)
     decoder_config, params, tokenizer = _model(config.model.source)
-    adapter = lora.init(
+    adapter = lora_lib.init(
       jax.random.key(config.train.seed), config.lora, decoder_config
     )
     stages = _training_stages(config.train, dataset, tokenizer, replay)
@@ -209,7 +212,7 @@ def train(config: Config, workdir) -> None:
       stages,
       mesh,
       stage.path,
-      logging.info,
+      _log.info,
     )
     export.save_peft(
       adapter, decoder_config, stage.path / "adapter", config.model.source
@@ -292,7 +295,7 @@ def _world(config: Config):
 
 @functools.cache
 def _model(source: str):
-  logging.info("loading %s", source)
+  _log.info("loading %s", source)
   return weights.load(source)
 
 
@@ -417,7 +420,7 @@ def _language(config: Config, base: sampler.Sampler, tuned: sampler.Sampler):
   """text -> arm -> Score, on the texts that nobody trains on."""
   out = {}
   for name in ("prose", "technical"):
-    logging.info("bits per byte of %s", name)
+    _log.info("bits per byte of %s", name)
     text = texts.load(name)
     out[name] = {
       arm: language.bits_per_byte(

@@ -1,10 +1,12 @@
 """Progress of long work: a bar on a terminal, plain log lines elsewhere."""
 
+import logging
 import sys
 import time
 
 import tqdm
-from absl import logging
+
+_log = logging.getLogger(__name__)
 
 _EVERY_S = 15.0  # seconds between log lines
 
@@ -31,7 +33,7 @@ class Progress:
     self._told = now
     rate = done / max(now - self._start, 1e-9)
     left = (total - done) / rate / 60 if rate else float("inf")
-    logging.info(
+    _log.info(
       "%s: %d of %d, %.1f/s, %.1f min left",
       self._name, done, total, rate, left,
     )  # fmt: skip

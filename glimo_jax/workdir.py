@@ -10,12 +10,14 @@ it left; one that was made with other settings is an error, never overwritten.
 import contextlib
 import dataclasses
 import json
+import logging
 import pathlib
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from absl import logging
+_log = logging.getLogger(__name__)
+
 
 SETTINGS, DONE = "settings.json", "DONE.json"
 
@@ -55,17 +57,15 @@ def stage(root, name: str, settings: dict[str, Any]) -> Iterator[Stage]:
   done = path / DONE
   if done.exists():
     summary = json.loads(done.read_text())
-    logging.info(
-      "%s: done before (%.0f s), in %s", name, summary["wall_s"], path
-    )
+    _log.info("%s: done before (%.0f s), in %s", name, summary["wall_s"], path)
     yield Stage(path, True, summary, time.monotonic())
     return
-  logging.info("%s: starts, in %s", name, path)
+  _log.info("%s: starts, in %s", name, path)
   current = Stage(path, False, {}, time.monotonic())
   yield current
   current.summary["wall_s"] = round(time.monotonic() - current.started, 1)
   write_json(done, current.summary)
-  logging.info("%s: done in %.0f s", name, current.summary["wall_s"])
+  _log.info("%s: done in %.0f s", name, current.summary["wall_s"])
 
 
 def require(root, name: str) -> pathlib.Path:

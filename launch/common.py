@@ -2,13 +2,15 @@
 
 import dataclasses
 import difflib
+import logging
 import os
 import sys
 import types
 import typing
 from collections.abc import Mapping
 
-from absl import app, flags, logging
+from absl import app, flags
+from absl import logging as absl_logging
 from ml_collections import config_flags
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -110,12 +112,23 @@ def run(stage: str, argv: list[str] | None = None) -> None:
         _fail(e)
       raise
 
-  logging.set_verbosity(logging.INFO)
+  _set_up_logging()
   os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
   try:
     app.run(guarded, argv=argv, flags_parser=_parse_flags)
   except UsageError as e:
     _fail(e)
+
+
+def _set_up_logging() -> None:
+  """Our own lines on stderr, with the time; of other libraries, warnings."""
+  absl_logging.set_verbosity(absl_logging.WARNING)
+  handler = logging.StreamHandler(sys.stderr)
+  handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+  ours = logging.getLogger("glimo_jax")
+  ours.setLevel(logging.INFO)
+  ours.propagate = False
+  ours.handlers = [handler]
 
 
 def _config():

@@ -1,0 +1,1 @@
+"""The agent: a language model with tools, memory, skills and a verifier."""

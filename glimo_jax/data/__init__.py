@@ -1,0 +1,1 @@
+"""Experience and instructions: collected, annotated, counted, stored, fed."""

@@ -1,12 +1,13 @@
 """What became of every planned row, and the proof that none was lost."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from absl import logging
-
 from glimo_jax.types import VERDICTS
+
+_log = logging.getLogger(__name__)
 
 
 class Tally:
@@ -66,7 +67,7 @@ def check(counts: dict[str, Any], row_ids: Sequence[str]) -> None:
   """
   for name, part in {"all": counts, **counts["by_source"]}.items():
     parts = " + ".join(f"{part[v]} {v}" for v in VERDICTS)
-    logging.info("%s: %d planned = %s", name, part["planned"], parts)
+    _log.info("%s: %d planned = %s", name, part["planned"], parts)
     if part["planned"] != sum(part[v] for v in VERDICTS):
       raise RuntimeError(
         f"{name}: {part['planned']} planned is not {parts}: a row was lost or "

@@ -8,6 +8,7 @@ DIR/README.md sample.jsonl      to look at
 import dataclasses
 import json
 import pathlib
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +19,7 @@ from glimo_jax.data import tables
 from glimo_jax.types import VERDICTS, InstructionDataset, InstructionExample
 
 SPLITS = ("train", "val")
-_TFDS = "tfds:"
+_TFDS, _TFDS_NAME = "tfds:", "glimo_instructions"
 _SAMPLE = 32  # rows in sample.jsonl
 
 
@@ -77,24 +78,20 @@ def export_tfds(
 ) -> pathlib.Path:
   """Writes the dataset for TFDS, as array_record; returns its folder.
 
-  No TensorFlow is needed. The rows keep their order.
-
-  Raises:
-    FileExistsError: an export is there already.
+  No TensorFlow is needed. The rows keep their order. An earlier export in the
+  folder, whole or broken off, is replaced.
   """
   import tensorflow_datasets as tfds
 
   folder = pathlib.Path(folder)
-  if folder.exists() and any(folder.rglob("dataset_info.json")):
-    raise FileExistsError(
-      f"{folder} holds a TFDS export: remove it or choose another folder"
-    )
+  shutil.rmtree(folder / _TFDS_NAME, ignore_errors=True)
 
   class GlimoInstructions(
     tfds.core.GeneratorBasedBuilder, skip_registration=True
   ):
     """Verified instructions from simulators."""
 
+    name = _TFDS_NAME
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self):

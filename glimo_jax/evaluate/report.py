@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glimo_jax.evaluate import acting, answering, language, page, stats
-from glimo_jax.types import EvalReport
+from glimo_jax.types import VERDICTS, EvalReport
 
 JSON, HTML = "report.json", "report.html"
 _RATIO_FLOOR = 0.05  # a ratio to a base below this says nothing
@@ -222,7 +222,7 @@ def table(report: EvalReport) -> str:
       rows.append(f"{name} {what}: {_cell(values)}")
   share = llm_share(report.dataset)
   counts = ", ".join(
-    f"{name} {n}" for name, n in report.dataset.items() if name != "by_source"
+    f"{name} {report.dataset.get(name, 0)}" for name in ("planned", *VERDICTS)
   )
   rows.append(f"dataset: {counts}")
   if share is not None:

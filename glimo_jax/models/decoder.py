@@ -119,9 +119,7 @@ def _layers(
     return x, (k, v)
 
   keep = jax.checkpoint_policies.save_only_these_names(SAVED)
-  body = jax.checkpoint(
-    body, policy=None if remat else keep, prevent_cse=False
-  )
+  body = jax.checkpoint(body, policy=None if remat else keep, prevent_cse=False)
   xs = (
     layers if whole else jnp.arange(*span),
     adapter.weights if adapter else None,

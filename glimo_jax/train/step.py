@@ -31,10 +31,11 @@ class TrainConfig:
   """How to train; each stage runs its own warmup and cosine.
 
   Attributes:
-    learning_rate: peak of AdamW's rate.
+    lr: peak of AdamW's rate.
     warmup: steps of linear rise at the start of each stage.
     weight_decay: AdamW's, on the adapter.
     b1, b2: decay of AdamW's moments.
+    eps: added to the root of AdamW's second moment.
     clip_norm: largest global norm of the gradient.
     kl_coef: weight of the mean KL beside the mean CE; 0 leaves it out.
     kl_direction: `forward` KL(base || policy) or `reverse`.
@@ -48,11 +49,12 @@ class TrainConfig:
     seed: of the run's PRNG key.
   """
 
-  learning_rate: float = 1.5e-3
+  lr: float = 1.5e-3
   warmup: int = 10
   weight_decay: float = 0.0
   b1: float = 0.9
   b2: float = 0.999
+  eps: float = 1e-8
   clip_norm: float = 1.0
   kl_coef: float = 1.0
   kl_direction: str = "forward"
@@ -66,7 +68,7 @@ class TrainConfig:
   seed: int = 0
 
   def __post_init__(self):
-    for name in ("learning_rate", "clip_norm"):
+    for name in ("lr", "clip_norm", "eps"):
       if not getattr(self, name) > 0:
         raise ValueError(
           f"train.{name} {getattr(self, name)} must be positive: raise it"
@@ -100,7 +102,7 @@ def optimizer(config: TrainConfig) -> optax.GradientTransformation:
   """
   return optax.chain(
     optax.clip_by_global_norm(config.clip_norm),
-    optax.scale_by_adam(config.b1, config.b2),
+    optax.scale_by_adam(config.b1, config.b2, config.eps),
     optax.add_decayed_weights(config.weight_decay),
   )
 

@@ -44,7 +44,7 @@ def learning_rates(config: TrainConfig, stages: Sequence[Stage]) -> np.ndarray:
     rise = np.arange(1, config.warmup + 1) / max(config.warmup, 1)
     fall = np.linspace(0, np.pi, stage.steps - config.warmup, endpoint=False)
     parts += [rise, 0.5 * (1 + np.cos(fall))]
-  return np.float32(config.learning_rate * np.concatenate(parts))
+  return np.float32(config.lr * np.concatenate(parts))
 
 
 def train(
@@ -155,7 +155,7 @@ def _report(reporter: metrics.Reporter, pending) -> None:
     rows = [sorted({*b.row_ids.ravel().tolist()} - {-1}) for b in data]
     raise FloatingPointError(
       f"step {step} of stage {stage!r} is not finite ({values}); row_ids of "
-      f"its batches: {rows}: lower --config.train.learning_rate or look at "
+      f"its batches: {rows}: lower --config.train.lr or look at "
       "these rows"
     )
   reporter.write(stage, step, values)

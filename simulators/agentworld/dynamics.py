@@ -51,15 +51,20 @@ def move(
   return agent, held, opened
 
 
-def observe(env: EnvState, moved: Array, key: Array, params: Params) -> Obs:
+def observe(env: EnvState, moved: Array, chance: Array, params: Params) -> Obs:
   """What the agent sees; each tool and element may be missed this once.
 
   A missed object has word -1, place (-1, -1) and looks closed; a tool in the
   agent's hand is never missed.
+
+  Args:
+    env: the hidden state.
+    moved: bool[], whether the last action changed the agent's cell.
+    chance: f32[2, P] in 0..1, for the tools and for the elements.
+    params: the rules.
   """
   level = env.level
-  pairs = level.tool_kind.shape[0]
-  seen = jax.random.uniform(key, (2, pairs)) >= params.dropout
+  seen = chance >= params.dropout
   tool_seen, element_seen = seen[0] | env.held, seen[1]
   told = params.nominal[:, level.element_kind]  # [KINDS, P]
   needed = params.tool_id[jnp.argmax(told, axis=0)]
@@ -82,12 +87,12 @@ def observe(env: EnvState, moved: Array, key: Array, params: Params) -> Obs:
 
 
 def _state(
-  env: EnvState, moved: Array, key: Array, params: Params, config: Config
+  env: EnvState, moved: Array, chance: Array, params: Params, config: Config
 ) -> State:
   success = jnp.all(env.agent == env.level.goal)
   return State(
     env_state=env,
-    obs=observe(env, moved, key, params),
+    obs=observe(env, moved, chance, params),
     reward=success.astype(jnp.float32),
     terminated=success,
     truncated=~success & (env.time >= config.horizon),
@@ -101,7 +106,7 @@ def _state(
 
 def reset(key: Array, params: Params, level: Level, config: Config) -> State:
   """The first state of an episode on `level`."""
-  key, sight = jax.random.split(key)
+  key, draw = jax.random.split(key)
   level = jax.tree.map(jnp.asarray, level)
   pairs = level.tool_kind.shape[0]
   env = EnvState(
@@ -112,6 +117,7 @@ def reset(key: Array, params: Params, level: Level, config: Config) -> State:
     opened=jnp.zeros(pairs, bool),
     time=jnp.zeros((), jnp.int32),
   )
+  sight = jax.random.uniform(draw, (2, pairs))
   return _state(env, jnp.zeros((), bool), sight, params, config)
 
 
@@ -125,9 +131,13 @@ def step(state: State, action: Array, params: Params, config: Config) -> State:
     config: sizes and horizon.
   """
   env = state.env_state
-  key, slip, chance, sight = jax.random.split(env.key, 4)
-  slipped = jax.random.uniform(slip) < params.slip
-  action = jnp.where(slipped, jax.random.randint(chance, (), 0, 4), action)
+  key, draw = jax.random.split(env.key)
+  pairs = env.held.shape[0]
+  # One draw for all that chance decides: slip, where to, what is missed.
+  chance = jax.random.uniform(draw, (2 + 2 * pairs,))
+  anywhere = jnp.floor(chance[1] * len(DELTAS)).astype(jnp.int32)
+  slipped = chance[0] < params.slip
+  action = jnp.where(slipped, anywhere, jnp.asarray(action, jnp.int32))
   agent, held, opened = move(
     env.level, env.agent, env.held, env.opened, action, params
   )
@@ -135,6 +145,7 @@ def step(state: State, action: Array, params: Params, config: Config) -> State:
   env = env.replace(
     key=key, agent=agent, held=held, opened=opened, time=env.time + 1
   )
+  sight = chance[2:].reshape(2, pairs)
   return _state(env, moved, sight, params, config)
 
 

@@ -9,6 +9,7 @@ indeed opens d elements and no more.
 """
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -30,21 +31,37 @@ def _pick(chance: Array, mask: Array) -> tuple[Array, Array]:
   return cell.astype(jnp.int32), jnp.any(mask)
 
 
-def _walls_at(key: Array, depth: Array, side: Array, size: int) -> Array:
-  """i32[MAX_DEPTH]: columns of the walls between rooms; `size` where none.
+def _dice(key: Array, *shapes: tuple[int, ...]) -> list[Array]:
+  """Uniform numbers of each shape from one draw.
 
-  Uniform over the ways to leave every room at least one column.
+  On a CPU every separate draw takes XLA half a second to compile.
+  """
+  sizes = [math.prod(shape) for shape in shapes]
+  parts = jnp.split(jax.random.uniform(key, (sum(sizes),)), np.cumsum(sizes))
+  return [
+    part.reshape(shape) for part, shape in zip(parts, shapes, strict=False)
+  ]
+
+
+def _ways(size: int) -> np.ndarray:
+  """i32[W, MAX_DEPTH]: columns that walls can have; `size` where none.
+
+  Every room is left at least one column.
   """
   none = size
   ways = [(none, none)]
   ways += [(a, none) for a in range(1, size - 1)]
   ways += [(a, b) for a in range(1, size) for b in range(a + 2, size - 1)]
-  ways = np.array(ways, np.int32)
+  return np.array(ways, np.int32)
+
+
+def _walls_at(chance: Array, depth: Array, side: Array, size: int) -> Array:
+  """i32[MAX_DEPTH]: the way of most chance f32[W] among those that fit."""
+  ways = _ways(size)
   count = np.sum(ways < size, axis=1)
   last = np.max(np.where(ways < size, ways, 0), axis=1)
   fits = (count == depth) & (last <= side - 2)
-  chance = jnp.where(fits, jax.random.uniform(key, fits.shape), -1.0)
-  return jnp.asarray(ways)[jnp.argmax(chance)]
+  return jnp.asarray(ways)[jnp.argmax(jnp.where(fits, chance, -1.0))]
 
 
 def _connected(free: Array, start: Array) -> Array:
@@ -64,27 +81,25 @@ def _connected(free: Array, start: Array) -> Array:
   return jnp.all(wet == free)
 
 
-def _shuffled(key: Array, count: int) -> Array:
-  """i32[count]: 0..count-1 at random, as the ranks of random numbers.
+def _ranks(chance: Array) -> Array:
+  """i32[n]: 0..n-1 in random order, from f32[n].
 
-  A sort would do as well, and takes XLA a second to compile.
+  Sorting would do as well, and takes XLA a second to compile.
   """
-  chance = jax.random.uniform(key, (count,))
   return jnp.sum(chance[:, None] > chance, axis=1, dtype=jnp.int32)
 
 
-def _kinds(key: Array, depth: Array, novel: Array, pairs: int) -> Array:
+def _kinds(chance: Array, depth: Array, novel: Array, pairs: int) -> Array:
   """i32[pairs]: distinct kinds, the chain's first."""
   usual = KINDS - OOD_KINDS
-  usual_key, rare_key = jax.random.split(key)
-  common = _shuffled(usual_key, usual)[:pairs]
-  rare = jnp.resize(usual + _shuffled(rare_key, OOD_KINDS), pairs)
+  common = _ranks(chance[:usual])[:pairs]
+  rare = jnp.resize(usual + _ranks(chance[usual:]), pairs)
   return jnp.where(novel & (jnp.arange(pairs) < depth), rare, common)
 
 
-def _turn(key: Array, level: Level) -> Level:
+def _turn(chance: Array, level: Level) -> Level:
   """The level under one of the eight rotations and mirror images."""
-  swap, flip_row, flip_column = jax.random.bernoulli(key, shape=(3,))
+  swap, flip_row, flip_column = chance < 0.5
   end = level.side - 1
 
   def there(cell):
@@ -130,17 +145,21 @@ def generate(
     ok: bool[], all had room and everything free is connected.
   """
   size, pairs = config.size, config.pairs
-  wall_key, cell_key, count_key, kind_key, order_key, turn_key = (
-    jax.random.split(key, 6)
+  walls, cells, spare, kinds, order, turn = _dice(
+    key,
+    (len(_ways(size)),),
+    (2 * MAX_DEPTH + 3 + 2 * pairs, size, size),
+    (),
+    (KINDS,),
+    (pairs,),
+    (3,),
   )
-  # All chances of cells in one draw: a draw for each compiles for seconds.
-  picks = 2 * MAX_DEPTH + 3 + 2 * pairs
-  chances = iter(jax.random.uniform(cell_key, (picks, size, size)))
+  chances = iter(cells)
   row, column = jnp.indices((size, size))
   inside = (row < side) & (column < side)
 
   # Rooms: walls in columns, one gap each; turned at random at the end.
-  walls_at = _walls_at(wall_key, depth, side, size)
+  walls_at = _walls_at(walls, depth, side, size)
   room = sum((column > at).astype(jnp.int32) for at in walls_at)
   between = functools.reduce(jnp.logical_or, [column == at for at in walls_at])
   wall = ~inside | between
@@ -177,17 +196,17 @@ def generate(
   wall &= ~jnp.any(in_gap, axis=0)
 
   # A few walls more, where the rooms have any to spare.
-  count = jax.random.randint(count_key, (), 0, MAX_DEPTH + 2 - depth)
+  most = jnp.asarray(MAX_DEPTH + 2 - depth, jnp.float32)
   for i in range(MAX_DEPTH + 1):
     cell, found = _pick(next(chances), free)
-    built = found & (i < count)
+    built = found & (i < jnp.floor(spare * most))
     wall = wall.at[cell[0], cell[1]].max(built)
     free = free.at[cell[0], cell[1]].min(~built)
   obstacle = jnp.any(~chain[:, None, None] & _mark(element_at, size), axis=0)
   ok &= _connected(~wall & ~obstacle, agent)
 
-  kind = _kinds(kind_key, depth, jnp.asarray(novel), pairs)
-  order = _shuffled(order_key, pairs)
+  kind = _kinds(kinds, depth, jnp.asarray(novel), pairs)
+  order = _ranks(order)
   level = Level(
     wall=wall,
     agent=agent,
@@ -199,7 +218,7 @@ def generate(
     side=jnp.asarray(side, jnp.int32),
     depth=jnp.asarray(depth, jnp.int32),
   )
-  return _turn(turn_key, level), ok
+  return _turn(turn, level), ok
 
 
 def _mark(cells: Array, size: int) -> Array:

@@ -98,7 +98,8 @@ def _renamed(cells: np.ndarray) -> np.ndarray:
 def _candidates(key, depth, sides, config, novel):
   """A batch of levels of one depth, sides drawn from `sides` i32[k]."""
   side_key, key = jax.random.split(key)
-  side = jax.random.choice(side_key, sides, (_CANDIDATES,))
+  chance = jax.random.bits(side_key, (_CANDIDATES,), jnp.uint32)
+  side = sides[(chance % len(sides)).astype(jnp.int32)]
   keys = jax.random.split(key, _CANDIDATES)
   draw = functools.partial(generate, config=config, novel=novel)
   return jax.vmap(draw, in_axes=(0, None, 0))(keys, depth, side)
@@ -152,9 +153,7 @@ def _stream(split: str, depth: int, config: Config):
     for start in range(0, len(mine), _CHECKED):
       rows = mine[start : start + _CHECKED]
       full = np.resize(rows, _CHECKED)  # one shape, one compile
-      steps, opened = jax.device_get(
-        _measure(_rows(levels, full))
-      )
+      steps, opened = jax.device_get(_measure(_rows(levels, full)))
       good = (steps >= MIN_STEPS) & (steps <= config.horizon)
       good &= opened == depth
       for i in np.flatnonzero(good[: len(rows)]):

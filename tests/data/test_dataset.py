@@ -81,8 +81,14 @@ def test_tfds_round_trip_is_equal_in_rows_order_and_counts(tmp_path, val):
   dataset.export_tfds(data, tmp_path / "t")
   again = dataset.load(f"tfds:{tmp_path / 't'}")
   assert again == data
-  with pytest.raises(FileExistsError, match="remove it"):
-    dataset.export_tfds(data, tmp_path / "t")
+
+
+def test_a_second_export_replaces_the_first(tmp_path):
+  dataset.export_tfds(make(), tmp_path)
+  (tmp_path / "glimo_instructions" / "incomplete.1.0.0").mkdir()
+  data = make(train=3, val=1)
+  dataset.export_tfds(data, tmp_path)
+  assert dataset.load(f"tfds:{tmp_path}") == data
 
 
 def test_missing_and_empty_folders_name_the_stage_that_makes_them(tmp_path):

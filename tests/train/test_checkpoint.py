@@ -15,7 +15,7 @@ from glimo_jax.train import checkpoint, step, trainer
 from glimo_jax.train.trainer import Stage, TrainConfig
 
 CONFIG = TrainConfig(
-  learning_rate=1e-2, warmup=1, chunk=16, kl_coef=0.5, checkpoint_every=3
+  lr=1e-2, warmup=1, chunk=16, kl_coef=0.5, checkpoint_every=3
 )
 
 
@@ -123,10 +123,10 @@ def test_a_finished_run_returns_at_once(tiny, one_device, rows, tmp_path):
 def test_other_settings_are_refused_and_shown(tiny, one_device, rows, tmp_path):
   with pytest.raises(KeyboardInterrupt):
     train(tiny, one_device, rows, tmp_path, 1)
-  other = dataclasses.replace(CONFIG, learning_rate=2e-2, log_every=3)
+  other = dataclasses.replace(CONFIG, lr=2e-2, log_every=3)
   with pytest.raises(ValueError, match="other settings") as error:
     train(tiny, one_device, rows, tmp_path, config=other)
-  assert "train.learning_rate: 0.01 there, 0.02 now" in str(error.value)
+  assert "train.lr: 0.01 there, 0.02 now" in str(error.value)
   assert "log_every" not in str(error.value)
 
 

@@ -14,8 +14,10 @@ from glimo_jax.models import decoder
 from glimo_jax.train import export, step, trainer
 from glimo_jax.train.trainer import Stage, TrainConfig
 
+# The moments' eps is well above rounding: where a gradient is all but 0, AdamW
+# with a small eps would turn its rounding into a whole step.
 CONFIG = TrainConfig(
-  learning_rate=1e-2, warmup=1, chunk=16, kl_coef=0.5, log_every=2
+  lr=1e-2, warmup=1, chunk=16, kl_coef=0.5, log_every=2, eps=1e-4
 )
 
 
@@ -186,7 +188,7 @@ def test_adamw_steps_equal_peft(tiny, rows, one_device, tmp_path, direction):
     base, tmp_path / "start", is_trainable=True
   )
   weights = [p for p in model.parameters() if p.requires_grad]
-  adamw = torch.optim.AdamW(weights, lr=1e-3, weight_decay=0.1)
+  adamw = torch.optim.AdamW(weights, lr=1e-3, weight_decay=0.1, eps=1e-4)
   tokens = torch.from_numpy(batch.tokens).long()
   row = torch.arange(len(tokens))[:, None]
   at = torch.from_numpy(batch.scored).long()
@@ -232,7 +234,7 @@ def test_what_is_not_finite_names_step_and_rows(
 
 
 def test_rates_rise_and_fall_in_each_stage(rows):
-  config = TrainConfig(learning_rate=2.0, warmup=2)
+  config = TrainConfig(lr=2.0, warmup=2)
   stages = [Stage("one", rows(), 6), Stage("two", rows(), 4)]
   rates = trainer.learning_rates(config, stages)
   np.testing.assert_allclose(rates[:3], [1.0, 2.0, 2.0])
@@ -255,7 +257,7 @@ def test_rows_that_the_mesh_cannot_divide_are_refused(tiny, rows, tmp_path):
 @pytest.mark.parametrize(
   ("field", "value"),
   [
-    ("learning_rate", 0.0),
+    ("lr", 0.0),
     ("kl_coef", -1.0),
     ("accumulate", 0),
     ("kl_direction", "both"),
