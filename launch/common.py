@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import logging
 import os
+import pathlib
 import sys
 import types
 import typing
@@ -114,6 +115,9 @@ def run(stage: str, argv: list[str] | None = None) -> None:
 
   _set_up_logging()
   os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+  # Compiled programs outlive the process: a restart skips their compilation.
+  cache = pathlib.Path.home() / ".cache" / "glimo_jax" / "xla"
+  os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
   try:
     app.run(guarded, argv=argv, flags_parser=_parse_flags)
   except UsageError as e:

@@ -1,12 +1,16 @@
 """A strict harness: eight devices, strict promotion, no network."""
 
 import os
+import pathlib
 
 os.environ["XLA_FLAGS"] = (
   os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Tests and the programs they start share what they compile.
+_CACHE = pathlib.Path(__file__).parents[1] / ".cache" / "xla"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import jax

@@ -125,6 +125,9 @@ def matmul(x: Array, w: Array) -> Array:
   return jnp.matmul(x, w, preferred_element_type=jnp.float32).astype(x.dtype)
 
 
+_dot = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
+
+
 @jax.custom_vjp
 def adapted(x: Array, w: Array, a: Array, b: Array) -> Array:
   """x [..., in] (w + a b), the base w being a constant; a b: low-rank.
@@ -152,13 +155,13 @@ def _adapted_backward(saved, dy):
     dx = matmul(flat_dy, (w + matmul(a, b)).T)
   else:
     dx = matmul(flat_dy, w.T) + matmul(dz, a.T)
-  return dx.reshape(x.shape), jnp.zeros_like(w), da, db
+  return dx.reshape(x.shape), None, da, db
 
 
 adapted.defvjp(_adapted_forward, _adapted_backward)
 
 
-def attend(q, k, v, mask, prefix=None) -> Array:
+def attend(q, k, v, mask) -> Array:
   """Grouped-query attention, head-major, under a causal mask.
 
   Long texts are done in blocks of queries, each against the keys up to its
@@ -166,44 +169,65 @@ def attend(q, k, v, mask, prefix=None) -> Array:
 
   Args:
     q: [B, K, G, T, H], already divided by sqrt(H).
-    k, v: [B, K, S, H]; where S = T no query sees a later column.
-    mask: bool[B, T, P + S].
-    prefix: None or (k, v), each [P, K, H].
+    k, v: [B, K, S, H]; where S >= T, the last T keys are the queries' own and
+      no query sees a later one.
+    mask: bool[B, T, S].
 
   Returns:
     [B, K, G, T, H].
   """
-  length, keys = q.shape[3], k.shape[2]
-  if length != keys or length <= BLOCK:
-    return _attend(q, k, v, mask, prefix)
-  shared = mask.shape[2] - keys
+  length, before = q.shape[3], k.shape[2] - q.shape[3]
+  if length <= BLOCK:
+    return _attend(q, k, v, mask)
   out = []
   for start in range(0, length, BLOCK):
     end = min(start + BLOCK, length)
-    part = _attend(
-      q[:, :, :, start:end],
-      k[:, :, :end],
-      v[:, :, :end],
-      mask[:, start:end, : shared + end],
-      prefix,
-    )
-    out.append(part)
+    keys = np.s_[:, :, : before + end]
+    part = mask[:, start:end, : before + end]
+    out.append(_attend(q[:, :, :, start:end], k[keys], v[keys], part))
   return jnp.concatenate(out, axis=3)
 
 
-def _attend(q, k, v, mask, prefix) -> Array:
-  dot = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
-  s = dot("bkgth,bksh->bkgts", q, k)
-  if prefix is not None:
-    s = jnp.concatenate([dot("bkgth,pkh->bkgtp", q, prefix[0]), s], -1)
-  p = jax.nn.softmax(jnp.where(mask[:, None, None], s, MASKED), axis=-1)
-  p = p.astype(v.dtype)
-  if prefix is None:
-    return dot("bkgts,bksh->bkgth", p, v).astype(v.dtype)
-  split = prefix[0].shape[0]
-  y = dot("bkgts,bksh->bkgth", p[..., split:], v)
-  y += dot("bkgtp,pkh->bkgth", p[..., :split], prefix[1])
-  return y.astype(v.dtype)
+def _scores(q, k, mask):
+  """f32[B, K, G, T, S], the hidden ones at MASKED."""
+  s = _dot("bkgth,bksh->bkgts", q, k)
+  return jnp.where(mask[:, None, None], s, MASKED)
+
+
+@jax.custom_vjp
+def _attend(q, k, v, mask):
+  return _attend_forward(q, k, v, mask)[0]
+
+
+def _attend_forward(q, k, v, mask):
+  s = _scores(q, k, mask)
+  peak = jnp.max(s, axis=-1, keepdims=True)
+  e = jnp.exp(s - peak)
+  total = jnp.sum(e, axis=-1, keepdims=True)
+  y = _dot("bkgts,bksh->bkgth", e.astype(v.dtype), v) / total
+  y = checkpoint_name(y.astype(v.dtype), SAVED)
+  norm = checkpoint_name(peak + jnp.log(total), SAVED)
+  return y, (q, k, v, mask, y, norm)
+
+
+def _attend_backward(saved, dy):
+  """Probabilities are computed again from the saved normaliser.
+
+  "FlashAttention-2", section 3.1.2, https://arxiv.org/abs/2307.08691, in the
+  order of operands that leaves the wide arrays untransposed.
+  """
+  q, k, v, mask, y, norm = saved
+  p = jnp.exp(_scores(q, k, mask) - norm)
+  dp = _dot("bkgth,bksh->bkgts", dy, v)
+  inner = jnp.sum((dy * y).astype(jnp.float32), axis=-1, keepdims=True)
+  ds = (p * (dp - inner)).astype(q.dtype)
+  dq = _dot("bkgts,bksh->bkgth", ds, k).astype(q.dtype)
+  dk = _dot("bkgth,bkgts->bkhs", q, ds).swapaxes(2, 3).astype(k.dtype)
+  dv = _dot("bkgth,bkgts->bkhs", dy, p.astype(v.dtype)).swapaxes(2, 3)
+  return dq, dk, dv.astype(v.dtype), None
+
+
+_attend.defvjp(_attend_forward, _attend_backward)
 
 
 def _rotate(x: Array, cos: Array, sin: Array) -> Array:
@@ -264,7 +288,15 @@ class Block(nn.Module):
       old_k, old_v, column = cache
       k = jax.lax.dynamic_update_slice(old_k, k, (0, 0, column, 0))
       v = jax.lax.dynamic_update_slice(old_v, v, (0, 0, column, 0))
-    y = attend(q, k, v, mask, prefix)
+    keys, values = k, v
+    if prefix is not None:
+      keys, values = (
+        jnp.concatenate(
+          [jnp.broadcast_to(p.swapaxes(0, 1), (batch, *p.swapaxes(0, 1).shape)), x], axis=2
+        )
+        for p, x in zip(prefix, (k, v), strict=True)
+      )
+    y = attend(q, keys, values, mask)
     y = y.transpose(0, 3, 1, 2, 4).reshape(batch, length, -1)
     x = x + linear("o", y)
     h = norm("mlp_norm", x)

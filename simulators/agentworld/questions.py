@@ -107,6 +107,9 @@ CATEGORIES = dict(
 
 # --- Sampling: numbers only -------------------------------------------------
 
+# Asked only where either answer could be had: most moments know but one.
+_TWO_SIDED = ("reachable", "plan")
+
 
 def _candidates(kind: str, pairs: int) -> np.ndarray:
   """i32[N, ARGS]: every question of a kind that a level could hold."""
@@ -195,7 +198,7 @@ def sample(
       moment, candidates
     )
     weights = weights.astype(jnp.float32)
-    pick, valid = _draw(kind_key, codes, weights, both=kind == "plan")
+    pick, valid = _draw(kind_key, codes, weights, both=kind in _TWO_SIDED)
     options = _options(kind, moment, candidates[pick], width)
     rows.append(
       QuestionArrays(

@@ -228,6 +228,12 @@ _SENTENCES = tuple(
 )
 
 
+def parse(text: str) -> int | None:
+  """The action that `text` names; None if it names none or several."""
+  named = {word.lower() for word in _ACTION.findall(text)}
+  return ACTIONS.index(named.pop()) if len(named) == 1 else None
+
+
 def _read_offset(words: str) -> tuple[int, int]:
   """(rows down, columns right) of an offset in words."""
   row = column = 0

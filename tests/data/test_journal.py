@@ -149,3 +149,34 @@ def test_what_was_paid_for_before_a_stop_is_kept(tmp_path):
     with pytest.raises(RuntimeError, match="budget"):
       JournaledLM(Stops(), journal, "1").generate([request("a"), request("b")])
     assert len(journal) == 1
+
+
+def test_what_is_left_is_asked_in_the_slices_of_an_unbroken_run(tmp_path):
+  requests = [request(f"q{i}") for i in range(10)]
+  slices = []
+
+  class Batched:
+    name = "m"
+    patience = 99
+
+    def generate(self, batch):
+      if len(slices) == self.patience:
+        raise KeyboardInterrupt
+      slices.append([r.messages[0]["content"] for r in batch])
+      return [Completion("a", "stop", 1, 1, "m") for _ in batch]
+
+  def run(path, patience):
+    slices.clear()
+    lm = Batched()
+    lm.patience = patience
+    with Journal(path) as journal:
+      JournaledLM(lm, journal, "1", slice_size=4).generate(requests)
+    return list(slices)
+
+  whole = run(tmp_path / "a.jsonl", 99)
+  with pytest.raises(KeyboardInterrupt):
+    run(tmp_path / "b.jsonl", 2)
+  assert run(tmp_path / "b.jsonl", 99) == whole[2:]
+  assert (tmp_path / "a.jsonl").read_bytes() == (
+    tmp_path / "b.jsonl"
+  ).read_bytes()

@@ -22,9 +22,8 @@ def test_shortest_solutions_open_the_promised_chain(
   """Whichever shortest solution is taken, it opens exactly `depth` elements."""
   params = world.params()
   for levels in (pool, large):
-    states, _ = walk(params, levels.levels, seed=seed, steps=30, chance=0.0)
-    states = jax.device_get((states.terminated, states.metrics))
-    terminated, metrics = states
+    states, _ = walk(params, levels.levels, seed=seed, chance=0.0)
+    terminated, metrics = jax.device_get((states.terminated, states.metrics))
     assert terminated.any(0).all()
     end = terminated.argmax(0)
     opened = metrics["opened"][end, np.arange(len(levels))]

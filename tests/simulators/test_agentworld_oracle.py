@@ -56,49 +56,60 @@ def test_costs_equal_a_plain_search(world, pool, large, walk, variant):
   """Also under wrong rules, where some levels cannot be solved."""
   params = world.params(variant)
   opens = np.asarray(params.opens)
-  unsolvable = compared = 0
-  for levels in (pool.take(np.arange(12)), large.take(np.arange(9))):
-    states, _ = walk(params, levels, steps=8, chance=0.5)
-    search = jax.vmap(jax.vmap(world.oracle, (0, None)), (0, None))
-    costs = np.asarray(jax.jit(search)(states, params))
+  unsolvable = 0
+  for levels in (pool, large):
+    states, _ = walk(params, levels.levels, chance=0.5)
+    states = jax.tree.map(
+      lambda x: x[:12:3, :9].reshape(36, *x.shape[2:]), states
+    )
+    costs = np.asarray(
+      jax.jit(jax.vmap(world.oracle, (0, None)))(states, params)
+    )
     env = jax.device_get(states.env_state.replace(key=None))
-    for t in (0, 4, 8):
-      for n in range(len(levels.side)):
-        level = jax.tree.map(lambda x, n=n: x[n], levels)
-        state = (
-          tuple(int(x) for x in env.agent[t, n]),
-          frozenset(np.flatnonzero(env.held[t, n])),
-          frozenset(np.flatnonzero(env.opened[t, n])),
-        )
-        found = [
-          1 + _search(level, opens, after)
-          for after in _neighbours(level, opens, state)
-        ]
-        np.testing.assert_array_equal(costs[t, n], found)
-        unsolvable += all(math.isinf(x) for x in found)
-        compared += 1
-  assert compared == 63
+    for i in range(36):
+      level = jax.tree.map(lambda x, i=i: x[i], env.level)
+      state = (
+        tuple(int(x) for x in env.agent[i]),
+        frozenset(np.flatnonzero(env.held[i])),
+        frozenset(np.flatnonzero(env.opened[i])),
+      )
+      found = [
+        1 + _search(level, opens, after)
+        for after in _neighbours(level, opens, state)
+      ]
+      np.testing.assert_array_equal(costs[i], found)
+      unsolvable += all(math.isinf(x) for x in found)
   assert (unsolvable > 0) == (variant != "real")
 
 
-def test_one_table_serves_every_state_of_a_level(world, pool, walk):
-  params = world.params("imperfect/wrong-rules(0.25)")
-  levels = pool.take(np.arange(6))
-  states, _ = walk(params, levels, steps=6, chance=0.6)
-  tables = jax.jit(jax.vmap(world.solve, (0, None)))(levels, params)
-  lookup = jax.vmap(jax.vmap(world.lookup, (0, 0, None)), (None, 0, None))
-  alone = jax.vmap(jax.vmap(world.oracle, (0, None)), (0, None))
-  np.testing.assert_array_equal(
-    jax.jit(lookup)(tables, states, params), jax.jit(alone)(states, params)
-  )
+@pytest.fixture(scope="module")
+def costs(world):
+  """costs(states, params): from one table a level, over [T, n] states."""
+
+  def run(states, params):
+    levels = jax.tree.map(lambda x: x[0], states.env_state.level)
+    tables = jax.vmap(world.solve, (0, None))(levels, params)
+    lookup = jax.vmap(world.lookup, (0, 0, None))
+    return jax.vmap(lookup, (None, 0, None))(tables, states, params)
+
+  return jax.jit(run)
 
 
-def test_the_best_cost_falls_by_one_a_step(world, pool, walk):
+def test_one_table_serves_every_state_of_a_level(world, pool, walk, costs):
+  params = world.params("imperfect/wrong-rules(0.5)")
+  states, _ = walk(params, pool.levels, chance=0.5)
+  alone = jax.jit(jax.vmap(world.oracle, (0, None)))
+  some = jax.tree.map(lambda x: x[:12:3, :9].reshape(36, *x.shape[2:]), states)
+  table = np.asarray(costs(states, params))[:12:3, :9].reshape(36, 4)
+  np.testing.assert_array_equal(table, alone(some, params))
+  assert np.isinf(table).any()
+
+
+def test_the_best_cost_falls_by_one_a_step(world, pool, walk, costs):
   """Bellman: along a shortest way the cost-to-go is what is left of it."""
   params = world.params("imperfect/swapped(3)")
-  states, _ = walk(params, pool.levels, steps=24, chance=0.0)
-  costs = jax.vmap(jax.vmap(world.oracle, (0, None)), (0, None))
-  best = np.asarray(jnp.min(jax.jit(costs)(states, params), axis=-1))
+  states, _ = walk(params, pool.levels, chance=0.0)
+  best = np.asarray(costs(states, params)).min(-1)
   over = np.asarray(jnp.cumsum(states.terminated, axis=0) > 0)
   going = ~over[:-1] & ~over[1:]
   np.testing.assert_array_equal(best[1:][going], best[:-1][going] - 1)
@@ -117,4 +128,4 @@ def test_a_dearer_element_costs_that_much_more(world, pool):
   cost = jax.jit(jax.vmap(cost, (0, None)))
   levels = pool.levels
   dear, plain = cost(levels, 101.0), cost(levels, 1.0)
-  np.testing.assert_array_equal(dear, plain + 100 * pool.depths)
+  np.testing.assert_array_equal(dear, np.asarray(plain) + 100 * pool.depths)

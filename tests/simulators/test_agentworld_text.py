@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from simulators.agentworld import text
-from simulators.agentworld.types import ACTIONS, ELEMENTS, TOOLS
+from simulators.agentworld.types import ACTIONS, ELEMENTS, TOOLS, Obs
 
 MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
@@ -30,11 +30,8 @@ def told(seen):
   return descriptions, [text.parse_description(d) for d in descriptions]
 
 
-def test_a_known_moment_in_words(world):
-  """The example of the module's docstring, put together by hand.
-
-  row 0   # goal is three up, two right, behind the tree
-  """
+def test_a_known_moment_in_words():
+  """A corridor with the tree in it, put together by hand."""
   wall = np.ones((7, 7), bool)
   for cell in ((4, 2), (3, 2), (2, 2), (1, 2), (1, 3), (1, 4), (4, 3), (5, 2)):
     wall[cell] = False
@@ -44,8 +41,8 @@ def test_a_known_moment_in_words(world):
     goal=(1, 4),
     tools={"axe": (5, 2), "key": (2, 2), "rope": (0, 0)},
     held=("rope",),
-    elements={"tree": (3, 2), "door": (4, 3)},
-    needs=("axe", "key"),
+    elements={"tree": (3, 2), "door": (4, 3), "cliff": (6, 6)},
+    needs=("axe", "key", "rope"),
     opened=(),
   )
   assert text.describe(obs) == [
@@ -65,15 +62,13 @@ def test_a_known_moment_in_words(world):
     },
     "holding": ["rope"],
   }
-  through = obs.replace(opened=np.array([[True, False]]))
+  through = obs.replace(opened=np.array([[True, False, False]]))
   assert (
     "goal three up two right past tree up open" in text.describe(through)[0]
   )
 
 
 def _obs(wall, agent, goal, tools, held, elements, needs, opened):
-  from simulators.agentworld.types import Obs
-
   batch = {
     "wall": wall,
     "side": np.array(len(wall)),
@@ -211,8 +206,8 @@ def test_rules_tell_the_nominal_pairs(world):
 
 def test_the_unseen_goes_unsaid(world, pool, walk):
   params = world.params("imperfect/blind(1)")
-  states, _ = walk(params, pool.take(np.arange(6)), steps=6, chance=0.2)
-  obs = jax.tree.map(lambda x: np.asarray(x)[-1], states.obs)
+  states, _ = walk(params, pool.levels, chance=0.2)
+  obs = jax.tree.map(lambda x: np.asarray(x)[9], states.obs)
   for said in map(text.parse_description, text.describe(obs)):
     assert said["elements"] == {}
     assert said["tools"] == {}
