@@ -5,7 +5,9 @@ DIR/counts.json                 what became of every planned row
 DIR/README.md sample.jsonl      to look at
 """
 
+import contextlib
 import dataclasses
+import io
 import json
 import pathlib
 import shutil
@@ -109,7 +111,9 @@ def export_tfds(
         yield number, _to_tfds(row)
 
   builder = GlimoInstructions(data_dir=str(folder), file_format="array_record")
-  builder.download_and_prepare()
+  tfds.disable_progress_bar()
+  with contextlib.redirect_stdout(io.StringIO()):  # it speaks of downloads
+    builder.download_and_prepare()
   counts = json.dumps(dataset.counts, indent=2, sort_keys=True) + "\n"
   where = pathlib.Path(str(builder.data_dir))
   tables.replace_text(where / "counts.json", counts)

@@ -100,51 +100,88 @@ def logits(params: PyTree, config: DecoderConfig, hidden: Array) -> Array:
 
 
 def _layers(
-  config, params, x, rope, mask, span, *, adapter=None, prefix=None, remat=False
+  config,
+  params,
+  x,
+  rope,
+  mask,
+  span,
+  *,
+  adapter=None,
+  prefix=None,
+  cache=None,
+  column=None,
+  remat=False,
 ):
-  """x after layers span = (start, stop), and their stacked k, v."""
+  """Layers span = (start, stop): (x, their k and v stacked, or the cache)."""
   block = Block(config)
   scale = adapter.scale if adapter else 1.0
   layers = params["layers"]
   at = functools.partial(jax.lax.dynamic_index_in_dim, keepdims=False)
+  put = functools.partial(jax.lax.dynamic_update_index_in_dim, axis=0)
   whole = span == (0, config.layers)
 
-  def body(x, xs):
-    layer, low, past = xs
+  def body(carry, xs):
+    x, cache = carry
+    i, layer, low, past = xs
     if not whole:  # a part of the stack is indexed: slicing would copy it
-      layer = jax.tree.map(lambda p: at(p, layer), layers)
+      layer = jax.tree.map(lambda p: at(p, i), layers)
+    room = (at(cache.k, i), at(cache.v, i), column) if cache else None
     x, k, v = block.apply(
-      {"params": layer}, x, rope, mask, adapter=low, scale=scale, prefix=past
+      {"params": layer},
+      x,
+      rope,
+      mask,
+      adapter=low,
+      scale=scale,
+      prefix=past,
+      cache=room,
     )
-    return x, (k, v)
+    if cache is None:
+      return (x, None), (k, v)
+    cache = Cache(put(cache.k, k, index=i), put(cache.v, v, index=i))
+    return (x, cache), None
 
-  keep = jax.checkpoint_policies.save_only_these_names(SAVED)
-  body = jax.checkpoint(body, policy=None if remat else keep, prevent_cse=False)
+  if cache is None:
+    keep = jax.checkpoint_policies.save_only_these_names(SAVED)
+    keep = None if remat else keep
+    body = jax.checkpoint(body, policy=keep, prevent_cse=False)
   xs = (
-    layers if whole else jnp.arange(*span),
+    jnp.arange(*span),
+    layers if whole else None,
     adapter.weights if adapter else None,
     (prefix.k[slice(*span)], prefix.v[slice(*span)]) if prefix else None,
   )
-  return jax.lax.scan(body, x, xs)
+  (x, cache), kv = jax.lax.scan(body, (x, cache), xs)
+  return x, kv if cache is None else cache
 
 
 def _forward(
-  config, params, tokens, positions, mask, adapter, prefix, remat=False
+  config, params, tokens, positions, mask, adapter=None, cache=None, **options
 ):
-  """The residual stream after all layers, and k, v [layers, B, K, T, H]."""
-  rope = rotary(config, positions)
+  """The residual stream after all layers; k, v [layers, B, K, T, H] or cache.
+
+  `options` are those of `_layers`.
+  """
   run = functools.partial(
-    _layers, config, params, rope=rope, mask=mask, prefix=prefix, remat=remat
+    _layers, config, params, rope=rotary(config, positions), mask=mask
   )
   x = params["embed"][tokens]
-  if adapter is None:
-    return run(x, span=(0, config.layers))
+  if adapter is None or adapter.first_layer == 0:
+    span = (0, config.layers)
+    return run(x, span=span, adapter=adapter, cache=cache, **options)
   first = adapter.first_layer
-  if first == 0:
-    return run(x, span=(0, config.layers), adapter=adapter)
-  x, (k0, v0) = run(x, span=(0, first))
-  x, (k1, v1) = run(x, span=(first, config.layers), adapter=adapter)
-  return x, (jnp.concatenate([k0, k1]), jnp.concatenate([v0, v1]))
+  x, low = run(x, span=(0, first), cache=cache, **options)
+  x, high = run(
+    x,
+    span=(first, config.layers),
+    adapter=adapter,
+    cache=low if cache else None,
+    **options,
+  )
+  if cache is None:
+    high = jax.tree.map(lambda *kv: jnp.concatenate(kv), low, high)
+  return x, high
 
 
 def _final(config, params, x):
@@ -176,7 +213,14 @@ def hidden_states(
   """
   mask = attention_mask(segment_ids, prefix)
   x, _ = _forward(
-    config, params, tokens, positions, mask, adapter, prefix, remat
+    config,
+    params,
+    tokens,
+    positions,
+    mask,
+    adapter,
+    prefix=prefix,
+    remat=remat,
   )
   return _final(config, params, x)
 
@@ -230,9 +274,7 @@ def prefill(
   length = jnp.int32(tokens.shape[0] if length is None else length)
   columns = jnp.arange(tokens.shape[0], dtype=jnp.int32)[None]
   mask = attention_mask(jnp.where(columns < length, 0, -1))
-  _, (k, v) = _forward(
-    config, params, tokens[None], columns, mask, adapter, None
-  )
+  _, (k, v) = _forward(config, params, tokens[None], columns, mask, adapter)
   return Prefix(k[:, 0].swapaxes(1, 2), v[:, 0].swapaxes(1, 2), length)
 
 
@@ -252,6 +294,8 @@ def extend(
   mask: Array,
   cache: Cache,
   column: Array,
+  *,
+  adapter: PyTree | None = None,
   prefix: Prefix | None = None,
 ) -> tuple[Array, Cache]:
   """Continues the rows of `cache` by T tokens each.
@@ -263,37 +307,21 @@ def extend(
     mask: bool[B, T, P + S] over prefix and cache columns.
     cache: what was said; it is carried through the scan, updated in place.
     column: i32[], the cache column of the first token.
+    adapter: `lora.Adapter`, or None for the base model.
     prefix: what all rows begin with.
 
   Returns:
     f32[B, T, D] after the final norm, and the cache.
   """
-  block, rope = Block(config), rotary(config, positions)
-
-  def body(carry, xs):
-    x, k, v = carry
-    i, layer, past = xs
-    at = functools.partial(
-      jax.lax.dynamic_index_in_dim, index=i, keepdims=False
-    )
-    x, k_i, v_i = block.apply(
-      {"params": layer},
-      x,
-      rope,
-      mask,
-      prefix=past,
-      cache=(at(k), at(v), column),
-    )
-    put = functools.partial(
-      jax.lax.dynamic_update_index_in_dim, index=i, axis=0
-    )
-    return (x, put(k, k_i), put(v, v_i)), None
-
-  xs = (
-    jnp.arange(config.layers),
-    params["layers"],
-    (prefix.k, prefix.v) if prefix else None,
+  x, cache = _forward(
+    config,
+    params,
+    tokens,
+    positions,
+    mask,
+    adapter,
+    cache=cache,
+    column=column,
+    prefix=prefix,
   )
-  carry = (params["embed"][tokens], cache.k, cache.v)
-  (x, k, v), _ = jax.lax.scan(body, carry, xs)
-  return _final(config, params, x), Cache(k, v)
+  return _final(config, params, x), cache

@@ -65,8 +65,8 @@ def draw(logits_BxV, seeds_B, step, temperature, top_p) -> Array:
   return sampled.astype(jnp.int32)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 5))
-def _open(config, params, prefix, tokens_BxT, lengths_B, space):
+@functools.partial(jax.jit, static_argnums=(0, 6))
+def _open(config, params, adapter, prefix, tokens_BxT, lengths_B, space):
   """Reads the prompts: (logits f32[B, V] after each, cache)."""
   batch, length = tokens_BxT.shape
   start = prefix.length if prefix else jnp.int32(0)
@@ -80,7 +80,15 @@ def _open(config, params, prefix, tokens_BxT, lengths_B, space):
     config, batch, length + space, params["embed"].dtype
   )
   hidden, cache = decoder.extend(
-    config, params, tokens_BxT, positions, mask, cache, jnp.int32(0), prefix
+    config,
+    params,
+    tokens_BxT,
+    positions,
+    mask,
+    cache,
+    jnp.int32(0),
+    adapter=adapter,
+    prefix=prefix,
   )
   last = hidden[jnp.arange(batch), lengths_B - 1]
   return decoder.logits(params, config, last), cache
@@ -94,7 +102,7 @@ def _with_prefix(mask_BxTxS: Array, prefix) -> Array:
   return jnp.concatenate([seen, mask_BxTxS], axis=-1)
 
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=4)
+@functools.partial(jax.jit, static_argnums=0, donate_argnums=5)
 def _write(config, params, prefix, logits, cache, lengths_B, seeds_B, plan):
   """CHUNK more tokens: (tokens i32[B, CHUNK], logits, cache)."""
   start = prefix.length if prefix else jnp.int32(0)
@@ -115,7 +123,8 @@ def _write(config, params, prefix, logits, cache, lengths_B, seeds_B, plan):
       _with_prefix(mask, prefix),
       cache,
       column,
-      prefix,
+      adapter=adapter,
+      prefix=prefix,
     )
     return (decoder.logits(params, config, hidden[:, 0]), cache), token
 
@@ -128,6 +137,7 @@ def _write(config, params, prefix, logits, cache, lengths_B, seeds_B, plan):
 def generate(
   config: decoder.DecoderConfig,
   params,
+  adapter,
   tokenizer: Tokenizer,
   prefix: decoder.Prefix | None,
   suffixes: Sequence[Sequence[int]],
@@ -141,7 +151,7 @@ def generate(
   for row, suffix in zip(tokens, suffixes, strict=True):
     row[: len(suffix)] = suffix
   space = -(-settings.max_tokens // STEP) * STEP
-  logits, cache = _open(config, params, prefix, tokens, lengths, space)
+  logits, cache = _open(config, params, adapter, prefix, tokens, lengths, space)
   seeds_B = np.array([s % 2**32 for s in seeds], np.uint32)
   written: list[list[int]] = [[] for _ in suffixes]
   for offset in range(0, settings.max_tokens, CHUNK):
@@ -152,7 +162,15 @@ def generate(
       np.float32(settings.top_p),
     )
     new, logits, cache = _write(
-      config, params, prefix, logits, cache, lengths, seeds_B, plan
+      config,
+      params,
+      adapter,
+      prefix,
+      logits,
+      cache,
+      lengths,
+      seeds_B,
+      plan,
     )
     for row, ids in zip(written, np.asarray(new), strict=True):
       row.extend(ids.tolist())

@@ -169,9 +169,8 @@ def attend(q, k, v, mask) -> Array:
 
   Args:
     q: [B, K, G, T, H], already divided by sqrt(H).
-    k, v: [B, K, S, H]; where S >= T, the last T keys are the queries' own and
-      no query sees a later one.
-    mask: bool[B, T, S].
+    k, v: [B, K, S, H].
+    mask: bool[B, T, S]; query t sees no key beyond S - T + t.
 
   Returns:
     [B, K, G, T, H].
@@ -228,6 +227,13 @@ def _attend_backward(saved, dy):
 
 
 _attend.defvjp(_attend_forward, _attend_backward)
+
+
+def _behind(prefix_PxKxH: Array, x_BxKxSxH: Array) -> Array:
+  """[B, K, P + S, H]: x with the shared prefix before each row."""
+  shared = prefix_PxKxH.swapaxes(0, 1)
+  shared = jnp.broadcast_to(shared, (x_BxKxSxH.shape[0], *shared.shape))
+  return jnp.concatenate([shared, x_BxKxSxH], axis=2)
 
 
 def _rotate(x: Array, cos: Array, sin: Array) -> Array:
@@ -290,12 +296,7 @@ class Block(nn.Module):
       v = jax.lax.dynamic_update_slice(old_v, v, (0, 0, column, 0))
     keys, values = k, v
     if prefix is not None:
-      keys, values = (
-        jnp.concatenate(
-          [jnp.broadcast_to(p.swapaxes(0, 1), (batch, *p.swapaxes(0, 1).shape)), x], axis=2
-        )
-        for p, x in zip(prefix, (k, v), strict=True)
-      )
+      keys, values = _behind(prefix[0], k), _behind(prefix[1], v)
     y = attend(q, keys, values, mask)
     y = y.transpose(0, 3, 1, 2, 4).reshape(batch, length, -1)
     x = x + linear("o", y)

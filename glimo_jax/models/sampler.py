@@ -11,6 +11,7 @@ import collections
 import copy
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import jax
@@ -51,11 +52,25 @@ class _Item:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _log_probs(
-  config, params, prefix, tokens, positions, segments, columns_N, targets_NxC
+  config,
+  params,
+  adapter,
+  prefix,
+  tokens,
+  positions,
+  segments,
+  columns_N,
+  targets_NxC,
 ):
   """f32[N, C]: log p of targets at flat columns of tokens [B, T]."""
   hidden = decoder.hidden_states(
-    config, params, tokens, positions, segments, prefix=prefix
+    config,
+    params,
+    tokens,
+    positions,
+    segments,
+    adapter=adapter,
+    prefix=prefix,
   )
   hidden_NxD = hidden.reshape(-1, config.dim)[columns_N]
 
@@ -74,7 +89,11 @@ def _log_probs(
   return jax.lax.map(one, split).reshape(len(columns_N), -1)
 
 
-_prefill = jax.jit(decoder.prefill, static_argnums=0)
+@functools.partial(jax.jit, static_argnums=0)
+def _prefill(config, params, adapter, tokens, length):
+  return decoder.prefill(config, params, tokens, adapter, length)
+
+
 _merge = jax.jit(lora.merge)
 
 
@@ -83,7 +102,8 @@ class Sampler:
 
   Attributes:
     config, tokenizer, adapter: as given.
-    params: the weights in use; an adapter is merged into them.
+    weights: (params, adapter) as they are run: in float32 the adapter is
+      merged into the params; in less that would round it away.
   """
 
   def __init__(
@@ -99,7 +119,10 @@ class Sampler:
 
   def _use(self, adapter: lora.Adapter | None) -> None:
     self.adapter = adapter
-    self.params = _merge(self._base, adapter) if adapter else self._base
+    if adapter and self._base["embed"].dtype == jnp.float32:
+      self.weights = _merge(self._base, adapter), None
+    else:
+      self.weights = self._base, adapter
     self._prefixes: collections.OrderedDict[tuple[int, ...], decoder.Prefix]
     self._prefixes = collections.OrderedDict()
 
@@ -219,7 +242,7 @@ class Sampler:
       for batch in _split(rows, (16, 4, 1)):
         answers = generation.generate(
           self.config,
-          self.params,
+          *self.weights,
           self.tokenizer,
           prefix,
           [ids[len(prefix_ids) :] for _, ids in batch],
@@ -268,7 +291,7 @@ class Sampler:
       tokens = np.zeros(_round_up(len(ids), PREFIX_STEP), np.int32)
       tokens[: len(ids)] = ids
       self._prefixes[ids] = _prefill(
-        self.config, self.params, tokens, None, np.int32(len(ids))
+        self.config, *self.weights, tokens, np.int32(len(ids))
       )
     self._prefixes.move_to_end(ids)
     while len(self._prefixes) > PREFIXES:
@@ -280,7 +303,9 @@ class Sampler:
     prefix = self._prefix(prefix_ids)
     for rows in _rows(items, length):
       arrays = _arrays(rows)
-      scores = np.asarray(_log_probs(self.config, self.params, prefix, *arrays))
+      scores = np.asarray(
+        _log_probs(self.config, *self.weights, prefix, *arrays)
+      )
       done = 0
       for item in (item for row in rows.items for item in row):
         for targets in item.targets:
@@ -315,9 +340,7 @@ def _closed_item(suffix, choices, start: int) -> _Item:
     return _Item(tokens, positions, None, columns, targets)
   segments = [0] * len(suffix)
   for number, choice in enumerate(choices, start=1):
-    for offset, (token, following) in enumerate(
-      zip(choice[:-1], choice[1:], strict=True)
-    ):
+    for offset, (token, following) in enumerate(itertools.pairwise(choice)):
       columns.append(len(tokens))
       targets.append([following])
       tokens.append(token)
