@@ -101,8 +101,10 @@ def run(stage: str, argv: list[str] | None = None) -> None:
     values = _config().to_dict()
     # Imported here so that a mistyped flag is told before jax is loaded.
     from glimo_jax import pipeline
+    from glimo_jax.config import Config, check
 
-    config = build(pipeline.Config, values)
+    config = build(Config, values)
+    check(config)
     getattr(pipeline, stage)(config, _WORKDIR.value)
 
   def guarded(_):

@@ -13,8 +13,8 @@ _CACHE = pathlib.Path(__file__).parents[1] / ".cache" / "xla"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-import jax
-import pytest
+import jax  # noqa: E402
+import pytest  # noqa: E402
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 

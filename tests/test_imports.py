@@ -37,6 +37,8 @@ ALLOWED = {
     "simulators.base",
   ),
   "glimo_jax.pipeline": ("glimo_jax", "simulators"),
+  "glimo_jax.parts": ("glimo_jax", "simulators"),
+  "glimo_jax.config": ("glimo_jax", "simulators"),
   "glimo_jax": (),
   "configs": (),
   "launch": ("glimo_jax", "simulators", "configs"),

@@ -118,7 +118,6 @@ def _layers(
   scale = adapter.scale if adapter else 1.0
   layers = params["layers"]
   at = functools.partial(jax.lax.dynamic_index_in_dim, keepdims=False)
-  put = functools.partial(jax.lax.dynamic_update_index_in_dim, axis=0)
   whole = span == (0, config.layers)
 
   def body(carry, xs):
@@ -126,7 +125,7 @@ def _layers(
     i, layer, low, past = xs
     if not whole:  # a part of the stack is indexed: slicing would copy it
       layer = jax.tree.map(lambda p: at(p, i), layers)
-    room = (at(cache.k, i), at(cache.v, i), column) if cache else None
+    room = (cache.k, cache.v, i, column) if cache else None
     x, k, v = block.apply(
       {"params": layer},
       x,
@@ -139,8 +138,7 @@ def _layers(
     )
     if cache is None:
       return (x, None), (k, v)
-    cache = Cache(put(cache.k, k, index=i), put(cache.v, v, index=i))
-    return (x, cache), None
+    return (x, Cache(k, v)), None
 
   if cache is None:
     keep = jax.checkpoint_policies.save_only_these_names(SAVED)

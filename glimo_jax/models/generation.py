@@ -36,12 +36,27 @@ class Settings:
 
 
 def _top_p(logits_BxV: Array, top_p: Array) -> Array:
-  """Logits outside the smallest set of probability `top_p` are masked."""
-  sorted_BxV = jnp.sort(logits_BxV, axis=-1, descending=True)
-  probs = jax.nn.softmax(sorted_BxV, axis=-1)
-  kept = jnp.cumsum(probs, axis=-1) - probs < top_p
-  least = jnp.min(jnp.where(kept, sorted_BxV, jnp.inf), -1, keepdims=True)
-  return jnp.where(logits_BxV >= least, logits_BxV, MASKED)
+  """Logits outside the smallest set of probability `top_p` are masked.
+
+  "The Curious Case of Neural Text Degeneration", section 3.1,
+  https://arxiv.org/abs/1904.09751. The set's least log p is found by
+  bisection: sorting a vocabulary costs ten times as much.
+  """
+  logp_BxV = jax.nn.log_softmax(logits_BxV, axis=-1)
+  probs_BxV = jnp.exp(logp_BxV)
+
+  def halve(_, bounds):
+    low, high = bounds  # log p; the set above `low` suffices
+    middle = (low + high) / 2
+    mass = jnp.sum(
+      jnp.where(logp_BxV >= middle, probs_BxV, 0), -1, keepdims=True
+    )
+    enough = mass >= top_p
+    return jnp.where(enough, middle, low), jnp.where(enough, high, middle)
+
+  high = jnp.max(logp_BxV, axis=-1, keepdims=True)
+  low, _ = jax.lax.fori_loop(0, 32, halve, (high - 40, high))
+  return jnp.where(logp_BxV >= low, logits_BxV, MASKED)
 
 
 def draw(logits_BxV, seeds_B, step, temperature, top_p) -> Array:
@@ -103,7 +118,9 @@ def _with_prefix(mask_BxTxS: Array, prefix) -> Array:
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=5)
-def _write(config, params, prefix, logits, cache, lengths_B, seeds_B, plan):
+def _write(
+  config, params, adapter, prefix, logits, cache, lengths_B, seeds_B, plan
+):
   """CHUNK more tokens: (tokens i32[B, CHUNK], logits, cache)."""
   start = prefix.length if prefix else jnp.int32(0)
   first, offset, temperature, top_p = plan

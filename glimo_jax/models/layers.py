@@ -254,7 +254,7 @@ class Block(nn.Module):
   def __call__(
     self, x, rope, mask, *, adapter=None, scale=1.0, prefix=None, cache=None
   ):
-    """x [B, T, D] -> (x [B, T, D], k, v [B, K, S, H]).
+    """x [B, T, D] -> (x [B, T, D], k, v [B, K, T, H], or the cache's).
 
     Args:
       x: the residual stream.
@@ -263,8 +263,9 @@ class Block(nn.Module):
       adapter: this layer's low-rank weights.
       scale: what their product is multiplied by.
       prefix: this layer's (k, v), each [P, K, H].
-      cache: (k, v [B, K, S, H], column): keys are written from column on and
-        attention reads all S; without it the keys are those of x.
+      cache: (k, v [n, B, K, S, H], layer, column): this layer's keys are
+        written from column on and attention reads all S; without it the keys
+        are those of x.
     """
     c = self.config
     shapes = c.linear_shapes
@@ -290,13 +291,14 @@ class Block(nn.Module):
     q, k, v = q.transpose(0, 2, 3, 1, 4), k.swapaxes(1, 2), v.swapaxes(1, 2)
     q = _rotate(q, *rope) * jnp.asarray(c.head_dim**-0.5, x.dtype)
     k = _rotate(k, *rope)
-    if cache is not None:
-      old_k, old_v, column = cache
-      k = jax.lax.dynamic_update_slice(old_k, k, (0, 0, column, 0))
-      v = jax.lax.dynamic_update_slice(old_v, v, (0, 0, column, 0))
-    keys, values = k, v
+    if cache is not None:  # write, then read: so it is done in place
+      all_k, all_v, layer, column = cache
+      at = (layer, 0, 0, column, 0)
+      k = jax.lax.dynamic_update_slice(all_k, k[None], at)
+      v = jax.lax.dynamic_update_slice(all_v, v[None], at)
+    keys, values = (k, v) if cache is None else (k[layer], v[layer])
     if prefix is not None:
-      keys, values = _behind(prefix[0], k), _behind(prefix[1], v)
+      keys, values = _behind(prefix[0], keys), _behind(prefix[1], values)
     y = attend(q, keys, values, mask)
     y = y.transpose(0, 3, 1, 2, 4).reshape(batch, length, -1)
     x = x + linear("o", y)

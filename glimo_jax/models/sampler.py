@@ -9,45 +9,20 @@ share them.
 
 import collections
 import copy
-import dataclasses
 import functools
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from glimo_jax.models import decoder, generation, lora
+from glimo_jax.models import rows as rows_lib
 from glimo_jax.models.tokenizer import Tokenizer
 from glimo_jax.types import Message
 
-ROW = 128  # columns of a packed row
-TOKENS = 1024  # columns of a full batch
 PREFIX_STEP = 64  # prefixes are padded to multiples of it
 PREFIXES = 16  # prefixes remembered
-HEAD_CHUNK = 256  # positions whose logits exist at one time
-
-
-@dataclasses.dataclass
-class _Item:
-  """Tokens to run and what to ask of them.
-
-  Attributes:
-    tokens: ids, following the prefix.
-    positions: rotary positions.
-    segments: None for a text that may share its row, or segment ids.
-    columns: columns whose next token is asked for.
-    targets: for each of them, the ids whose log p is wanted.
-    answer: filled in: for each column, the log p of its targets.
-  """
-
-  tokens: list[int]
-  positions: list[int]
-  segments: list[int] | None
-  columns: list[int]
-  targets: list[list[int]]
-  answer: list[np.ndarray] = dataclasses.field(default_factory=list)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -80,11 +55,12 @@ def _log_probs(
     wanted = jnp.take_along_axis(logits, targets, axis=-1)
     return wanted - jax.nn.logsumexp(logits, axis=-1, keepdims=True)
 
-  if len(columns_N) <= HEAD_CHUNK:
+  if len(columns_N) <= rows_lib.HEAD_CHUNK:
     return one((hidden_NxD, targets_NxC))
-  chunks = len(columns_N) // HEAD_CHUNK
+  chunks = len(columns_N) // rows_lib.HEAD_CHUNK
   split = jax.tree.map(
-    lambda x: x.reshape(chunks, HEAD_CHUNK, -1), (hidden_NxD, targets_NxC)
+    lambda x: x.reshape(chunks, rows_lib.HEAD_CHUNK, -1),
+    (hidden_NxD, targets_NxC),
   )
   return jax.lax.map(one, split).reshape(len(columns_N), -1)
 
@@ -157,13 +133,15 @@ class Sampler:
         "list for each prompt"
       )
     coded = [self._encode_choices(c) for c in choices]
-    items: list[_Item | None] = [None] * len(prompts)
+    items: list[rows_lib.Item | None] = [None] * len(prompts)
     for prefix_ids, rows in self._groups(prompts).items():
       start = len(prefix_ids)
       for index, ids in rows:
-        items[index] = _closed_item(ids[start:], coded[index], start)
+        items[index] = rows_lib.closed_item(ids[start:], coded[index], start)
       self._run(prefix_ids, [items[i] for i, _ in rows], progress)
-    return [_choice_scores(i, c) for i, c in zip(items, coded, strict=True)]
+    return [
+      rows_lib.choice_scores(i, c) for i, c in zip(items, coded, strict=True)
+    ]
 
   def token_logprobs(
     self,
@@ -197,7 +175,7 @@ class Sampler:
       end = min(len(ids), done + (stride if done else window))
       begin = max(0, end - window)
       items.append(
-        _Item(
+        rows_lib.Item(
           tokens=list(inputs[begin:end]),
           positions=list(range(end - begin)),
           segments=[0] * (end - begin),
@@ -239,7 +217,7 @@ class Sampler:
     for prefix_ids, rows in self._groups(prompts).items():
       rows = sorted(rows, key=lambda row: len(row[1]))
       prefix = self._prefix(prefix_ids)
-      for batch in _split(rows, (16, 4, 1)):
+      for batch in rows_lib.split(rows, (16, 4, 1)):
         answers = generation.generate(
           self.config,
           *self.weights,
@@ -271,6 +249,11 @@ class Sampler:
       if not messages:
         raise ValueError(f"prompt {index} has no messages: give at least one")
       ids, _ = self.tokenizer.render_chat(messages, generation_prompt=True)
+      if len(ids) > self.config.context:
+        raise ValueError(
+          f"prompt {index} has {len(ids)} tokens but the model's context is "
+          f"{self.config.context}: shorten its messages"
+        )
       shared, _ = self.tokenizer.render_chat(messages[:-1])
       shared = shared + self.tokenizer.header(messages[-1]["role"])
       groups[tuple(shared)].append((index, ids))
@@ -288,7 +271,7 @@ class Sampler:
     if not ids:
       return None
     if ids not in self._prefixes:
-      tokens = np.zeros(_round_up(len(ids), PREFIX_STEP), np.int32)
+      tokens = np.zeros(rows_lib.round_up(len(ids), PREFIX_STEP), np.int32)
       tokens[: len(ids)] = ids
       self._prefixes[ids] = _prefill(
         self.config, *self.weights, tokens, np.int32(len(ids))
@@ -301,8 +284,8 @@ class Sampler:
   def _run(self, prefix_ids, items, progress, length: int | None = None):
     """Fills in the answers of items that follow one prefix."""
     prefix = self._prefix(prefix_ids)
-    for rows in _rows(items, length):
-      arrays = _arrays(rows)
+    for rows in rows_lib.pack(items, length):
+      arrays = rows_lib.arrays(rows)
       scores = np.asarray(
         _log_probs(self.config, *self.weights, prefix, *arrays)
       )
@@ -313,115 +296,3 @@ class Sampler:
           done += 1
       if progress:
         progress(sum(map(len, rows.items)))
-
-
-def _round_up(n: int, step: int) -> int:
-  return -(-n // step) * step
-
-
-def _power(n: int) -> int:
-  return 1 << max(0, n - 1).bit_length()
-
-
-def _split(rows: list, sizes: Sequence[int]) -> Iterator[list]:
-  """Parts of `rows` whose sizes are all of `sizes` (descending, to 1)."""
-  while rows:
-    size = next(s for s in sizes if s <= len(rows))
-    yield rows[:size]
-    rows = rows[size:]
-
-
-def _closed_item(suffix, choices, start: int) -> _Item:
-  """The suffix of one prompt with its choices behind it."""
-  tokens = list(suffix)
-  positions = list(range(start, start + len(suffix)))
-  columns, targets = [len(suffix) - 1], [[choice[0] for choice in choices]]
-  if all(len(choice) == 1 for choice in choices):
-    return _Item(tokens, positions, None, columns, targets)
-  segments = [0] * len(suffix)
-  for number, choice in enumerate(choices, start=1):
-    for offset, (token, following) in enumerate(itertools.pairwise(choice)):
-      columns.append(len(tokens))
-      targets.append([following])
-      tokens.append(token)
-      positions.append(start + len(suffix) + offset)
-      segments.append(number)
-  return _Item(tokens, positions, segments, columns, targets)
-
-
-def _choice_scores(item: _Item, choices) -> np.ndarray:
-  """f32[C] from the answers that `_closed_item` asked for."""
-  scores = np.array(item.answer[0], np.float32)
-  rest = iter(item.answer[1:])
-  for number, choice in enumerate(choices):
-    for _ in choice[1:]:
-      scores[number] += next(rest)[0]
-  return scores
-
-
-@dataclasses.dataclass
-class _Rows:
-  length: int
-  items: list[list[_Item]]  # of each row
-
-
-def _rows(items: Sequence[_Item], length: int | None) -> Iterator[_Rows]:
-  """Items packed into batches of rows, in few shapes."""
-  items = sorted(items, key=lambda item: -len(item.tokens))
-  free = [item for item in items if item.segments is None]
-  alone = [[item] for item in items if item.segments is not None]
-  if free:
-    total = sum(len(item.tokens) for item in free)
-    longest = len(free[0].tokens)
-    size = ROW // 2 if total <= ROW // 2 else max(ROW, _power(longest))
-    rows: list[list[_Item]] = []
-    space: list[int] = []
-    for item in free:  # first fit, longest first
-      need = len(item.tokens)
-      fits = (i for i, left in enumerate(space) if left >= need)
-      i = next((i for i in fits if len(rows[i]) < size // 16), None)
-      if i is None:
-        rows.append([])
-        space.append(size)
-        i = -1
-      rows[i].append(item)
-      space[i] -= need
-    for part in _split(rows, _batch_sizes(size)):
-      yield _Rows(size, part)
-  while alone:
-    size = length or _round_up(len(alone[0][0].tokens), ROW // 4)
-    part = next(_split(alone, _batch_sizes(size)))
-    alone = alone[len(part) :]
-    yield _Rows(size, part)
-
-
-def _batch_sizes(length: int) -> list[int]:
-  most = max(1, TOKENS // length)
-  return sorted({most, max(1, most // 4), 1}, reverse=True)
-
-
-def _arrays(rows: _Rows) -> tuple[np.ndarray, ...]:
-  """tokens, positions, segments [B, T], columns [N], targets [N, C]."""
-  shape = (len(rows.items), rows.length)
-  tokens, positions = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
-  segments = np.full(shape, -1, np.int32)
-  columns, targets = [], []
-  for r, row in enumerate(rows.items):
-    start = 0
-    for number, item in enumerate(row, start=1):
-      here = np.s_[r, start : start + len(item.tokens)]
-      tokens[here], positions[here] = item.tokens, item.positions
-      segments[here] = number if item.segments is None else item.segments
-      columns += [r * rows.length + start + c for c in item.columns]
-      targets += item.targets
-      start += len(item.tokens)
-  count = max(len(rows.items) * ROW // 16, _power(len(columns)))
-  if count > HEAD_CHUNK:
-    count = _round_up(len(columns), HEAD_CHUNK)
-  width = max(4, _power(max(map(len, targets))))
-  columns_N = np.zeros(count, np.int32)
-  columns_N[: len(columns)] = columns
-  targets_NxC = np.zeros((count, width), np.int32)
-  for i, wanted in enumerate(targets):
-    targets_NxC[i, : len(wanted)] = wanted
-  return tokens, positions, segments, columns_N, targets_NxC

