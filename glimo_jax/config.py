@@ -65,7 +65,7 @@ class TrainConfig(step.TrainConfig):
     replay_batch: rows of replay text in a step.
     replay_length: columns of a replay row.
     understanding_steps: of stage 1: questions.
-    acting_steps: of stage 2: next actions, plans, and a share of stage 1.
+    acting_steps: of stage 2: next actions and plans, among stage 1's rows.
   """
 
   data: str = ""

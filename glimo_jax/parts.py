@@ -80,7 +80,7 @@ def dataset(config: Config, workdir) -> InstructionDataset:
 def training_stages(
   config: TrainConfig, dataset: InstructionDataset, tokenizer, replay: str
 ) -> list[trainer.Stage]:
-  """Stage 1 understands; stage 2 acts, and keeps a share of stage 1."""
+  """Stage 1 understands; stage 2 acts, and keeps what it understood."""
   understanding = [row for row in dataset.train if row.stage == 1]
   acting = [row for row in dataset.train if row.stage == 2]
   ids = np.asarray(tokenizer.encode(replay), np.int32)
@@ -98,7 +98,7 @@ def training_stages(
 
   plan = (
     ("understanding", understanding, config.understanding_steps),
-    ("acting", acting + understanding[::4], config.acting_steps),
+    ("acting", acting + understanding, config.acting_steps),
   )
   return [
     trainer.Stage(name, batches(rows, config.seed + i), steps)

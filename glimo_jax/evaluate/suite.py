@@ -104,10 +104,17 @@ class Suite:
     if kept.exists():
       return _result(_read(kept))
     for_acting, for_answering = choices
+    shown: dict[str, Callable[[int, int], Any]] = {}
+
+    def told(arm, done, n):
+      if arm not in shown:
+        shown[arm] = self.progress(f"{benchmark.name}, {arm}")
+      shown[arm](done, n)
+
     acted = arms.act(
       self.config, self.base, self.tuned, for_acting.arm, benchmark.text_world,
       benchmark.indices, self.help_acting, self.memo,
-      lambda arm, done, n: self.progress(f"{benchmark.name}, {arm}")(done, n),
+      told,
     )  # fmt: skip
     preamble = benchmark.text_world.preamble
     answered = {}

@@ -15,6 +15,11 @@ from glimo_jax.models.tokenizer import Tokenizer
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 
+hidden_states = jax.jit(
+  decoder.hidden_states, static_argnums=0, static_argnames="remat"
+)
+
+
 def byte_tokenizer() -> tokenizers.Tokenizer:
   """Every byte is a token, "up" and "down" too; 256 + 6 ids."""
   alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -48,7 +53,7 @@ class Tiny:
       positions = np.broadcast_to(np.arange(tokens.shape[1]), tokens.shape)
     if segments is None:
       segments = np.ones_like(tokens)
-    return decoder.hidden_states(
+    return hidden_states(
       self.config,
       options.pop("params", self.params),
       jnp.asarray(tokens),
@@ -59,9 +64,11 @@ class Tiny:
 
   def log_probs(self, ids, **options):
     """f32[T, V]: log p of what follows each token of one text."""
-    hidden = self.hidden([ids], **options)
-    logits = decoder.logits(self.params, self.config, hidden[0])
-    return np.asarray(jax.nn.log_softmax(logits))
+    padded = np.zeros((1, -(-len(ids) // 128) * 128), np.int32)
+    padded[0, : len(ids)] = ids
+    hidden = self.hidden(padded, **options)[0]
+    logits = decoder.logits(self.params, self.config, hidden)
+    return np.asarray(jax.nn.log_softmax(logits))[: len(ids)]
 
 
 @pytest.fixture(scope="session")
@@ -77,9 +84,10 @@ def tiny() -> Tiny:
     mlp_dim=64,
     context=2048,
   )
-  params = decoder.init(jax.random.key(0), config)
+  params = jax.jit(decoder.init, static_argnums=1)(jax.random.key(0), config)
   # Larger than usual, so that attention is far from uniform.
-  params = jax.tree.map(lambda p: 4 * p if p.ndim > 1 else p, params)
+  for name in config.linear_shapes:
+    params["layers"][name] *= 4
   adapter = lora.init(
     jax.random.key(1), lora.LoraConfig(rank=4, first_layer=1), config
   )
@@ -127,6 +135,10 @@ def to_transformers():
         for ours, theirs in names.items():
           x = torch.from_numpy(np.array(layers[ours][i]).T)
           state[f"model.layers.{i}.{theirs}.weight"].copy_(x)
+        norms = ("attn_norm", "input"), ("mlp_norm", "post_attention")
+        for ours, theirs in norms:
+          x = torch.from_numpy(np.array(layers[ours][i]))
+          state[f"model.layers.{i}.{theirs}_layernorm.weight"].copy_(x)
     return model.eval()
 
   return build

@@ -103,8 +103,10 @@ def test_attention_by_blocks_equals_the_textbook_in_value_and_slope():
   mask = jnp.concatenate([jnp.ones((1, length, before), bool), mask], -1)
   weight = jax.random.normal(keys[3], q.shape)
   ours, plain = (
-    jax.value_and_grad(
-      lambda *qkv, f=f: jnp.vdot(weight, f(*qkv, mask)), argnums=(0, 1, 2)
+    jax.jit(
+      jax.value_and_grad(
+        lambda *qkv, f=f: jnp.vdot(weight, f(*qkv, mask)), argnums=(0, 1, 2)
+      )
     )(q, k, v)
     for f in (layers.attend, _plain_attention)
   )
@@ -122,6 +124,7 @@ def test_pair_is_the_policy_and_the_base_and_learns_from_the_policy_only(
   inputs = (jnp.asarray(tokens), positions, jnp.ones_like(positions))
   weight = jax.random.normal(jax.random.key(0), (2, 24, tiny.config.dim))
 
+  @jax.jit
   def pair(adapter, params):
     return decoder.hidden_pair(tiny.config, params, adapter, *inputs)
 
@@ -131,9 +134,12 @@ def test_pair_is_the_policy_and_the_base_and_learns_from_the_policy_only(
   np.testing.assert_allclose(reference, tiny.hidden(tokens), atol=1e-5)
   assert np.abs(policy - reference).max() > 0.1
 
-  slopes, of_base = jax.grad(
-    lambda a, p: jnp.vdot(weight, pair(a, p)[0] - pair(a, p)[1]), argnums=(0, 1)
-  )(tiny.adapter, tiny.params)
+  def apart_by(adapter, params):
+    return jnp.vdot(weight, jnp.subtract(*pair(adapter, params)))
+
+  slopes, of_base = jax.jit(jax.grad(apart_by, argnums=(0, 1)))(
+    tiny.adapter, tiny.params
+  )
   direct = jax.grad(lambda a: jnp.vdot(weight, tiny.hidden(tokens, adapter=a)))(
     tiny.adapter
   )
@@ -142,12 +148,11 @@ def test_pair_is_the_policy_and_the_base_and_learns_from_the_policy_only(
     slopes,
     direct,
   )
-  inside = {k: v for k, v in of_base.items() if k != "norm"}
-  assert all(np.all(np.asarray(g) == 0) for g in jax.tree.leaves(inside))
+  assert all(np.all(np.asarray(g) == 0) for g in jax.tree.leaves(of_base))
 
 
 def test_remat_keeps_the_slope_and_needs_less_memory(tiny, tokens):
-  tokens = np.tile(tokens, (8, 8))
+  tokens = np.tile(tokens, (32, 1))
 
   def slope(remat):
     def loss(adapter):

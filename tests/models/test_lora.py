@@ -18,9 +18,11 @@ def test_a_new_adapter_changes_nothing_yet_can_learn(tiny, tokens):
   adapter = lora.init(jax.random.key(0), config, tiny.config)
   base = tiny.hidden(tokens)
   np.testing.assert_array_equal(base, tiny.hidden(tokens, adapter=adapter))
-  slope = jax.grad(lambda a: jnp.sum(tiny.hidden(tokens, adapter=a) ** 3))(
-    adapter
-  )
+
+  def loss(adapter):
+    return jnp.sum(tiny.hidden(tokens, adapter=adapter) ** 3)
+
+  slope = jax.grad(loss)(adapter)
   for target in lora.TARGETS:
     assert np.abs(slope.weights[target]["b"]).max() > 0, target
 
@@ -102,7 +104,7 @@ def test_peft_computes_the_same_from_the_same_numbers(
     model,
     peft.LoraConfig(
       r=4,
-      lora_alpha=32,  # LoraConfig's alpha, which conftest leaves as it is
+      lora_alpha=32,
       target_modules=[n.split(".")[1] for n in names.values()],
       layers_to_transform=[1, 2],
       lora_dropout=0.0,

@@ -1,0 +1,200 @@
+"""Fast scoring and writing equal the slow and obvious ways."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from glimo_jax.models import generation, rows, sampler
+
+RULES = {"role": "system", "content": "walk. answer with one word."}
+
+
+def chat(text, *before):
+  return (*before, {"role": "user", "content": text})
+
+
+@pytest.fixture(scope="module")
+def plain(tiny):
+  return sampler.Sampler(tiny.config, tiny.params, tiny.tokenizer)
+
+
+@pytest.fixture(scope="module")
+def prompts():
+  words = np.random.default_rng(0).choice(["goal", "up", "axe", "two"], (7, 4))
+  many = [chat(" ".join(w[: 1 + i % 4]), RULES) for i, w in enumerate(words)]
+  return [*many, chat("alone"), chat("one", RULES, *chat("zero"))]
+
+
+def naive_score(tiny, messages, choice, **options):
+  """log p of the choice's tokens in one forward of the whole text."""
+  prompt, _ = tiny.tokenizer.render_chat(messages, generation_prompt=True)
+  answer = tiny.tokenizer.encode_plain(choice)
+  log_probs = tiny.log_probs([*prompt, *answer], **options)
+  places = range(len(prompt) - 1, len(prompt) - 1 + len(answer))
+  return sum(log_probs[p, t] for p, t in zip(places, answer, strict=True))
+
+
+@pytest.mark.parametrize("adapted", [False, True])
+@pytest.mark.parametrize(
+  "choices",
+  [("up", "down"), ("up", "axe", "two left", "up up")],
+  ids=["single tokens", "several tokens"],
+)
+def test_scores_equal_the_likelihood_of_the_whole_text(
+  tiny, plain, prompts, choices, adapted
+):
+  adapter = tiny.adapter if adapted else None
+  scores = plain.with_adapter(adapter).score(prompts, [choices] * len(prompts))
+  for messages, got in zip(prompts, scores, strict=True):
+    want = [naive_score(tiny, messages, c, adapter=adapter) for c in choices]
+    np.testing.assert_allclose(got, want, atol=1e-4)
+
+
+def test_scores_depend_neither_on_company_nor_on_order(plain, prompts):
+  choices = [("up", "down") if i % 2 else ("up", "no") for i in range(9)]
+  seen = []
+  together = plain.score(prompts, choices, progress=seen.append)
+  backwards = plain.score(prompts[::-1], choices[::-1])[::-1]
+  for i, messages in enumerate(prompts):
+    alone = plain.score([messages], [choices[i]])[0]
+    np.testing.assert_allclose(together[i], alone, atol=1e-4)
+    np.testing.assert_allclose(together[i], backwards[i], atol=1e-4)
+  assert sum(seen) == len(prompts)
+
+
+def test_an_adapter_comes_and_goes_without_a_new_compilation(tiny, plain):
+  prompts, choices = [chat("up", RULES)] * 2, [("up", "down")] * 2
+  before = plain.score(prompts, choices)
+  compiled = sampler._log_probs._cache_size()
+  adapted = plain.with_adapter(tiny.adapter)
+  moved = adapted.score(prompts, choices)
+  back = adapted.with_adapter(None).score(prompts, choices)
+  assert sampler._log_probs._cache_size() == compiled
+  np.testing.assert_array_equal(before, back)
+  np.testing.assert_array_equal(before, plain.score(prompts, choices))
+  assert np.abs(moved[0] - before[0]).max() > 0.01
+
+
+def test_packing_keeps_every_text_once_and_wastes_little():
+  rng = np.random.default_rng(0)
+  items = [
+    rows.closed_item([i] * n, [[1], [2]], start=5)
+    for i, n in enumerate(rng.integers(20, 45, 100))
+  ]
+  batches = list(rows.pack(items, None))
+  packed = [item for b in batches for row in b.items for item in row]
+  assert sorted(i.tokens[0] for i in packed) == list(range(100))
+  columns = sum(len(b.items) * b.length for b in batches)
+  assert sum(len(i.tokens) for i in items) > 0.85 * columns
+  assert len({(len(b.items), b.length) for b in batches}) <= 3
+  for batch in batches:
+    _, _, segments, asked, _ = rows.arrays(batch)
+    flat = segments.reshape(-1)
+    count = sum(map(len, batch.items))
+    assert len(set(asked[:count])) == count
+    assert np.all(flat[asked[:count]] > 0)
+
+
+def test_windows_score_each_token_once_given_what_they_hold(tiny, plain):
+  ids = np.random.default_rng(1).integers(3, 260, 50).tolist()
+  start = tiny.tokenizer.end_of_text
+  whole = tiny.log_probs([start, *ids[:-1]])[np.arange(50), ids]
+  np.testing.assert_allclose(
+    plain.token_logprobs(ids, window=64, stride=32), whole, atol=1e-4
+  )
+  rolled = plain.token_logprobs(ids, window=16, stride=6)
+  assert rolled.shape == (50,)
+  np.testing.assert_allclose(rolled[:16], whole[:16], atol=1e-4)
+  for first, last in ((16, 22), (22, 28), (46, 50)):
+    seen = [start, *ids][last - 16 : last]
+    part = tiny.log_probs(seen)[-(last - first) :]
+    want = part[np.arange(last - first), ids[first:last]]
+    np.testing.assert_allclose(rolled[first:last], want, atol=1e-4)
+
+
+def argmax_loop(tiny, messages, count):
+  ids, _ = tiny.tokenizer.render_chat(messages, generation_prompt=True)
+  written = []
+  ends = {tiny.tokenizer.end_of_turn, tiny.tokenizer.end_of_text}
+  while len(written) < count:
+    written.append(int(tiny.log_probs(ids)[-1].argmax()))
+    ids.append(written[-1])
+    if written[-1] in ends:
+      break
+  return written
+
+
+def test_greedy_writing_equals_an_argmax_loop_without_cache(
+  tiny, plain, prompts
+):
+  answers = plain.generate(prompts, max_tokens=11)
+  for messages, (text, reason, count) in zip(prompts, answers, strict=True):
+    want = argmax_loop(tiny, messages, 11)
+    ended = want[-1] in (tiny.tokenizer.end_of_turn, tiny.tokenizer.end_of_text)
+    assert reason == ("stop" if ended else "length")
+    assert count == len(want)
+    assert text == tiny.tokenizer.decode(want[: len(want) - ended])
+
+
+def test_draws_depend_on_the_seed_and_not_on_the_batch(plain, prompts):
+  options = {"max_tokens": 8, "temperature": 1.0}
+  seeds = list(range(len(prompts)))
+  together = plain.generate(prompts, seeds=seeds, **options)
+  for i in (0, 3, 7, 8):
+    alone = plain.generate([prompts[i]], seeds=[seeds[i]], **options)
+    assert alone == [together[i]]
+  same = plain.generate([prompts[0]] * 6, seeds=[1, 2, 3, 4, 5, 1], **options)
+  assert same[0] == same[5]
+  assert len({text for text, _, _ in same}) > 3
+
+
+def test_draws_follow_the_distribution_within_the_nucleus():
+  probs = np.array([0.05, 0.4, 0.02, 0.3, 0.15, 0.08], np.float32)
+  seeds = jnp.arange(4000, dtype=jnp.uint32)
+  logits = jnp.broadcast_to(jnp.log(probs), (4000, 6))
+  draw = jax.jit(generation.draw)
+
+  def frequency(temperature, top_p):
+    tokens = draw(
+      logits, seeds, 3, jnp.float32(temperature), jnp.float32(top_p)
+    )
+    return np.bincount(tokens, minlength=6) / 4000
+
+  np.testing.assert_allclose(frequency(1, 1), probs, atol=0.03)
+  kept = probs * np.isin(np.arange(6), [1, 3, 4])  # .4 + .3 + .15 >= .8
+  np.testing.assert_allclose(frequency(1, 0.8), kept / kept.sum(), atol=0.03)
+  sharp = probs**2 / (probs**2).sum()
+  np.testing.assert_allclose(frequency(0.5, 1), sharp, atol=0.03)
+  np.testing.assert_array_equal(frequency(0, 1), np.arange(6) == 1)
+
+
+def test_stop_strings_are_cut_and_their_tokens_counted(tiny):
+  ids = tiny.tokenizer.encode("go up; then down")
+  end = tiny.tokenizer.end_of_turn
+  settings = generation.Settings(40, 0.0, 1.0, (";", "then"))
+
+  def finish(ids, settings):
+    return generation.finish(tiny.tokenizer, ids, settings)
+
+  cut = len(tiny.tokenizer.encode("go up;"))
+  assert finish(ids, settings) == ("go up", "stop", cut)
+  free = generation.Settings(40, 0.0, 1.0, ())
+  assert finish(ids, free) == ("go up; then down", "length", len(ids))
+  ended = [*ids[:3], end, *ids]
+  assert finish(ended, settings) == ("go ", "stop", 4)
+  short = generation.Settings(2, 0.0, 1.0, ())
+  assert finish(ids, short) == ("go", "length", 2)
+
+
+def test_bad_calls_are_named(tiny, plain):
+  with pytest.raises(ValueError, match="2 prompts but 1 lists"):
+    plain.score([chat("a")] * 2, [("up",)])
+  with pytest.raises(ValueError, match="empty"):
+    plain.score([chat("a")], [("up", "")])
+  with pytest.raises(ValueError, match=r"prompt 0 has .* context is 2048"):
+    plain.score([chat("a" * 2048)], [("up",)])
+  with pytest.raises(ValueError, match="0 < stride <= window"):
+    plain.token_logprobs([1, 2], window=16, stride=32)
+  with pytest.raises(ValueError, match="top_p 0"):
+    plain.generate([chat("a")], top_p=0)
