@@ -6,6 +6,7 @@ from typing import Any
 
 from glimo_jax.evaluate import charts
 from glimo_jax.evaluate.acting import Episode
+from glimo_jax.types import VERDICTS
 
 _ARMS = ("base", "tuned", "random", "oracle")  # first, in this order
 _CURVES = ("loss", "ce", "kl")
@@ -129,10 +130,12 @@ def _comparisons(comparisons) -> str:
 def _dataset(dataset) -> str:
   if not dataset:
     return ""
-  names = [name for name in dataset if name != "by_source"]
-  rows = [["all", *(dataset[name] for name in names)]]
-  for source, counts in dataset.get("by_source", {}).items():
-    rows.append([source, *(counts.get(name, 0) for name in names)])
+  names = ("planned", *VERDICTS)
+  parts = {"all": dataset, **dataset.get("by_source", {})}
+  rows = [
+    [source, *(counts.get(name, 0) for name in names)]
+    for source, counts in parts.items()
+  ]
   return _section("Dataset", _table(["rows", *names], rows))
 
 

@@ -1,7 +1,7 @@
 """AgentWorld in words: numpy observations in, short relative English out.
 
-    blocked up left. goal three up two right past tree up needs axe. axe two
-    left. key down past tree. ice right. holding rope.
+    blocked up left. goal three up two right past tree up needs ax. ax two
+    left. key down past tree. ice right. holding pole.
 
 `blocked` lists the next cells that cannot be entered now. An offset gives the
 steps from the agent, a direction alone is one step. `past tree` says that the

@@ -10,22 +10,23 @@ Array = jax.Array
 ACTIONS = ("up", "down", "left", "right")
 
 # Pairs of the real world: TOOLS[i] opens ELEMENTS[i]. The last two are kept
-# for the `ood-chain` split. Every word is one token of the usual vocabularies.
+# for the `ood-chain` split. Every word is one token of
+# SmolLM2's vocabulary, with a space before it and without.
 REAL_TOOLS = (
-  "axe", "key", "pick", "torch", "boat", "rope", "shovel", "saw",
+  "ax", "key", "pick", "torch", "boat", "pole", "coal", "horse",
 )  # fmt: skip
 REAL_ELEMENTS = (
-  "tree", "door", "rock", "ice", "river", "cliff", "snow", "log",
+  "tree", "door", "rock", "ice", "river", "pit", "snow", "log",
 )  # fmt: skip
 # Words of the imperfect worlds, disjoint from the real ones; a `swapped`
 # variant draws eight of each and pairs them at random.
 SWAPPED_TOOLS = (
-  "knife", "bone", "cheese", "bucket", "hammer", "broom", "soap", "coin",
-  "drill", "hook", "bell", "feather", "ticket", "flute", "salt", "lamp",
+  "coat", "bone", "bread", "bucket", "bomb", "brush", "oil", "coin",
+  "bolt", "hook", "bell", "leaf", "card", "ring", "salt", "milk",
 )  # fmt: skip
 SWAPPED_ELEMENTS = (
-  "vine", "dog", "mouse", "fire", "glass", "web", "grease", "gate",
-  "brick", "chain", "ghost", "swamp", "guard", "snake", "wolf", "fog",
+  "vine", "dog", "mouse", "fire", "glass", "web", "mud", "gate",
+  "stone", "chain", "bear", "lake", "guard", "snake", "wolf", "storm",
 )  # fmt: skip
 TOOLS = REAL_TOOLS + SWAPPED_TOOLS
 ELEMENTS = REAL_ELEMENTS + SWAPPED_ELEMENTS

@@ -17,7 +17,7 @@ UP, DOWN, LEFT, RIGHT = range(4)
 
 
 def _corridor(**changes) -> Game:
-  """A row of five: agent, axe, floor, tree, goal."""
+  """A row of five: agent, ax, floor, tree, goal."""
   fields = {
     "size": 5,
     "walls": frozenset((r, c) for r in (1, 2, 3, 4) for c in range(5)),
@@ -26,7 +26,7 @@ def _corridor(**changes) -> Game:
     "elements": (((0, 3), 0),),
     "opens": frozenset({(0, 0)}),
     "nominal": frozenset({(0, 0)}),
-    "tool_words": ("axe", "key"),
+    "tool_words": ("ax", "key"),
     "element_words": ("tree", "door"),
     "agent": (0, 0),
   }
@@ -88,10 +88,10 @@ def test_without_a_tool_that_opens_it_an_element_bars_the_way():
   ("kind", "args", "word"),
   [
     ("where", (0, 1), "right"),
-    ("adjacent", (RIGHT,), "axe"),
+    ("adjacent", (RIGHT,), "ax"),
     ("adjacent", (UP,), "wall"),
-    ("nearer", (0, 1), "axe"),
-    ("which_tool", (0,), "axe"),
+    ("nearer", (0, 1), "ax"),
+    ("which_tool", (0,), "ax"),
     ("bump", (RIGHT,), "yes"),
     ("bump", (LEFT,), "no"),
     ("if_held", (0, RIGHT), "yes"),

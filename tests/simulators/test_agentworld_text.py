@@ -39,28 +39,28 @@ def test_a_known_moment_in_words():
     wall=wall,
     agent=(4, 2),
     goal=(1, 4),
-    tools={"axe": (5, 2), "key": (2, 2), "rope": (0, 0)},
-    held=("rope",),
-    elements={"tree": (3, 2), "door": (4, 3), "cliff": (6, 6)},
-    needs=("axe", "key", "rope"),
+    tools={"ax": (5, 2), "key": (2, 2), "pole": (0, 0)},
+    held=("pole",),
+    elements={"tree": (3, 2), "door": (4, 3), "pit": (6, 6)},
+    needs=("ax", "key", "pole"),
     opened=(),
   )
   assert text.describe(obs) == [
-    "blocked up left right. goal three up two right past tree up needs axe. "
-    "axe down. key two up past tree. door right. holding rope."
+    "blocked up left right. goal three up two right past tree up needs ax. "
+    "ax down. key two up past tree. door right. holding pole."
   ]
   assert text.parse_description(text.describe(obs)[0]) == {
     "blocked": ["up", "left", "right"],
     "goal": {"offset": (-3, 2), "past": "tree"},
     "elements": {
-      "tree": {"offset": (-1, 0), "needs": "axe", "open": False},
+      "tree": {"offset": (-1, 0), "needs": "ax", "open": False},
       "door": {"offset": (0, 1), "needs": None, "open": False},
     },
     "tools": {
-      "axe": {"offset": (1, 0), "past": None},
+      "ax": {"offset": (1, 0), "past": None},
       "key": {"offset": (-2, 0), "past": "tree"},
     },
-    "holding": ["rope"],
+    "holding": ["pole"],
   }
   through = obs.replace(opened=np.array([[True, False, False]]))
   assert (
@@ -199,9 +199,9 @@ def test_texts_are_short(told, world):
 def test_rules_tell_the_nominal_pairs(world):
   rules = world.rules(world.params("imperfect/wrong-rules(1)"))
   assert rules == world.rules(world.params("real"))
-  assert "axe opens tree, key opens door" in rules
+  assert "ax opens tree, key opens door" in rules
   swapped = world.rules(world.params("imperfect/swapped(0)"))
-  assert not {"axe", "tree", "key", "door"} & set(swapped.split())
+  assert not {"ax", "tree", "key", "door"} & set(swapped.split())
 
 
 def test_the_unseen_goes_unsaid(world, pool, walk):
@@ -235,7 +235,7 @@ def test_parse(answer, action):
 
 
 @pytest.mark.parametrize(
-  "wrong", ["", "goal three", "axe two left needs key.", "goal up. hello."]
+  "wrong", ["", "goal three", "ax two left needs key.", "goal up. hello."]
 )
 def test_a_text_of_other_making_is_refused(wrong):
   with pytest.raises(ValueError, match="cannot read"):
