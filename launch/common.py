@@ -98,7 +98,7 @@ def run(stage: str, argv: list[str] | None = None) -> None:
   """
 
   def main(_):
-    values = _config().to_dict()
+    values = _config()
     # Imported here so that a mistyped flag is told before jax is loaded.
     from glimo_jax import pipeline
     from glimo_jax.config import Config, check
@@ -137,18 +137,19 @@ def _set_up_logging() -> None:
   ours.handlers = [handler]
 
 
-def _config():
+def _config() -> dict:
   for flag, example in (
     (_CONFIG, "configs/quickstart.py"),
     (_WORKDIR, "runs/quickstart"),
   ):
     if flag.value is None:
       raise UsageError(f"--{flag.name} is missing: e.g. {flag.name}={example}")
-  if not hasattr(_CONFIG.value, "to_dict"):
+  try:
+    return _CONFIG.value.to_dict()
+  except OSError as e:  # ml_collections tells a missing file on first use
     raise UsageError(
       "--config names no readable file: e.g. --config=configs/quickstart.py"
-    )
-  return _CONFIG.value
+    ) from e
 
 
 def _is_ours(error: BaseException) -> bool:

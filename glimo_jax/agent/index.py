@@ -64,7 +64,7 @@ class ScannIndex:
       leaves = int(np.sqrt(self._n))
       builder = builder.tree(
         num_leaves=leaves,
-        num_leaves_to_search=max(1, leaves // 10),
+        num_leaves_to_search=max(1, leaves // 5),
         training_sample_size=min(self._n, 250_000),
       )
       builder = builder.score_ah(2, anisotropic_quantization_threshold=0.2)

@@ -1,5 +1,6 @@
 """Bad input is told in one line, with exit code 2, before any work."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -11,9 +12,12 @@ QUICK = "--config=configs/quickstart.py:tiny"
 
 
 def _launch(*arguments, script="pipeline"):
+  # One device, as a user has it: the tests' own eight would need other batches.
+  environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
   return subprocess.run(
     [sys.executable, "-m", f"launch.{script}", *arguments],
     cwd=ROOT,
+    env=environment,
     capture_output=True,
     text=True,
     timeout=120,
@@ -43,7 +47,11 @@ def _launch(*arguments, script="pipeline"):
     ),
     (
       (QUICK, "--workdir=W", "--config.model.source=no/such.gguf"),
-      ("no/such.gguf", "pip install"),
+      ("no/such.gguf", "package:NAME"),
+    ),
+    (
+      (QUICK, "--workdir=W", "--config.model.source=package:no_llm"),
+      ("no_llm", "pip install"),
     ),
     (
       (QUICK, "--workdir=W", "--config.mesh.data=3"),
