@@ -66,6 +66,7 @@ class ScannIndex:
         num_leaves=leaves,
         num_leaves_to_search=max(1, leaves // 5),
         training_sample_size=min(self._n, 250_000),
+        spherical=True,  # without it whole clusters of unit vectors go amiss
       )
       builder = builder.score_ah(2, anisotropic_quantization_threshold=0.2)
       self._searcher = builder.reorder(200).build()
