@@ -11,6 +11,9 @@ import time
 
 import pytest
 
+from glimo_jax import parts
+from glimo_jax.config import Config, TrainConfig
+
 ROOT = pathlib.Path(__file__).parents[1]
 
 
@@ -100,6 +103,16 @@ def test_a_finished_run_returns_its_report_in_seconds(finished):
   again = _run("pipeline", folder)
   assert time.monotonic() - start < 60
   assert again.stdout == first.stdout
+
+
+def test_training_may_read_the_tfds_export(finished):
+  folder, _ = finished
+  source = f"tfds:{folder / 'annotate' / 'tfds'}"
+  config = Config(train=TrainConfig(data=source))
+  exported = parts.dataset(config, folder)
+  written = parts.dataset(Config(), folder)
+  assert list(exported.train) == list(written.train)
+  assert len(written.train) > 20
 
 
 def test_a_killed_annotation_gives_the_same_dataset(finished, tmp_path):

@@ -64,8 +64,8 @@ def _walls_at(chance: Array, depth: Array, side: Array, size: int) -> Array:
   return jnp.asarray(ways)[jnp.argmax(jnp.where(fits, chance, -1.0))]
 
 
-def _connected(free: Array, start: Array) -> Array:
-  """bool[]: a flood from `start` covers all of `free` bool[S, S]."""
+def flood(free: Array, start: Array) -> Array:
+  """bool[S, S]: cells that walking reaches from bool[S, S] through `free`."""
 
   def spread(carry):
     wet, _ = carry
@@ -74,11 +74,16 @@ def _connected(free: Array, start: Array) -> Array:
     new = wet | (near & free)
     return new, jnp.any(new != wet)
 
-  wet = jnp.zeros_like(free).at[start[0], start[1]].set(True) & free
   wet, _ = jax.lax.while_loop(
-    lambda carry: carry[1], spread, (wet, jnp.ones((), bool))
+    lambda carry: carry[1], spread, (start, jnp.ones((), bool))
   )
-  return jnp.all(wet == free)
+  return wet
+
+
+def _connected(free: Array, start: Array) -> Array:
+  """bool[]: walking from the cell `start` i32[2] reaches all of `free`."""
+  first = jnp.zeros_like(free).at[start[0], start[1]].set(True) & free
+  return jnp.all(flood(free, first) == free)
 
 
 def _ranks(chance: Array) -> Array:

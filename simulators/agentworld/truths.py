@@ -10,7 +10,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from simulators.agentworld import dynamics, oracle
+from simulators.agentworld import dynamics, levels, oracle
 from simulators.agentworld.types import (
   ACTIONS,
   ELEMENTS,
@@ -88,19 +88,8 @@ def scene(state: State, params: Params) -> Scene:
     column == level.element_at[:, 1, None, None]
   )
   shut = jnp.any(closed & ~env.opened[:, None, None], axis=0)
-  free = ~level.wall & ~shut
-
-  def spread(carry):
-    wet, _ = carry
-    pad = jnp.pad(wet, 1)
-    near = pad[:-2, 1:-1] | pad[2:, 1:-1] | pad[1:-1, :-2] | pad[1:-1, 2:]
-    new = wet | (near & free)
-    return new, jnp.any(new != wet)
-
   start = (row == env.agent[0]) & (column == env.agent[1])
-  floor, _ = jax.lax.while_loop(
-    lambda carry: carry[1], spread, (start, jnp.ones((), bool))
-  )
+  floor = levels.flood(~level.wall & ~shut, start)
   return Scene(
     level=level,
     agent=env.agent,
