@@ -101,11 +101,15 @@ def run(stage: str, argv: list[str] | None = None) -> None:
     values = _config()
     # Imported here so that a mistyped flag is told before jax is loaded.
     from glimo_jax import pipeline
+    from glimo_jax.agent import served
     from glimo_jax.config import Config, check
 
     config = build(Config, values)
     check(config)
-    getattr(pipeline, stage)(config, _WORKDIR.value)
+    try:
+      getattr(pipeline, stage)(config, _WORKDIR.value)
+    except served.ServedError as e:  # its message says what to mend
+      raise UsageError(str(e)) from e
 
   def guarded(_):
     try:

@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -113,6 +115,30 @@ def test_training_may_read_the_tfds_export(finished):
   written = parts.dataset(Config(), folder)
   assert list(exported.train) == list(written.train)
   assert len(written.train) > 20
+
+
+def test_a_dead_teacher_is_one_clear_line(finished, tmp_path):
+  folder, _ = finished
+  shutil.copytree(folder / "collect", tmp_path / "collect")
+  with socket.socket() as closed:  # bound, never listening
+    closed.bind(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+    run = subprocess.run(
+      [
+        *_command("annotate", tmp_path),
+        f"--config.teacher.base_url={url}",
+        "--config.teacher.model=nobody",
+      ],
+      cwd=ROOT,
+      env=_environment(),
+      capture_output=True,
+      text=True,
+      timeout=300,
+    )
+  assert run.returncode == 2
+  assert "Traceback" not in run.stderr
+  assert run.stderr.strip().splitlines()[-1].startswith("error: no server")
+  assert not (tmp_path / "annotate" / "DONE.json").exists()
 
 
 def test_a_killed_annotation_gives_the_same_dataset(finished, tmp_path):
