@@ -11,6 +11,7 @@ Array = jax.Array
 PyTree = Any
 Message = dict[str, str]  # {"role": system | user | assistant, "content": ...}
 
+BRANCHES = 256  # segment ids of one trunk and its branches, see `Batch`
 VERDICTS = ("verified", "refuted", "unverifiable", "invalid", "failed")
 
 
@@ -138,13 +139,15 @@ class InstructionDataset:
 class Batch:
   """Packed token rows and the positions they are scored on.
 
-  Segment 0 is a prefix shared by all segments of its row; a token sees the
-  shared prefix and its own segment, causally; segment -1 is padding.
+  Segments form a tree of three levels: segment 0 is the prefix that all of a
+  row go on from, segment 256 t a trunk behind it, segment 256 t + b a branch
+  of that trunk (of the prefix itself where t is 0). A token sees its own
+  segment and those that it goes on from, causally; segment -1 is padding.
 
   Attributes:
     tokens: i32[B, T].
     positions: i32[B, T], rotary positions; each segment starts where the
-      shared prefix ends.
+      one that it goes on from ends.
     segment_ids: i32[B, T].
     scored: i32[B, L], columns whose next-token distribution is scored.
     target_ids: i32[B, L, S], possible next tokens; any id where weight is 0.

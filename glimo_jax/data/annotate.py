@@ -7,6 +7,7 @@ planned = verified + refuted + unverifiable + invalid + failed, always.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ class AnnotateConfig:
       `search` (the simulator alone), or `agent` and `self`, where the language
       model writes all acting rows and search only verifies them.
     questions: rows that ask about a moment.
+    questions_per_moment: of them on average; training reads a moment once.
     next_actions: rows that ask for the next action.
     plans: rows that ask for all moves to the goal.
     llm_questions, llm_actions, llm_plans: how many of those the language
@@ -52,6 +54,7 @@ class AnnotateConfig:
 
   label_source: str = "oracle"
   questions: int = 600
+  questions_per_moment: int = 1
   next_actions: int = 1200
   plans: int = 0
   llm_questions: int = 200
@@ -86,6 +89,10 @@ class AnnotateConfig:
           f"{drafted} {llm} must be {part} = {planned} where label_source is "
           f"{self.label_source}: no tool writes acting rows then"
         )
+    if self.questions_per_moment < 1:
+      raise ValueError(
+        f"questions_per_moment {self.questions_per_moment} must be at least 1"
+      )
     if not 0 <= self.val_share < 1:
       raise ValueError(f"val_share {self.val_share} must lie in [0, 1)")
 
@@ -217,8 +224,11 @@ def _plan(
 ) -> tuple[list[Planned], list[Planned], int]:
   """Rows for the agent, rows for the tools, and how many were left out."""
   drafted, by_tool, duplicates = [], [], 0
+  questions = functools.partial(
+    planning.questions, per_moment=config.questions_per_moment
+  )
   for write, count, llm_count in (
-    (planning.questions, config.questions, config.llm_questions),
+    (questions, config.questions, config.llm_questions),
     (planning.next_actions, config.next_actions, config.llm_actions),
     (planning.plans, config.plans, config.llm_plans),
   ):
@@ -227,7 +237,7 @@ def _plan(
       write(plan, tools, experiences, count, config.seed)
     duplicates += plan.duplicates
     rng = np.random.default_rng([config.seed, 4])
-    if write is not planning.questions and not config.tools_act:
+    if write is not questions and not config.tools_act:
       llm_count = len(plan.rows)
     mine = set(rng.permutation(len(plan.rows))[:llm_count].tolist())
     for i, planned in enumerate(plan.rows):

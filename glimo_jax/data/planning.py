@@ -59,30 +59,30 @@ def questions(
   experiences: Sequence[Experience],
   count: int,
   seed: int,
+  per_moment: int = 1,
 ) -> None:
   """Plans up to `count` questions, the kinds as even as the moments allow.
 
-  Each moment gives one question before any gives a second, of the kind that
-  is rarest so far.
+  Moments are taken until they give `per_moment` questions each, on average;
+  each gives one before any gives a second, of the kind that is rarest so far.
   """
-  if not count:
-    return
-  rng = np.random.default_rng([seed, 1])
-  order = rng.permutation(len(experiences))[:count]
-  moments = [experiences[i] for i in order]
-  left = [list(asked) for asked in tools.ask(moments, seed)]
+  order = _order(experiences, seed)
   tally: Counter[str] = Counter()
   answers: Counter[tuple[str, str]] = Counter()
-  while tally.total() < count and any(left):
-    for moment, asked in zip(moments, left, strict=True):
-      if not asked or tally.total() >= count:
-        continue
-      rarest = min(asked, key=lambda a: _told(a, tally, answers))
-      asked.remove(rarest)
-      row = skills.question(tools, moment, rarest)
-      if plan.add(Planned(row, (rarest.question.answer,))):
-        tally[rarest.question.kind] += 1
-        answers[rarest.question.kind, rarest.question.answer] += 1
+  while order and tally.total() < count:
+    needed = -(-(count - tally.total()) // per_moment)
+    moments, order = order[:needed], order[needed:]
+    left = [list(asked) for asked in tools.ask(moments, seed)]
+    while tally.total() < count and any(left):
+      for moment, asked in zip(moments, left, strict=True):
+        if not asked or tally.total() >= count:
+          continue
+        rarest = min(asked, key=lambda a: _told(a, tally, answers))
+        asked.remove(rarest)
+        row = skills.question(tools, moment, rarest)
+        if plan.add(Planned(row, (rarest.question.answer,))):
+          tally[rarest.question.kind] += 1
+          answers[rarest.question.kind, rarest.question.answer] += 1
 
 
 def next_actions(
@@ -96,11 +96,10 @@ def next_actions(
 
   The right answers are all actions of least cost.
   """
-  rng = np.random.default_rng([seed, 2])
-  order = rng.permutation(len(experiences))
+  order = _order(experiences, seed)
   found = 0
   for at in range(0, len(order), max(1, count)):
-    moments = [experiences[i] for i in order[at : at + count]]
+    moments = order[at : at + count]
     for moment, cost in zip(moments, tools.measure(moments), strict=True):
       if found >= count:
         return
@@ -118,8 +117,7 @@ def plans(
   seed: int,
 ) -> None:
   """Plans up to `count` whole ways to the goal, by steps of least cost."""
-  rng = np.random.default_rng([seed, 3])
-  chosen = [experiences[i] for i in rng.permutation(len(experiences))[:count]]
+  chosen = _order(experiences, seed)[:count]
   moves: list[tuple[int, ...]] = [() for _ in chosen]
   going = list(range(len(chosen)))
   arrived: set[int] = set()
@@ -141,6 +139,12 @@ def plans(
     words = " ".join(tools.world.actions[a] for a in moves[i])
     answers = (words,) if i in arrived else ()
     plan.add(Planned(skills.plan(tools, moment), answers))
+
+
+def _order(experiences: Sequence[Experience], seed: int) -> list[Experience]:
+  """The moments by lot: one order for all tasks, so that they meet."""
+  rng = np.random.default_rng([seed, 1])
+  return [experiences[i] for i in rng.permutation(len(experiences))]
 
 
 def _told(asked, tally, answers) -> tuple[int, int]:

@@ -204,7 +204,7 @@ def hidden_states(
     params: weights, in the dtype to compute in.
     tokens: i32[B, T].
     positions: i32[B, T], rotary; behind a prefix they start at its length.
-    segment_ids: i32[B, T]; 0 is seen by all later segments, -1 is padding.
+    segment_ids: i32[B, T], who sees whom; see `types.Batch`.
     adapter: `lora.Adapter`, or None for the base model.
     prefix: what all rows begin with.
     remat: recompute activations in the backward pass: far less memory.

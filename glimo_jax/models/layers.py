@@ -16,6 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.ad_checkpoint import checkpoint_name
 
+from glimo_jax.types import BRANCHES
+
 Array = jax.Array
 
 BLOCK = 256  # queries that attend at a time
@@ -105,7 +107,9 @@ def attention_mask(segments_BxT: Array, prefix=None) -> Array:
   length = segments_BxT.shape[1]
   query, key = segments_BxT[:, :, None], segments_BxT[:, None, :]
   causal = np.tril(np.ones((length, length), bool))
-  mask = causal & ((key == 0) | (key == query)) & (key != -1)
+  trunk = query - query % BRANCHES
+  mask = (key == 0) | (key == trunk) | (key == query)
+  mask &= causal & (key != -1)
   if prefix is None:
     return mask
   seen = jnp.arange(prefix.k.shape[1]) < prefix.length

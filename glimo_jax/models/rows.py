@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from glimo_jax.types import BRANCHES
+
 ROW = 128  # columns of a packed row
 TOKENS = 1024  # columns of a full batch
 HEAD_CHUNK = 256  # positions whose logits exist at one time
@@ -66,7 +68,7 @@ def closed_item(suffix, choices, start: int) -> Item:
       targets.append([following])
       tokens.append(token)
       positions.append(start + len(suffix) + offset)
-      segments.append(number)
+      segments.append(number * BRANCHES)
   return Item(tokens, positions, segments, columns, targets)
 
 
@@ -132,7 +134,8 @@ def arrays(rows: Rows) -> tuple[np.ndarray, ...]:
     for number, item in enumerate(row, start=1):
       here = np.s_[r, start : start + len(item.tokens)]
       tokens[here], positions[here] = item.tokens, item.positions
-      segments[here] = number if item.segments is None else item.segments
+      own = number * BRANCHES
+      segments[here] = own if item.segments is None else item.segments
       columns += [r * rows.length + start + c for c in item.columns]
       targets += item.targets
       start += len(item.tokens)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import zlib
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -166,6 +167,27 @@ def test_kinds_are_balanced_and_rows_unique(made):
   assert len(names) == len(rows) == len({row.row_id for row in rows})
 
 
+@pytest.mark.parametrize("per_moment", [1, 4])
+def test_moments_are_asked_about_as_often_as_set(
+  world, pool, experiences, per_moment
+):
+  config = AnnotateConfig(
+    questions=40, questions_per_moment=per_moment, next_actions=20,
+    llm_questions=0, llm_actions=0,
+  )  # fmt: skip
+  data = annotate(experiences, world, pool, config)
+  moments: dict[tuple, Counter] = {}
+  for row in rows_of(data):
+    here = moments.setdefault((row.episode, row.actions), Counter())
+    here[row.kind == "next_action"] += 1
+  asked = [here[False] for here in moments.values() if here[False]]
+  assert sum(asked) == 40
+  assert len(asked) == 40 // per_moment
+  # The tasks meet on the same moments, but where nothing is left to do.
+  met = sum(here[True] and here[False] > 0 for here in moments.values())
+  assert met >= 0.8 * min(len(asked), 20)
+
+
 def test_splits_keep_episodes_whole(made):
   data, _ = made
   train, val = ({r.episode for r in s} for s in (data.train, data.val))
@@ -257,6 +279,7 @@ def test_the_agents_own_labels_bring_no_tool_row_for_acting(
     ({"llm_questions": 601}, "must lie in"),
     ({"label_source": "self"}, "no tool writes acting rows"),
     ({"val_share": 1.0}, "val_share"),
+    ({"questions_per_moment": 0}, "must be at least 1"),
   ],
 )
 def test_bad_settings_are_refused(fields, message):

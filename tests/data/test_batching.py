@@ -14,7 +14,7 @@ from glimo_jax.data import batching, packing
 from glimo_jax.models import decoder
 from glimo_jax.models.tokenizer import END, START, Tokenizer
 from glimo_jax.train import losses
-from glimo_jax.types import InstructionExample
+from glimo_jax.types import BRANCHES, InstructionExample
 
 WORDS = ("up", "down", "left", "right")
 
@@ -38,8 +38,8 @@ def tokenizer():
   return Tokenizer(backend)
 
 
-def example(i, system, user, answers, weights=None):
-  """An InstructionExample of which batching reads four fields."""
+def example(i, system, user, answers, weights=None, moment=None):
+  """An InstructionExample of which batching reads six fields."""
   blank = {
     f.name: "" for f in dataclasses.fields(InstructionExample)
   }  # provenance, of no meaning here
@@ -47,6 +47,8 @@ def example(i, system, user, answers, weights=None):
     **blank
     | {
       "row_id": f"row{i}",
+      "episode": f"episode {i if moment is None else moment}",
+      "actions": (),
       "messages": (
         {"role": "system", "content": system},
         {"role": "user", "content": user},
@@ -59,29 +61,38 @@ def example(i, system, user, answers, weights=None):
 
 @pytest.fixture(scope="module")
 def examples():
-  """60 rows under two prefixes, with one, two or three answers."""
+  """60 rows about 24 moments under two prefixes, with one to three answers."""
   rng = np.random.default_rng(0)
+
+  def words(least, most):
+    return rng.choice(["tree", "goal", "up"], rng.integers(least, most))
+
+  seen = [words(3, 8) for _ in range(24)]
+  moments = rng.integers(24, size=60).tolist()
   return [
     example(
       i,
-      ("goal", "tree tree")[i % 2],
-      " ".join(rng.choice(["tree", "goal", "up"], rng.integers(1, 9))),
+      ("goal", "tree tree")[moment % 2],
+      " ".join([*seen[moment], *words(0, 4)]),
       rng.choice(WORDS, rng.integers(1, 4), replace=False).tolist(),
+      moment=moment,
     )
-    for i in range(60)
+    for i, moment in enumerate(moments)
   ]
 
 
 def segments(batch):
-  """(row, example, columns of its segment) for each packed example."""
-  for b in range(len(batch.tokens)):
-    for slot, i in enumerate(batch.row_ids[b]):
-      if i >= 0:
-        yield b, int(i), np.flatnonzero(batch.segment_ids[b] == slot + 1)
+  """(row, example, columns of its trunk and branch) for each example."""
+  for b, ids in enumerate(batch.segment_ids):
+    branches = [s for s in np.unique(ids) if s > 0 and s % BRANCHES]
+    examples = [int(i) for i in batch.row_ids[b] if i >= 0]
+    for i, branch in zip(examples, branches, strict=True):
+      trunk = branch - branch % BRANCHES
+      yield b, i, np.flatnonzero((ids == trunk) | (ids == branch))
 
 
 def test_a_packed_row_is_the_rendered_chat(tokenizer, examples):
-  """Prefix + segment + last target = render_chat of the whole chat."""
+  """Prefix + trunk + branch + last target = render_chat of the chat."""
   batch = batching.pack(examples, tokenizer, 96)
   seen = set()
   for b, i, columns in segments(batch):
@@ -180,6 +191,40 @@ def test_packed_loss_equals_unpacked_loss(tokenizer, examples):
   together = ce(packed)
   assert float(together.ce_weight) == float(alone.ce_weight)
   np.testing.assert_allclose(together.ce, alone.ce, rtol=1e-5)
+
+
+def test_a_moment_is_read_once(tokenizer):
+  asked = [
+    example(i, "goal", "tree " * 20 + word, ["up"], moment="one")
+    for i, word in enumerate(("goal", "up", "goal up", "tree goal"))
+  ]
+  batch = batching.pack(asked, tokenizer, 128)
+  (ids,) = batch.segment_ids
+  trunk, *branches = [int((ids == BRANCHES + i).sum()) for i in range(5)]
+  assert trunk > 20 > max(branches) > 0
+  assert (ids >= 0).sum() == (ids == 0).sum() + trunk + sum(branches)
+
+
+def test_rows_of_other_moments_share_no_trunk(tokenizer):
+  """Equal words alone are no moment: what shares is stated, not found."""
+  rows = [example(i, "goal", "tree goal", ["up"]) for i in range(3)]
+  ids = batching.pack(rows, tokenizer, 128).segment_ids[0]
+  own = [t * BRANCHES + 1 for t in (1, 2, 3)]
+  assert sorted(set(ids.tolist())) == [-1, 0, *own]
+
+
+def test_a_moment_longer_than_a_row_is_read_again(tokenizer):
+  """Its questions go on in the next row, behind a trunk of their own."""
+  asked = [
+    example(i, "goal", "tree " * 20 + "up " * (i % 9), ["up"], moment="one")
+    for i in range(30)
+  ]
+  batch = batching.pack(asked, tokenizer, 96)
+  assert len(batch.tokens) > 3
+  rows = collections.Counter(b for b, *_ in segments(batch))
+  assert rows.total() == 30
+  trunks = [int((ids == BRANCHES).sum()) for ids in batch.segment_ids]
+  assert min(trunks) == max(trunks) > 20
 
 
 def test_every_example_appears_once_an_epoch(tokenizer, examples):

@@ -38,6 +38,23 @@ def test_packed_segments_equal_separate_sequences(tiny, tokens):
   assert np.abs(unpacked - packed)[9:24].max() > 1e-2
 
 
+def test_a_trunk_is_seen_by_its_branches_only(tiny, tokens):
+  """Each path from the root through a trunk to a branch is a text."""
+  root, trunks = tokens[0, :4], (tokens[0, 4:9], tokens[1, 4:9])
+  leaf = tokens[0, 9:12]
+  row = np.concatenate([root, *(np.r_[t, leaf, leaf] for t in trunks)])[None]
+  ids = [0] * 4
+  for t in (1, 2):
+    ids += [256 * t] * 5 + [256 * t + 1] * 3 + [256 * t + 2] * 3
+  positions = [*range(4), *2 * (*range(4, 9), *2 * (*range(9, 12),))]
+  got = tiny.hidden(row, [positions], [ids])[0, 4:].reshape(2, 11, -1)
+  for trunk, states in zip(trunks, got, strict=True):
+    text = np.concatenate([root, trunk, leaf])[None]
+    whole = tiny.hidden(text)[0, 4:]
+    np.testing.assert_allclose(states[:8], whole, atol=2e-5)
+    np.testing.assert_allclose(states[8:], whole[5:], atol=2e-5)
+
+
 @pytest.mark.parametrize("shared", ["segment 0", "prefix", "padded prefix"])
 def test_a_shared_prefix_equals_the_whole_text(tiny, tokens, shared):
   prefix, one, two = tokens[0, :8], tokens[0, 8:14], tokens[1, :6]
