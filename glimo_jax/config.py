@@ -8,7 +8,7 @@ from glimo_jax import mesh as mesh_lib
 from glimo_jax.data import annotate as annotate_lib
 from glimo_jax.data import collect as collect_lib
 from glimo_jax.data import texts
-from glimo_jax.evaluate import arms
+from glimo_jax.evaluate import arms, language
 from glimo_jax.models import lora as lora_lib
 from glimo_jax.models import weights
 from glimo_jax.train import step
@@ -111,8 +111,8 @@ def check(config: Config) -> None:
   for variant in config.collect.variants:
     world.params(variant)
   weights.locate(config.model.source)
-  for name in ("prose", "technical", "replay"):
-    texts.load(name)
+  held_out = {name: texts.load(name) for name in texts.HELD_OUT}
+  language.check_apart(texts.load("replay"), held_out)
   mesh = mesh_lib.make(**dataclasses.asdict(config.mesh))
   mesh_lib.check_batch(config.train.batch, mesh)
   mesh_lib.check_batch(config.train.replay_batch, mesh)

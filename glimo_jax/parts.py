@@ -12,7 +12,7 @@ import numpy as np
 import simulators
 from glimo_jax import workdir as workdir_lib
 from glimo_jax.agent import llm, memory, served
-from glimo_jax.config import Config, TrainConfig
+from glimo_jax.config import Config, TrainConfig, check
 from glimo_jax.data import batching, exam, texts
 from glimo_jax.data import dataset as dataset_lib
 from glimo_jax.evaluate import arms, language, report, suite
@@ -25,7 +25,6 @@ _log = logging.getLogger(__name__)
 
 STAGES = ("collect", "annotate", "train", "evaluate")
 OOD = ("ood-chain", "ood-size", "ood-depth")
-HELD_OUT = ("prose", "technical")  # texts that nobody trains on
 
 # Sections of Config that shape each stage's files.
 _SHAPES = {
@@ -37,7 +36,13 @@ _SHAPES = {
 
 
 def stage(config: Config, workdir, name: str):
-  """Opens a stage's folder, guarded by the settings that shape its files."""
+  """Opens a stage's folder, guarded by the settings that shape its files.
+
+  Raises:
+    ValueError, FileNotFoundError: from `config.check`, before any work; or
+      the folder was made with other settings.
+  """
+  check(config)
   settings = dataclasses.asdict(config)
   upto = STAGES[: STAGES.index(name) + 1]
   sections = [section for stage in upto for section in _SHAPES[stage]]
@@ -176,7 +181,7 @@ def language_scores(
 ):
   """text -> arm -> Score, on the texts that nobody trains on."""
   out = {}
-  for name in HELD_OUT:
+  for name in texts.HELD_OUT:
     _log.info("bits per byte of %s", name)
     text = texts.load(name)
     out[name] = {

@@ -5,8 +5,8 @@
     train     -> adapter        two stages, LoRA under a KL leash
     evaluate  -> report.json    base and tuned model in the real world
 
-Every stage is `stage(config, workdir)`: it returns at once if it is done, and
-goes on where it was if it was stopped.
+Every stage is `stage(config, workdir)`: it checks the config first, returns at
+once if it is done, and goes on where it was if it was stopped.
 """
 
 import dataclasses
@@ -19,13 +19,13 @@ from glimo_jax import mesh as mesh_lib
 from glimo_jax import parts
 from glimo_jax import workdir as workdir_lib
 from glimo_jax.agent import llm, memory, prompts
-from glimo_jax.config import Config, check
+from glimo_jax.config import Config
 from glimo_jax.data import annotate as annotate_lib
 from glimo_jax.data import collect as collect_lib
 from glimo_jax.data import dataset as dataset_lib
 from glimo_jax.data import journal as journal_lib
 from glimo_jax.data import texts
-from glimo_jax.evaluate import language, report, suite
+from glimo_jax.evaluate import report, suite
 from glimo_jax.models import lora
 from glimo_jax.progress import Progress
 from glimo_jax.train import export, metrics, trainer
@@ -36,7 +36,6 @@ _log = logging.getLogger(__name__)
 
 def run(config: Config, workdir) -> EvalReport:
   """World model -> experience -> instructions -> better LLM -> report."""
-  check(config)
   collect(config, workdir)
   annotate(config, workdir)
   train(config, workdir)
@@ -79,7 +78,7 @@ def annotate(config: Config, workdir) -> None:
         config.annotate,
         teacher,
         remembered,
-        Progress("annotate"),
+        Progress("annotate: drafts"),
       )
     remembered.save(stage.path / "memory")
     dataset_lib.save(dataset, stage.path / "dataset")
@@ -94,16 +93,13 @@ def train(config: Config, workdir) -> None:
     if stage.finished:
       return
     mesh = mesh_lib.make(**dataclasses.asdict(config.mesh))
-    mesh_lib.check_batch(config.train.batch, mesh)
-    mesh_lib.check_batch(config.train.replay_batch, mesh)
-    held_out = {name: texts.load(name) for name in parts.HELD_OUT}
-    replay = texts.load("replay")
-    language.check_apart(replay, held_out)
     decoder_config, params, tokenizer = parts.model(config.model.source)
     adapter = lora.init(
       jax.random.key(config.train.seed), config.lora, decoder_config
     )
-    stages = parts.training_stages(config.train, dataset, tokenizer, replay)
+    stages = parts.training_stages(
+      config.train, dataset, tokenizer, texts.load("replay")
+    )
     adapter, history = trainer.train(
       config.train,
       decoder_config,

@@ -102,10 +102,9 @@ def run(stage: str, argv: list[str] | None = None) -> None:
     # Imported here so that a mistyped flag is told before jax is loaded.
     from glimo_jax import pipeline
     from glimo_jax.agent import served
-    from glimo_jax.config import Config, check
+    from glimo_jax.config import Config
 
     config = build(Config, values)
-    check(config)
     try:
       getattr(pipeline, stage)(config, _WORKDIR.value)
     except served.ServedError as e:  # its message says what to mend

@@ -1,5 +1,7 @@
 """The agent: draft, verify by replay, refine with the refutation, remember.
 
+What was refuted is offered no more: a closed set shrinks with every draft.
+
 All seeds go through each wave together: one call of the language model and
 one batch of the verifier a wave. A model's opinion of itself admits nothing.
 """
@@ -14,6 +16,9 @@ from glimo_jax.agent.skills import Seed
 from glimo_jax.agent.tools import Tools
 
 _STEP = 100_003  # between the sampling seeds of two tries of one request
+_SLICE = 64  # requests asked between two reports of progress
+
+Progress = Callable[[int, int], None]  # (drafts done, drafts at most)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +73,7 @@ class _Draft:
   outcome: Outcome
   open: bool = True
   memories: tuple[Row, ...] = ()
+  wrong: tuple[str, ...] = ()  # answers refuted so far
 
 
 class Agent:
@@ -101,36 +107,44 @@ class Agent:
   def run(
     self,
     seeds: Sequence[Seed],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
   ) -> list[Outcome]:
     """One outcome for each seed, in order.
 
     Args:
       seeds: the tasks.
-      progress: called with (seeds settled, seeds) after each wave.
+      progress: called with (drafts done, drafts at most): a seed that is
+        settled early counts with all the drafts it might have taken.
     """
+    report = progress or (lambda done, of: None)
+    waves = 1 + self.config.refinements
+    total = waves * len(seeds)
     drafts = [_Draft(s, Outcome(s, "refuted")) for s in seeds]
     known = self.tools.known([s.experience for s in seeds])
     for draft, is_known in zip(drafts, known, strict=True):
       if not is_known:
         self._settle(draft, "unverifiable")
-    for wave in range(1 + self.config.refinements):
+    for wave in range(waves):
       pending = [d for d in drafts if d.open]
       if not pending:
         break
       if wave:
         self._recall(pending)
-      self._verify(self._draft(pending, wave))
-      if progress is not None:
-        progress(sum(not d.open for d in drafts), len(drafts))
+      before = total - (waves - wave) * len(pending)
+      self._verify(
+        self._draft(pending, wave, lambda n, at=before: report(at + n, total))
+      )
+    report(total, total)
     return [d.outcome for d in drafts]
 
-  def _draft(self, pending: list[_Draft], wave: int) -> list[_Draft]:
+  def _draft(
+    self, pending: list[_Draft], wave: int, told: Callable[[int], None]
+  ) -> list[_Draft]:
     """Asks for a draft of each; returns those that have one to verify."""
     requests = [
       self._request(d, wave * 1_000_003 + i) for i, d in enumerate(pending)
     ]
-    completions = self._ask(requests)
+    completions = self._ask(requests, told)
     again = [
       i
       for i, c in enumerate(completions)
@@ -174,6 +188,7 @@ class Agent:
     )
     for draft, check in zip(ready, checks, strict=True):
       if check.verdict == "refuted":
+        draft.wrong += (draft.outcome.answer,)
         said = (*draft.outcome.refutations, check.refutation)
         draft.outcome = dataclasses.replace(draft.outcome, refutations=said)
       else:
@@ -203,6 +218,7 @@ class Agent:
 
   def _request(self, draft: _Draft, number: int) -> Request:
     prompt, temperature = draft.seed.prompt, 0.0
+    left = tuple(c for c in draft.seed.choices if c not in draft.wrong)
     if draft.outcome.refutations:
       temperature = self.config.temperature
       prompt = prompts.refine(
@@ -212,20 +228,33 @@ class Agent:
       )
     return Request(
       prompt,
-      choices=draft.seed.choices,
+      choices=left or draft.seed.choices,
       max_tokens=draft.seed.max_tokens,
       temperature=temperature,
       top_p=self.config.top_p,
       seed=(self.config.seed * 7919 + number) % 2**31,
     )
 
-  def _ask(self, requests: list[Request]) -> list[Completion]:
-    completions = self.lm.generate(requests)
+  def _ask(
+    self,
+    requests: list[Request],
+    told: Callable[[int], None] = lambda n: None,
+  ) -> list[Completion]:
+    """One completion for each; those with the same rules go out together."""
+    order = sorted(
+      range(len(requests)), key=lambda i: requests[i].messages[0]["content"]
+    )
+    out: dict[int, Completion] = {}
+    for at in range(0, len(order), _SLICE):
+      rows = order[at : at + _SLICE]
+      completions = self.lm.generate([requests[i] for i in rows])
+      out.update(zip(rows, completions, strict=True))
+      told(len(out))
     self.usage["requests"] += len(requests)
-    for c in completions:
+    for c in out.values():
       self.usage["prompt_tokens"] += c.prompt_tokens
       self.usage["completion_tokens"] += c.completion_tokens
-    return list(completions)
+    return [out[i] for i in range(len(requests))]
 
   def _unusable(self, draft: _Draft, completion: Completion) -> str:
     """The verdict on a completion that holds no answer, "" if it does."""

@@ -8,13 +8,13 @@ planned = verified + refuted + unverifiable + invalid + failed, always.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from glimo_jax.agent import skills, verifier
-from glimo_jax.agent.agent import Agent, AgentConfig, Outcome
+from glimo_jax.agent.agent import Agent, AgentConfig, Outcome, Progress
 from glimo_jax.agent.llm import LanguageModel
 from glimo_jax.agent.memory import Memory
 from glimo_jax.agent.tools import LABEL_SOURCES, Tools
@@ -25,8 +25,6 @@ from glimo_jax.types import (
   InstructionDataset,
 )
 from simulators.base import LevelPool, World
-
-Progress = Callable[[int, int], None]  # (rows settled, rows)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,11 +123,11 @@ def annotate(
     config: see AnnotateConfig.
     lm: the teacher; wrap it in `journal.JournaledLM` to survive a kill.
     memory: starts empty, or with earlier verified rows; filled on the way.
-    progress: called with (rows settled, rows).
+    progress: of the drafts, as in `Agent.run`; tools need no time.
 
   Raises:
-    ValueError: an experience of an evaluation split, no experience, or rows
-      to draft and nobody to draft them.
+    ValueError: an experience of an evaluation split, no experience, most of
+      it of another world, or rows to draft and nobody to draft them.
   """
   _check(experiences, config, lm)
   tools = Tools(
@@ -140,9 +138,8 @@ def annotate(
     depth=config.search_depth,
     seed=config.seed,
   )
+  _check_known(tools, experiences)
   drafted, by_tool, duplicates = _plan(tools, experiences, config)
-  report = progress or (lambda done, of: None)
-  total = len(drafted) + len(by_tool)
   outcomes: list[Outcome] = []
   usage: dict[str, int] = {}
   if drafted:
@@ -155,9 +152,7 @@ def annotate(
         seed=config.seed,
       ),
     )  # fmt: skip
-    outcomes = agent.run(
-      [p.seed for p in drafted], lambda done, _: report(done, total)
-    )
+    outcomes = agent.run([p.seed for p in drafted], progress)
     usage = agent.usage
   # What the agent could not write, the tools do, if they may.
   by_tool += [
@@ -167,7 +162,6 @@ def annotate(
     and (config.tools_act or planned.seed.stage == 1)
   ]
   verdicts, checked = _by_tools(tools, by_tool)
-  report(len(drafted) + len(by_tool), len(drafted) + len(by_tool))
 
   tally = counts.Tally({"llm": len(drafted), "tool": len(by_tool)})
   kept = []
@@ -180,7 +174,13 @@ def annotate(
     if verdict == "verified":
       how = checked[planned.seed.stage]
       kept.append(rows.by_tool(planned, config.label_source, how))
-  numbers = {**tally.counts(), **_usage(usage), "duplicates": duplicates}
+  at_once = sum(o.verdict == "verified" and o.attempts == 1 for o in outcomes)
+  numbers = {
+    **tally.counts(),
+    **_usage(usage),
+    "llm_first_drafts": at_once,
+    "duplicates": duplicates,
+  }
   counts.check(numbers, [row.row_id for row in kept])
   out = [rows.held_out(r.episode, config.val_share, config.seed) for r in kept]
   return InstructionDataset(
@@ -216,6 +216,17 @@ def _check(experiences, config: AnnotateConfig, lm) -> None:
     raise ValueError(
       f"{config.drafted} rows are to be drafted by nobody: give a language "
       "model, or set llm_questions, llm_actions and llm_plans to 0"
+    )
+
+
+def _check_known(tools: Tools, experiences) -> None:
+  """Stops where replay shows another world; a few lost moments only count."""
+  known = int(tools.known(experiences).sum())
+  if known < len(experiences) / 2:
+    raise ValueError(
+      f"only {known} of {len(experiences)} moments come back in replay: the "
+      "world, its levels or its words are not those of the experience; run "
+      "the collect stage again, in another workdir"
     )
 
 

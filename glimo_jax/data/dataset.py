@@ -241,6 +241,9 @@ def _card(dataset: InstructionDataset, facts: dict[str, str]) -> str:
     "",
     "## Drafts of the language model, by kind",
     "",
+    f"{counts.get('llm_first_drafts', 0)} were verified at once, the others "
+    "after a refutation, which leaves fewer answers to choose from.",
+    "",
     "| kind | planned | verified | rate |",
     "|---|---|---|---|",
   ]

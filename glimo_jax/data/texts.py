@@ -6,6 +6,8 @@ import importlib.metadata
 import importlib.util
 import pathlib
 
+HELD_OUT = ("prose", "technical")  # texts that nobody trains on
+
 # Distributions that this project brings with it, in the order they are read:
 # their long descriptions are README-like text.
 _REPLAY = (

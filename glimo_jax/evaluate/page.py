@@ -31,7 +31,7 @@ ol { padding-left: 1.6rem; } li b { color: #1f5fbf; }
 
 def render(
   values: Mapping[str, Any],
-  llm_share: float | None,
+  authorship: str,
   metrics: Sequence[Mapping[str, Any]] = (),
   episodes: Mapping[str, Sequence[Episode]] | None = None,
 ) -> str:
@@ -39,12 +39,12 @@ def render(
 
   Args:
     values: what report.json holds.
-    llm_share: share of verified rows that an LLM wrote, None if unknown.
+    authorship: who wrote the dataset's rows, in words.
     metrics: training's rows: stage, step, loss, ce, kl.
     episodes: arm -> episodes on the same levels.
   """
   sections = [
-    _headline(values, llm_share),
+    _headline(values, authorship),
     _benchmarks(values["benchmarks"]),
     _language(values["language"]),
     _comparisons(values["comparisons"]),
@@ -64,7 +64,7 @@ def render(
   )
 
 
-def _headline(values, llm_share) -> str:
+def _headline(values, authorship) -> str:
   parts = []
   for name, compared in values["comparisons"].items():
     share = compared.get("headline")
@@ -76,12 +76,8 @@ def _headline(values, llm_share) -> str:
         f"{_interval(base)}</p>"
       )
       break
-  verified = values["dataset"].get("verified")
-  if verified and llm_share is not None:
-    parts.append(
-      f"<p>Learnt from {verified} rows proved by replay; an LLM wrote "
-      f"{llm_share:.1%} of them.</p>"
-    )
+  if authorship:
+    parts.append(f"<p>Learnt from {_esc(authorship)}.</p>")
   return "\n".join(parts)
 
 

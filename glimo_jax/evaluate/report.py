@@ -107,6 +107,22 @@ def llm_share(dataset: Mapping[str, Any]) -> float | None:
   return written.get("verified", 0) / verified
 
 
+def authorship(dataset: Mapping[str, Any]) -> str:
+  """Who wrote the verified rows, in words; "" without rows.
+
+  Answers found at a later draft were found with the verifier's help: they are
+  told apart.
+  """
+  share = llm_share(dataset)
+  if share is None:
+    return ""
+  told = f"{dataset['verified']} rows proved by replay, {share:.1%} by an LLM"
+  at_once = dataset.get("llm_first_drafts")
+  if at_once is None:
+    return told
+  return f"{told} ({at_once / dataset['verified']:.1%} at its first draft)"
+
+
 def environment() -> dict[str, Any]:
   """`peak_gib` of this process so far, `versions`, `commit`."""
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -196,7 +212,9 @@ def write(
   values = to_json(report)
   text = json.dumps(values, indent=1, allow_nan=False) + "\n"
   (folder / JSON).write_text(text)
-  html = page.render(values, llm_share(report.dataset), metrics, episodes or {})
+  html = page.render(
+    values, authorship(report.dataset), metrics, episodes or {}
+  )
   (folder / HTML).write_text(html)
 
 
@@ -220,14 +238,12 @@ def table(report: EvalReport) -> str:
   for name, compared in report.comparisons.items():
     for what, values in compared.items():
       rows.append(f"{name} {what}: {_cell(values)}")
-  share = llm_share(report.dataset)
   counts = ", ".join(
     f"{name} {report.dataset.get(name, 0)}" for name in ("planned", *VERDICTS)
   )
   rows.append(f"dataset: {counts}")
-  if share is not None:
-    rows.append(f"verified rows written by an LLM: {share:.1%}")
-  return "\n".join(rows)
+  rows.append(authorship(report.dataset))
+  return "\n".join(rows).rstrip()
 
 
 def _cell(values: Mapping[str, Any] | None) -> str:

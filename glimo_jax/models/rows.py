@@ -96,7 +96,8 @@ def pack(items: Sequence[Item], length: int | None) -> Iterator[Rows]:
   if free:
     total = sum(len(item.tokens) for item in free)
     longest = len(free[0].tokens)
-    size = ROW // 2 if total <= ROW // 2 else max(ROW, _power(longest))
+    # At least two to a row, where there are two: the longest sets the waste.
+    size = min(max(ROW, _power(2 * longest)), max(ROW // 2, _power(total)))
     rows: list[list[Item]] = []
     space: list[int] = []
     for item in free:  # first fit, longest first

@@ -6,183 +6,17 @@ import re
 import numpy as np
 import pytest
 
-import simulators
 from glimo_jax.agent import prompts, skills, verifier
 from glimo_jax.agent.agent import Agent, AgentConfig
 from glimo_jax.agent.llm import Completion, ScriptedLM
 from glimo_jax.agent.memory import Memory
-from glimo_jax.agent.tools import Tools
-from glimo_jax.types import VERDICTS, Experience
-
-VARIANTS = ("imperfect/swapped(0)", "imperfect/swapped(1)")
-
-
-@pytest.fixture(scope="module")
-def world():
-  return simulators.make("agentworld", size=5)
-
-
-@pytest.fixture(scope="module")
-def tools(world):
-  return Tools(world, world.pool("train", 4, (0,)))
-
-
-@pytest.fixture(scope="module")
-def experiences(tools):
-  """Twelve moments after up to five random actions, under two variants."""
-  rng = np.random.default_rng(0)
-  moments = []
-  for i in range(12):
-    level = i % len(tools.pool)
-    moments.append(
-      Experience(
-        world="agentworld",
-        variant=VARIANTS[i % 2],
-        split="train",
-        level=level,
-        level_hash=f"{int(tools.pool.hashes[level]):016x}",
-        depth=0,
-        seed=i,
-        actions=tuple(rng.integers(4, size=i % 6).tolist()),
-        actor="random",
-        description="",
-        instruction="",
-        next_action=0,
-        next_description="",
-        success=False,
-        surprise=float(i),
-      )
-    )
-  said = tools.simulate(moments)
-  return [
-    dataclasses.replace(e, description=text)
-    for e, text, done in zip(moments, said.description, said.done, strict=True)
-    if not done
-  ]
-
-
-@pytest.fixture(scope="module")
-def asked(tools, experiences):
-  return tools.ask(experiences, seed=0)
+from glimo_jax.types import VERDICTS
 
 
 def embed(texts):
   rows = [np.random.default_rng(len(t)).normal(size=8) for t in texts]
   x = np.array(rows, np.float32)
   return x / np.linalg.norm(x, axis=1, keepdims=True)
-
-
-# --- Tools and verifier -------------------------------------------------------
-
-
-def test_replay_equals_stepping_the_world_by_hand(world, tools, experiences):
-  import jax
-
-  e = experiences[-1]
-  params = world.params(e.variant)
-  level = jax.tree.map(lambda x: x[e.level], tools.pool.levels)
-  state = jax.jit(world.reset)(jax.random.key(e.seed), params, level)
-  step = jax.jit(world.step)
-  for action in e.actions:
-    state = step(state, np.int32(action), params)
-  obs = jax.tree.map(lambda x: np.asarray(x)[None], state.obs)
-  assert world.describe(obs) == [e.description]
-  np.testing.assert_array_equal(
-    tools.measure([e])[0], jax.jit(world.oracle)(state, params)
-  )
-
-
-def test_batches_of_any_size_and_order_say_the_same(tools, experiences):
-  whole = tools.measure(experiences)
-  fresh = Tools(tools.world, tools.pool)
-  order = np.random.default_rng(1).permutation(len(experiences))
-  np.testing.assert_array_equal(
-    fresh.measure([experiences[i] for i in order]), whole[order]
-  )
-  again = fresh.ask([experiences[i] for i in order], seed=0)
-  assert again == [tools.ask(experiences, seed=0)[i] for i in order]
-
-
-def test_rewinding_comes_back_to_an_earlier_moment(tools, experiences):
-  e = max(experiences, key=lambda e: len(e.actions))
-  start = tools.rewind(e, len(e.actions))
-  assert start.actions == ()
-  assert tools.rewind(e, 0) == e
-  assert len(tools.rewind(e, 1).actions) == len(e.actions) - 1
-
-
-def test_truths_agree_with_the_reference_and_wrong_answers_are_refuted(
-  tools, experiences, asked
-):
-  flat = [
-    (e, a) for e, row in zip(experiences, asked, strict=True) for a in row
-  ]
-  moments, questions = zip(*flat, strict=True)
-  assert {a.question.kind for a in questions} >= {"where", "bump", "plan"}
-  assert verifier.recheck_answers(tools, moments, questions).all()
-  right = [a.question.answer for a in questions]
-  wrong = [
-    next(c for c in a.question.choices if c != a.question.answer)
-    for a in questions
-  ]
-  for answers, verdict in ((right, "verified"), (wrong, "refuted")):
-    checks = verifier.verify_answers(tools, moments, questions, answers)
-    assert {c.verdict for c in checks} == {verdict}
-
-
-def test_a_question_about_another_moment_is_unverifiable(
-  tools, experiences, asked
-):
-  other = dataclasses.replace(asked[0][0], code=asked[0][0].code + 1)
-  (check,) = verifier.verify_answers(
-    tools, experiences[:1], [other], [other.question.answer]
-  )
-  assert check.verdict == "unverifiable"
-
-
-def test_actions_are_verified_exactly_where_they_cost_least(tools, experiences):
-  costs = tools.measure(experiences)
-  best = [verifier.best_actions(c) for c in costs]
-  assert verifier.recheck_actions(tools, experiences, best).all()
-  for a, word in enumerate(tools.world.actions):
-    checks = verifier.verify_actions(
-      tools, experiences, [word] * len(experiences)
-    )
-    assert [c.verdict == "verified" for c in checks] == [a in b for b in best]
-    for e, check in zip(experiences, checks, strict=True):
-      if check.verdict == "refuted":
-        blocked = e.description.split(". ")[0].split()
-        barred = blocked[0] == "blocked" and word in blocked
-        assert ("barred" in check.refutation) == barred
-
-
-def test_plans_are_verified_by_their_replay(tools, experiences):
-  e = experiences[0]
-  plan: tuple[int, ...] = ()
-  while not tools.simulate([_after(e, plan)]).success[0]:
-    costs = tools.measure([_after(e, plan)])[0]
-    plan += verifier.best_actions(costs)[:1]
-  words = [tools.world.actions[a] for a in plan]
-  good, short = verifier.verify_plans(
-    tools, [e, e], [" ".join(words), " ".join(words[:-1] or ["up"])]
-  )
-  assert (good.verdict, good.steps) == ("verified", len(plan))
-  assert short.verdict == "refuted"
-  assert verifier.recheck_plans(tools, [e], [plan]).all()
-
-
-def _after(e, plan):
-  return dataclasses.replace(e, actions=e.actions + plan)
-
-
-def test_levels_of_another_pool_are_named(tools, experiences):
-  stranger = dataclasses.replace(experiences[0], level_hash="0" * 16)
-  assert not tools.known([stranger])[0]
-  with pytest.raises(ValueError, match="not in the pool"):
-    tools.simulate([stranger])
-
-
-# --- The loop -----------------------------------------------------------------
 
 
 def right_answer(seed, tools):
@@ -215,7 +49,8 @@ def seeds(tools, experiences, asked):
     skills.question(tools, e, row[0])
     for e, row in zip(experiences, asked, strict=True)
   ]
-  return [*questions[:5], *acting[:5]]
+  few = [*questions[:5], *acting[:5]]
+  return sorted(few, key=lambda s: s.prompt[0]["content"])  # as they are asked
 
 
 def test_a_refutation_stands_in_the_next_request_and_leads_to_a_repair(
@@ -234,6 +69,8 @@ def test_a_refutation_stands_in_the_next_request_and_leads_to_a_repair(
   assert [r.messages for r in first] == [s.prompt for s in seeds]
   for draft, repair, outcome in zip(first, second, outcomes, strict=True):
     assert repair.messages[0] == draft.messages[0]  # one shared prefix
+    refuted = wrong_answers(outcome.seed, tools)[0]
+    assert set(draft.choices) - set(repair.choices) == {refuted}
     assert outcome.refutations[0] in repair.messages[-1]["content"]
     assert outcome.prompt_hash == prompts.prompt_hash(repair.messages)
 
@@ -314,6 +151,17 @@ def test_verified_drafts_are_remembered_and_shown_to_other_episodes(
     assert rows[name].episode != outcome.seed.experience.episode
     shown = request.messages[-1]["content"]
     assert f"Seen before: {rows[name].text} -> {rows[name].answer}." in shown
+
+
+def test_progress_counts_every_draft_that_may_come(tools, seeds):
+  def right(request):
+    return right_answer(seed_of(request, seeds), tools)
+
+  told = []
+  Agent(ScriptedLM(right), tools, None, AgentConfig(refinements=2)).run(
+    seeds * 13, lambda *counts: told.append(counts)
+  )
+  assert told == [(64, 390), (128, 390), (130, 390), (390, 390)]
 
 
 @pytest.mark.parametrize(

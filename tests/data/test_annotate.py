@@ -95,6 +95,9 @@ def test_nothing_is_lost(made):
   assert sources.count("llm") == llm["verified"]
   assert sources.count("tool") == tool["verified"]
   assert data.counts["requests"] == len(lm.requests)
+  first = sum(r.source == "llm" and r.attempts == 1 for r in rows_of(data))
+  assert data.counts["llm_first_drafts"] == first
+  assert 0 < first < llm["verified"]
   # What the model got wrong the tools wrote in addition.
   wrong = llm["planned"] - llm["verified"] - llm["unverifiable"]
   assert data.counts["planned"] == 74 + wrong
@@ -291,6 +294,15 @@ def test_evaluation_splits_are_refused(world, pool, experiences):
   stray = dataclasses.replace(experiences[0], split="test")
   with pytest.raises(ValueError, match="only `train`"):
     annotate([stray], world, pool, CONFIG, ScriptedLM({}))
+
+
+def test_experience_of_another_world_is_refused(world, pool, experiences):
+  strange = [dataclasses.replace(e, description="fog") for e in experiences]
+  half = [*experiences[::2], *strange[1::2]]
+  data = annotate(half, world, pool, CONFIG, ScriptedLM(draw))
+  assert data.counts["unverifiable"] > 0
+  with pytest.raises(ValueError, match=r"0 of 60 .* collect stage again"):
+    annotate(strange, world, pool, CONFIG, ScriptedLM({}))
 
 
 def test_counts_are_json(made):

@@ -137,6 +137,9 @@ def test_share_written_by_an_llm_is_of_the_verified_rows():
   assert report.llm_share(COUNTS) == 0.25
   assert report.llm_share({"verified": 0, "by_source": {}}) is None
   assert report.llm_share({"verified": 5, "by_source": {}}) == 0
+  assert report.authorship({"verified": 0, "by_source": {}}) == ""
+  said = report.authorship(COUNTS | {"llm_first_drafts": 8})
+  assert said.endswith("25.0% by an LLM (10.0% at its first draft)")
 
 
 def test_table_tells_before_after_and_the_counts(whole):
@@ -147,7 +150,7 @@ def test_table_tells_before_after_and_the_counts(whole):
            if a in ("base", "tuned", "random", "oracle")]  # fmt: skip
   assert cells == sorted(cells)
   assert "planned 100, verified 80, refuted 9" in text
-  assert "LLM: 25.0%" in text
+  assert "80 rows proved by replay, 25.0% by an LLM" in text
   assert "1.005 [1.005, 1.005]" in text
   assert all(len(line) < 160 for line in text.splitlines())
 
@@ -188,7 +191,7 @@ def test_page_stands_alone_and_shows_everything(whole, acted, tmp_path):
   said = "".join(page.text)
   headline = whole.comparisons["agentworld/test"]["headline"]["mean"]
   assert f"{headline:.1%}" in said
-  assert "an LLM wrote 25.0% of them" in said
+  assert "Learnt from 80 rows proved by replay, 25.0% by an LLM." in said
   assert page.tags.count("polyline") == 3  # loss, cross-entropy, KL
   for title in ("Success by depth", "Questions by kind", "Episodes", "Run"):
     assert title in said
