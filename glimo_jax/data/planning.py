@@ -3,15 +3,17 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
 from glimo_jax.agent import skills, verifier
 from glimo_jax.agent.skills import Seed
-from glimo_jax.agent.tools import Tools
+from glimo_jax.agent.tools import Asked, Tools
 from glimo_jax.types import Experience
 
 _LONGEST_PLAN = 32  # moves; longer ways are not planned
+_DRAWS = 3  # questions of a kind that a moment offers to choose from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +66,8 @@ def questions(
   """Plans up to `count` questions, the kinds as even as the moments allow.
 
   Moments are taken until they give `per_moment` questions each, on average;
-  each gives one before any gives a second, of the kind that is rarest so far.
+  each gives one before any gives a second, of the kind that is rarest so far
+  and among those of the rarest answer.
   """
   order = _order(experiences, seed)
   tally: Counter[str] = Counter()
@@ -72,7 +75,7 @@ def questions(
   while order and tally.total() < count:
     needed = -(-(count - tally.total()) // per_moment)
     moments, order = order[:needed], order[needed:]
-    left = [list(asked) for asked in tools.ask(moments, seed)]
+    left = _offers(tools, moments, seed)
     while tally.total() < count and any(left):
       for moment, asked in zip(moments, left, strict=True):
         if not asked or tally.total() >= count:
@@ -83,6 +86,19 @@ def questions(
         if plan.add(Planned(row, (rarest.question.answer,))):
           tally[rarest.question.kind] += 1
           answers[rarest.question.kind, rarest.question.answer] += 1
+
+
+def _offers(
+  tools: Tools, moments: Sequence[Experience], seed: int
+) -> list[list[Asked]]:
+  """What each moment can be asked, no question twice."""
+  draws = [tools.ask(moments, seed + d * 1_000_003) for d in range(_DRAWS)]
+  return [
+    list(
+      {(a.question.kind, a.question.args): a for a in chain(*asked)}.values()
+    )
+    for asked in zip(*draws, strict=True)
+  ]
 
 
 def next_actions(
