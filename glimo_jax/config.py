@@ -6,8 +6,8 @@ from typing import Any
 import simulators
 from glimo_jax import mesh as mesh_lib
 from glimo_jax.data import annotate as annotate_lib
+from glimo_jax.data import batching, onpolicy, texts
 from glimo_jax.data import collect as collect_lib
-from glimo_jax.data import texts
 from glimo_jax.evaluate import arms, language
 from glimo_jax.models import lora as lora_lib
 from glimo_jax.models import weights
@@ -66,6 +66,8 @@ class TrainConfig(step.TrainConfig):
     replay_length: columns of a replay row.
     understanding_steps: of stage 1: questions.
     acting_steps: of stage 2: next actions and plans, among stage 1's rows.
+    targets: `soft`, over all right answers, or `hard`, the first of them.
+    shuffled: a control: every row takes the answer of another of its kind.
   """
 
   data: str = ""
@@ -75,6 +77,16 @@ class TrainConfig(step.TrainConfig):
   replay_length: int = 128
   understanding_steps: int = 40
   acting_steps: int = 120
+  targets: str = "soft"
+  shuffled: bool = False
+
+  def __post_init__(self):
+    super().__post_init__()
+    if self.targets not in batching.TARGETS:
+      raise ValueError(
+        f"train.targets {self.targets!r} is not one of {batching.TARGETS}: "
+        "choose one"
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +109,7 @@ class Config:
   annotate: annotate_lib.AnnotateConfig = annotate_lib.AnnotateConfig()
   lora: lora_lib.LoraConfig = lora_lib.LoraConfig()
   train: TrainConfig = TrainConfig()
+  rounds: onpolicy.RoundsConfig = onpolicy.RoundsConfig()
   evaluate: arms.EvaluateConfig = arms.EvaluateConfig()
   mesh: MeshConfig = MeshConfig()
 

@@ -11,14 +11,23 @@ import numpy as np
 
 import simulators
 from glimo_jax import workdir as workdir_lib
-from glimo_jax.agent import llm, memory, served
+from glimo_jax.agent import llm, memory, prompts, served
 from glimo_jax.config import Config, TrainConfig, check
-from glimo_jax.data import batching, exam, texts
+from glimo_jax.data import annotate as annotate_lib
+from glimo_jax.data import batching, exam, onpolicy, texts
+from glimo_jax.data import collect as collect_lib
 from glimo_jax.data import dataset as dataset_lib
+from glimo_jax.data import journal as journal_lib
 from glimo_jax.evaluate import arms, language, report, suite
 from glimo_jax.models import embedder, sampler, weights
-from glimo_jax.train import trainer
-from glimo_jax.types import EvalReport, InstructionDataset
+from glimo_jax.progress import Progress
+from glimo_jax.train import export, trainer
+from glimo_jax.types import (
+  BatchIterator,
+  EvalReport,
+  InstructionDataset,
+  InstructionExample,
+)
 from simulators.text_world import TextWorld
 
 _log = logging.getLogger(__name__)
@@ -31,6 +40,7 @@ _SHAPES = {
   "collect": ("world", "model", "collect"),
   "annotate": ("teacher", "annotate"),
   "train": ("lora", "train"),
+  "round": ("rounds",),
   "evaluate": ("evaluate",),
 }
 
@@ -38,15 +48,40 @@ _SHAPES = {
 def stage(config: Config, workdir, name: str):
   """Opens a stage's folder, guarded by the settings that shape its files.
 
+  Args:
+    config: of the run.
+    workdir: the run's folder.
+    name: one of STAGES, `round-N`, or `evaluate-SUITE`.
+
   Raises:
     ValueError, FileNotFoundError: from `config.check`, before any work; or
       the folder was made with other settings.
   """
   check(config)
   settings = dataclasses.asdict(config)
-  upto = STAGES[: STAGES.index(name) + 1]
+  kind = name.split("-")[0]
+  if kind == "round":
+    del settings["rounds"]["count"]  # a further round leaves this one as it is
+  upto = tuple(_SHAPES)[: tuple(_SHAPES).index(kind) + 1]
   sections = [section for stage in upto for section in _SHAPES[stage]]
   return workdir_lib.stage(workdir, name, {s: settings[s] for s in sections})
+
+
+def trained(config: Config, workdir) -> pathlib.Path:
+  """The folder of the last finished training: that of the last round."""
+  count = config.rounds.count
+  name = round_name(count) if count else "train"
+  return workdir_lib.require(workdir, name)
+
+
+def report_folder(workdir, suite: str) -> pathlib.Path:
+  """Where a suite's report and fragment come to."""
+  folder = pathlib.Path(workdir)
+  return folder if suite == "test" else folder / f"evaluate-{suite}"
+
+
+def round_name(number: int) -> str:
+  return f"round-{number}"
 
 
 def make_world(config: Config):
@@ -88,34 +123,115 @@ def training_stages(
   """Stage 1 understands; stage 2 acts, and keeps what it understood."""
   understanding = [row for row in dataset.train if row.stage == 1]
   acting = [row for row in dataset.train if row.stage == 2]
-  ids = np.asarray(tokenizer.encode(replay), np.int32)
-
-  def batches(rows, seed):
-    task = batching.TaskBatches(
-      rows, tokenizer, config.batch, config.length, seed
-    )
-    if not config.replay_batch:
-      return task
-    text = batching.ReplayBatches(
-      ids, config.replay_batch, config.replay_length, seed
-    )
-    return batching.zip_batches(task, text)
-
   plan = (
     ("understanding", understanding, config.understanding_steps),
     ("acting", acting + understanding, config.acting_steps),
   )
   return [
-    trainer.Stage(name, batches(rows, config.seed + i), steps)
+    trainer.Stage(
+      name, batches(config, rows, tokenizer, replay, config.seed + i), steps
+    )
     for i, (name, rows, steps) in enumerate(plan)
     if steps
   ]
 
 
+def round_rows(
+  config: Config, stage: workdir_lib.Stage, number: int, before: pathlib.Path
+) -> InstructionDataset:
+  """A round's rows: what the last adapter met in its own play, verified.
+
+  Args:
+    config: of the run.
+    stage: the round's folder; what is there is not made again.
+    number: of the round.
+    before: folder of the training before it.
+  """
+  folder = stage.path / "dataset"
+  if (folder / "counts.json").exists():  # written last
+    return dataset_lib.load(folder)
+  world, rounds = make_world(config), config.rounds
+  tuned = llm.LocalLM(
+    make_sampler(config.model.source).with_adapter(
+      export.load_peft(before / "adapter")
+    ),
+    f"{config.model.source}+{before.name}",
+  )
+  pool = collect_lib.pool_of(world, config.collect)
+  annotating = onpolicy.annotating(config.annotate, rounds, number)
+  experience = stage.path / "experience.parquet"
+  if not experience.exists():
+    played = onpolicy.play(
+      world, config.collect, rounds, tuned,
+      annotate_lib.tools_of(world, pool, annotating), number,
+      Progress(f"{stage.path.name}: play"),
+    )  # fmt: skip
+    collect_lib.save(experience, played)
+  with journal_lib.Journal(stage.path / "journal.jsonl") as kept:
+    by_itself = config.annotate.label_source == "self"
+    made = annotate_lib.annotate(
+      collect_lib.load(experience),
+      world,
+      pool,
+      annotating,
+      journal_lib.JournaledLM(
+        tuned if by_itself else teacher(config), kept, prompts.PROMPT_VERSION
+      ),
+      memory.Memory(make_embedder(config.model.embedder).embed),
+      Progress(f"{stage.path.name}: drafts"),
+    )
+  dataset_lib.save(made, folder)
+  return made
+
+
+def round_stage(
+  config: Config,
+  number: int,
+  new: Sequence[InstructionExample],
+  earlier: Sequence[InstructionExample],
+  tokenizer,
+  replay: str,
+) -> trainer.Stage:
+  """A round's training: its own rows and as many of the earlier ones."""
+  seed = config.train.seed + 1000 * number
+  rng = np.random.default_rng(seed)
+  kept = rng.permutation(len(earlier))[: len(new)]
+  rows = [*new, *(earlier[i] for i in kept)]
+  return trainer.Stage(
+    round_name(number),
+    batches(config.train, rows, tokenizer, replay, seed),
+    config.rounds.steps,
+  )
+
+
+def batches(
+  config: TrainConfig,
+  rows: Sequence[InstructionExample],
+  tokenizer,
+  replay: str,
+  seed: int,
+) -> BatchIterator:
+  """Packed rows and, beside them, replay text."""
+  if config.shuffled:
+    rows = batching.shuffled(rows, config.seed)
+  if config.targets == "hard":
+    rows = batching.hardened(rows)
+  task = batching.TaskBatches(
+    rows, tokenizer, config.batch, config.length, seed
+  )
+  if not config.replay_batch:
+    return task
+  ids = np.asarray(tokenizer.encode(replay), np.int32)
+  text = batching.ReplayBatches(
+    ids, config.replay_batch, config.replay_length, seed
+  )
+  return batching.zip_batches(task, text)
+
+
 def benchmarks(
   config: Config, dataset: InstructionDataset
 ) -> list[suite.Benchmark]:
-  """`val`, `test` and what lies out of distribution, all in `real`."""
+  """Where the base's arm is chosen, and then what is judged; all in `real`."""
   settings, world = config.evaluate, make_world(config)
   real = world.params("real")
   learnt = {row.level_hash for row in dataset.train}
@@ -138,15 +254,16 @@ def benchmarks(
       questions,
     )
 
-  out = [
-    benchmark(
-      "val", settings.val_episodes, settings.val_per_kind, settings.depths
-    ),
-    benchmark("test", settings.episodes, settings.per_kind, settings.depths),
-  ]
-  if settings.ood_episodes:
-    out += [benchmark(split, settings.ood_episodes, 0) for split in OOD]
-  return out
+  choosing = benchmark(
+    "val", settings.val_episodes, settings.val_per_kind, settings.depths
+  )
+  judged = benchmark(
+    settings.suite, settings.episodes, settings.per_kind, settings.depths
+  )
+  if settings.suite != "test" or not settings.ood_episodes:
+    return [choosing, judged]
+  ood = [benchmark(split, settings.ood_episodes, 0) for split in OOD]
+  return [choosing, judged, *ood]
 
 
 def solved_cases(
@@ -180,6 +297,9 @@ def language_scores(
   config: Config, base: sampler.Sampler, tuned: sampler.Sampler
 ):
   """text -> arm -> Score, on the texts that nobody trains on."""
+  models = {"base": base, "tuned": tuned}
+  if config.evaluate.tuned_only:
+    del models["base"]
   out = {}
   for name in texts.HELD_OUT:
     _log.info("bits per byte of %s", name)
@@ -191,13 +311,13 @@ def language_scores(
         text,
         config.evaluate.language_tokens,
       )
-      for arm, model in (("base", base), ("tuned", tuned))
+      for arm, model in models.items()
     }
   return out
 
 
 def compose(
-  config: Config, workdir, dataset, results, scores, started: float
+  config: Config, workdir, dataset, results, scores, stage: workdir_lib.Stage
 ) -> EvalReport:
   told, compared = report.compare_language(scores)
   benchmarks, comparisons = {}, {}
@@ -206,10 +326,15 @@ def compose(
     answered = {arm: [run] for arm, run in result.answered.items()}
     benchmarks[name] = report.benchmark(acted, answered)
     comparisons[name] = report.compare(acted, answered)
+  done = [
+    *(() if config.train.data else STAGES[:2]),
+    "train",
+    *(round_name(i + 1) for i in range(config.rounds.count)),
+  ]
   seconds = {
-    name: workdir_lib.summary(workdir, name)["wall_s"] for name in STAGES[:-1]
+    name: workdir_lib.summary(workdir, name)["wall_s"] for name in done
   }
-  seconds["evaluate"] = round(time.monotonic() - started, 1)
+  seconds["evaluate"] = round(time.monotonic() - stage.started, 1)
   seconds["total"] = round(sum(seconds.values()), 1)
   first = next(iter(results.values()))
   return EvalReport(
@@ -223,6 +348,12 @@ def compose(
       "seeds": {"train": config.train.seed, "evaluate": config.evaluate.seed},
       "base_asked": first.asked,
       "base_arms": first.val,
+      "rounds": [
+        dataset_lib.load(
+          pathlib.Path(workdir) / round_name(i + 1) / "dataset"
+        ).counts
+        for i in range(config.rounds.count)
+      ],
       "trained_in": list(config.collect.variants),
       "config": dataclasses.asdict(config),
     },

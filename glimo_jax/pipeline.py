@@ -1,8 +1,9 @@
-"""The spine: the paper's map as four stages, each from the last one's files.
+"""The spine: the paper's map as five stages, each from the last one's files.
 
     collect   -> experience     episodes of the imperfect world
     annotate  -> dataset        verified instructions, memory, journal
     train     -> adapter        two stages, LoRA under a KL leash
+    improve   -> adapter        rounds of the tuned model's own play
     evaluate  -> report.json    base and tuned model in the real world
 
 Every stage is `stage(config, workdir)`: it checks the config first, returns at
@@ -11,7 +12,6 @@ once if it is done, and goes on where it was if it was stopped.
 
 import dataclasses
 import logging
-import pathlib
 
 import jax
 
@@ -25,7 +25,7 @@ from glimo_jax.data import collect as collect_lib
 from glimo_jax.data import dataset as dataset_lib
 from glimo_jax.data import journal as journal_lib
 from glimo_jax.data import texts
-from glimo_jax.evaluate import report, suite
+from glimo_jax.evaluate import fragments, report, suite
 from glimo_jax.models import lora
 from glimo_jax.progress import Progress
 from glimo_jax.train import export, metrics, trainer
@@ -36,9 +36,11 @@ _log = logging.getLogger(__name__)
 
 def run(config: Config, workdir) -> EvalReport:
   """World model -> experience -> instructions -> better LLM -> report."""
-  collect(config, workdir)
-  annotate(config, workdir)
+  if not config.train.data:  # else another run has written the dataset
+    collect(config, workdir)
+    annotate(config, workdir)
   train(config, workdir)
+  improve(config, workdir)
   return evaluate(config, workdir)
 
 
@@ -92,43 +94,77 @@ def train(config: Config, workdir) -> None:
   with parts.stage(config, workdir, "train") as stage:
     if stage.finished:
       return
-    mesh = mesh_lib.make(**dataclasses.asdict(config.mesh))
-    decoder_config, params, tokenizer = parts.model(config.model.source)
+    decoder_config, _, tokenizer = parts.model(config.model.source)
     adapter = lora.init(
       jax.random.key(config.train.seed), config.lora, decoder_config
     )
     stages = parts.training_stages(
       config.train, dataset, tokenizer, texts.load("replay")
     )
-    adapter, history = trainer.train(
-      config.train,
-      decoder_config,
-      params,
-      adapter,
-      stages,
-      mesh,
-      stage.path,
-      _log.info,
-    )
-    export.save_peft(
-      adapter, decoder_config, stage.path / "adapter", config.model.source
-    )
-    stage.summary["loss"] = history[-1]["loss"]
+    _fit(config, adapter, stages, stage)
+
+
+def improve(config: Config, workdir) -> None:
+  """Rounds: the tuned model plays, what it got wrong is taught, it trains on.
+
+  It plays the imperfect worlds that the first experience came from; what is
+  right there says the same label source.
+  """
+  earlier = parts.dataset(config, workdir).train if config.rounds.count else ()
+  before = workdir_lib.require(workdir, "train")
+  for number in range(1, config.rounds.count + 1):
+    with parts.stage(config, workdir, parts.round_name(number)) as stage:
+      learnt = parts.round_rows(config, stage, number, before)
+      if not stage.finished:
+        tokenizer = parts.model(config.model.source)[2]
+        training = parts.round_stage(
+          config, number, learnt.train, earlier, tokenizer,
+          texts.load("replay"),
+        )  # fmt: skip
+        adapter = export.load_peft(before / "adapter")
+        _fit(config, adapter, [training], stage)
+    earlier, before = [*earlier, *learnt.train], stage.path
+
+
+def _fit(config: Config, adapter, stages, stage: workdir_lib.Stage) -> None:
+  """Trains an adapter in a stage's folder and writes it there."""
+  decoder_config, params, _ = parts.model(config.model.source)
+  adapter, history = trainer.train(
+    config.train,
+    decoder_config,
+    params,
+    adapter,
+    stages,
+    mesh_lib.make(**dataclasses.asdict(config.mesh)),
+    stage.path,
+    _log.info,
+  )
+  export.save_peft(
+    adapter, decoder_config, stage.path / "adapter", config.model.source
+  )
+  stage.summary["loss"] = history[-1]["loss"]
 
 
 def evaluate(config: Config, workdir) -> EvalReport:
-  """Judges base and tuned model in `real`; writes report.json and .html."""
-  trained = workdir_lib.require(workdir, "train")
-  with parts.stage(config, workdir, "evaluate") as stage:
+  """Judges base and tuned model in `real`; writes report.json and .html.
+
+  `evaluate.suite` says on what: `test`, out of distribution too, once all is
+  chosen, or `val`, where choices are made, with a report of its own.
+  """
+  trained = parts.trained(config, workdir)
+  suite_ = config.evaluate.suite
+  name = "evaluate" if suite_ == "test" else f"evaluate-{suite_}"
+  folder = parts.report_folder(workdir, suite_)
+  with parts.stage(config, workdir, name) as stage:
     if not stage.finished:
-      _judge(config, workdir, stage, trained)
-  written = report.read(workdir)
+      _judge(config, workdir, stage, trained, folder)
+  written = report.read(folder)
   print(report.table(written))
-  print(f"report: {pathlib.Path(workdir) / report.HTML}")
+  print(f"report: {folder / report.HTML}")
   return written
 
 
-def _judge(config: Config, workdir, stage, trained: pathlib.Path) -> None:
+def _judge(config: Config, workdir, stage, trained, folder) -> None:
   dataset = parts.dataset(config, workdir)
   base = parts.make_sampler(config.model.source)
   tuned = base.with_adapter(export.load_peft(trained / "adapter"))
@@ -142,12 +178,20 @@ def _judge(config: Config, workdir, stage, trained: pathlib.Path) -> None:
     Progress,
   )
   val, *benchmarks = parts.benchmarks(config, dataset)
-  choices = judged.choose(val)
+  choices = None if config.evaluate.tuned_only else judged.choose(val)
   results = {b.name: judged.run(b, choices) for b in benchmarks}
   scores = parts.language_scores(config, base, tuned)
+  composed = parts.compose(config, workdir, dataset, results, scores, stage)
   report.write(
-    parts.compose(config, workdir, dataset, results, scores, stage.started),
-    workdir,
+    composed,
+    folder,
     metrics=metrics.read(trained),
     episodes=results[benchmarks[0].name].acted,
   )
+  fragments.write(
+    folder / fragments.NAME,
+    fragments.Fragment(
+      config.evaluate.arm, config.train.seed, results, scores, composed.dataset,
+      composed.run,
+    ),
+  )  # fmt: skip

@@ -34,7 +34,8 @@ class Experience:
     next_action: the action the actor then took, -1 at the end.
     next_description: the world's words after it, "" at the end.
     success: whether the episode reached its goal.
-    surprise: -log p of `next_action` under the target model, in nats.
+    surprise: -log p under the target model, in nats, of `next_action`; of the
+      actions that are right where the model itself played.
     visits: times this description has occurred in the collection.
   """
 

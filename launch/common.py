@@ -8,7 +8,7 @@ import pathlib
 import sys
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -92,12 +92,9 @@ def _parse_flags(argv):
 
 
 def run(stage: str, argv: list[str] | None = None) -> None:
-  """Parses the flags and calls `pipeline.<stage>(config, workdir)`.
+  """Parses the flags and calls `pipeline.<stage>(config, workdir)`."""
 
-  Bad input ends the program with one line on stderr and exit code 2.
-  """
-
-  def main(_):
+  def main():
     values = _config()
     # Imported here so that a mistyped flag is told before jax is loaded.
     from glimo_jax import pipeline
@@ -110,9 +107,18 @@ def run(stage: str, argv: list[str] | None = None) -> None:
     except served.ServedError as e:  # its message says what to mend
       raise UsageError(str(e)) from e
 
+  start(main, argv)
+
+
+def start(main: Callable[[], None], argv: list[str] | None = None) -> None:
+  """Parses the flags and calls `main`.
+
+  Bad input ends the program with one line on stderr and exit code 2.
+  """
+
   def guarded(_):
     try:
-      main(_)
+      main()
     except (UsageError, ValueError, FileNotFoundError) as e:
       if isinstance(e, UsageError) or _is_ours(e):
         _fail(e)

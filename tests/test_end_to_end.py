@@ -19,13 +19,14 @@ from glimo_jax.config import Config, TrainConfig
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-def _command(stage, folder):
+def _command(stage, folder, config="quickstart.py:tiny", *flags):
   return [
     sys.executable,
     "-m",
     f"launch.{stage}",
-    "--config=configs/quickstart.py:tiny",
+    f"--config=configs/{config}",
     f"--workdir={folder}",
+    *flags,
   ]
 
 
@@ -34,9 +35,13 @@ def _environment():
   return {**kept, "JAX_PLATFORMS": "cpu"}
 
 
-def _run(stage, folder):
+def _run(stage, folder, *how):
+  return _run_command(_command(stage, folder, *how))
+
+
+def _run_command(command):
   return subprocess.run(
-    _command(stage, folder),
+    command,
     cwd=ROOT,
     env=_environment(),
     capture_output=True,
@@ -152,3 +157,28 @@ def test_a_killed_annotation_gives_the_same_dataset(finished, tmp_path):
   assert not (tmp_path / "annotate" / "DONE.json").exists()
   _run("annotate", tmp_path)
   assert _digests(tmp_path) == _digests(folder)
+
+
+def test_a_round_of_own_play_learns_on_and_stands_beside_the_recipe(
+  finished, tmp_path
+):
+  folder, _ = finished
+  data = f"--config.train.data={folder / 'annotate' / 'dataset'}"
+  for arm in ("tuned", "rounds-1"):
+    # Judged without the base's arms, which need the run's own memory.
+    alone = "--config.evaluate.tuned_only=True"
+    where = tmp_path / arm
+    _run("pipeline", where, f"recipe.py:{arm}-tiny", data, alone)
+  played = json.loads(
+    (where / "round-1" / "dataset" / "counts.json").read_text()
+  )
+  assert played["verified"] == played["by_source"]["tool"]["verified"] > 0
+  before, after = (
+    (where / name / "adapter" / "adapter_model.safetensors").read_bytes()
+    for name in ("train", "round-1")
+  )
+  assert before != after
+  out = f"--folder={tmp_path / 'out'}"
+  runs = [f"--runs={tmp_path}", "--suite=val"]
+  merged = _run_command([sys.executable, "-m", "launch.report", out, *runs])
+  assert "rounds-1 less tuned" in merged.stdout

@@ -130,14 +130,7 @@ def annotate(
       it of another world, or rows to draft and nobody to draft them.
   """
   _check(experiences, config, lm)
-  tools = Tools(
-    world,
-    pool,
-    config.label_source,
-    width=config.search_width,
-    depth=config.search_depth,
-    seed=config.seed,
-  )
+  tools = tools_of(world, pool, config)
   _check_known(tools, experiences)
   drafted, by_tool, duplicates = _plan(tools, experiences, config)
   outcomes: list[Outcome] = []
@@ -187,6 +180,18 @@ def annotate(
     train=[row for row, is_out in zip(kept, out, strict=True) if not is_out],
     val=[row for row, is_out in zip(kept, out, strict=True) if is_out],
     counts=numbers,
+  )
+
+
+def tools_of(world: World, pool: LevelPool, config: AnnotateConfig) -> Tools:
+  """The tools that a configuration's rows are made and checked with."""
+  return Tools(
+    world,
+    pool,
+    config.label_source,
+    width=config.search_width,
+    depth=config.search_depth,
+    seed=config.seed,
   )
 
 

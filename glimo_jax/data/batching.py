@@ -5,6 +5,7 @@ epoch), and its position is two numbers; grain's shuffles and epochs would
 leave the packing to be done.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,40 @@ import numpy as np
 from glimo_jax.data import packing
 from glimo_jax.models.tokenizer import Tokenizer
 from glimo_jax.types import Batch, BatchIterator, InstructionExample
+
+TARGETS = ("soft", "hard")
+
+
+def hardened(
+  examples: Sequence[InstructionExample],
+) -> list[InstructionExample]:
+  """Examples with the first of their right answers alone."""
+  return [
+    dataclasses.replace(e, answers=e.answers[:1], weights=(1.0,))
+    for e in examples
+  ]
+
+
+def shuffled(
+  examples: Sequence[InstructionExample], seed: int
+) -> list[InstructionExample]:
+  """A control: the answers of each kind dealt out anew among its rows.
+
+  What can be learnt from such rows is what answers look like, not what they
+  follow from.
+  """
+  rng = np.random.default_rng(seed)
+  of_kind: dict[str, list[int]] = {}
+  for i, example in enumerate(examples):
+    of_kind.setdefault(example.kind, []).append(i)
+  out = list(examples)
+  for rows in of_kind.values():
+    for i, j in zip(rows, rng.permutation(rows).tolist(), strict=True):
+      other = examples[j]
+      out[i] = dataclasses.replace(
+        examples[i], answers=other.answers, weights=other.weights
+      )
+  return out
 
 
 def pack(

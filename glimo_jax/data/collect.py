@@ -109,8 +109,23 @@ def collect(
   """
   rng = np.random.default_rng(config.seed)
   moments = _play(world, config, rng, progress)
-  visits = Counter(m.description for m in moments)
   surprise = _surprise(world, config, lm, moments, rng)
+  return choose(moments, surprise, config.moments, rng)
+
+
+def choose(
+  moments: Sequence[Experience],
+  surprise: np.ndarray,
+  count: int,
+  rng: np.random.Generator,
+) -> list[Experience]:
+  """At most `count` moments, drawn by surprise f64[n] over the root of visits.
+
+  They keep their order, and are told their surprise and visits.
+  """
+  if not moments:
+    return []
+  visits = Counter(m.description for m in moments)
   spread = float(surprise.max() - surprise.min()) or 1.0
   weight = (surprise - surprise.min()) / spread + _FLOOR
   weight /= np.sqrt([visits[m.description] for m in moments])
@@ -122,7 +137,7 @@ def collect(
       surprise=float(surprise[i]),
       visits=visits[moments[i].description],
     )
-    for i in sorted(order[: config.moments])
+    for i in sorted(order[:count])
   ]
 
 
@@ -182,23 +197,11 @@ def _play(world, config: CollectConfig, rng, progress) -> list[Experience]:
       )
       told = _tell(world, trajectory, len(rows))
       for j, row in enumerate(rows):
-        start = Experience(
-          world=world.name,
-          variant=config.variants[variant[row]],
-          split=config.split,
-          level=int(level[row]),
-          level_hash=f"{int(pool.hashes[level[row]]):016x}",
-          depth=int(pool.depths[level[row]]),
-          seed=int(seeds[row]),
-          actions=(),
-          actor=actor,
-          description="",
-          instruction="",
-          next_action=-1,
-          next_description="",
-          success=False,
-        )
-        episodes[row] = _moments(start, *told[j])
+        start = opening(
+          world, config.variants[variant[row]], pool, level[row], seeds[row],
+          actor,
+        )  # fmt: skip
+        episodes[row] = history(start, *told[j])
       played += len(rows)
       if progress is not None:
         progress(played, n)
@@ -226,8 +229,44 @@ def _tell(world, trajectory: rollout.Trajectory, rows: int):
   return out
 
 
-def _moments(start: Experience, texts, goals, actions, success):
-  """The moments of one episode, its history with each."""
+def opening(
+  world: World, variant: str, pool: LevelPool, level: int, seed: int, actor: str
+) -> Experience:
+  """The moment before the first action of an episode, not yet described."""
+  return Experience(
+    world=world.name,
+    variant=variant,
+    split=pool.split,
+    level=int(level),
+    level_hash=f"{int(pool.hashes[level]):016x}",
+    depth=int(pool.depths[level]),
+    seed=int(seed),
+    actions=(),
+    actor=actor,
+    description="",
+    instruction="",
+    next_action=-1,
+    next_description="",
+    success=False,
+  )
+
+
+def history(
+  start: Experience,
+  texts: Sequence[str],
+  goals: Sequence[str],
+  actions: Sequence[int],
+  success: bool,
+) -> list[Experience]:
+  """The moments of one episode, what was done before with each.
+
+  Args:
+    start: its opening.
+    texts: the world's words, one more than actions that count.
+    goals: what is to be achieved, as long.
+    actions: taken after each text but the last.
+    success: whether the episode reached its goal.
+  """
   return [
     dataclasses.replace(
       start,

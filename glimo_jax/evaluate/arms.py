@@ -11,6 +11,7 @@ from glimo_jax.evaluate import acting, answering, policies, scoring, stats
 
 # Ways to ask the same model; the best of them on `val` is the base.
 CANDIDATES = ("plain", "few_shot", "retrieval", "prior_calibrated", "sampled")
+SUITES = ("test", "val")
 Progress = Callable[[str, int, int], Any]  # arm, episodes ended, episodes
 
 
@@ -31,6 +32,10 @@ class EvaluateConfig:
     shots: solved cases before a prompt of the `few_shot` arm.
     seed: of every draw.
     arms: those of CANDIDATES that the base may choose from.
+    suite: `test`, with what lies out of distribution, or `val`, where choices
+      are made, at the sizes of `test`.
+    tuned_only: leave base, random and oracle to another run's fragment.
+    arm: what the tuned model is called where runs are put side by side.
   """
 
   episodes: int = 128
@@ -45,6 +50,9 @@ class EvaluateConfig:
   shots: int = 4
   seed: int = 0
   arms: tuple[str, ...] = CANDIDATES
+  suite: str = "test"
+  tuned_only: bool = False
+  arm: str = "tuned"
 
   def __post_init__(self):
     least = {
@@ -73,6 +81,15 @@ class EvaluateConfig:
       )
     for arm in self.arms:
       _check(arm)
+    if self.suite not in SUITES:
+      raise ValueError(
+        f"evaluate.suite {self.suite!r} is not one of {SUITES}: choose one"
+      )
+    if not self.arm or self.arm in ("base", "random", "oracle"):
+      raise ValueError(
+        f"evaluate.arm {self.arm!r} is the name of another arm: call the tuned "
+        "model otherwise"
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,7 +232,7 @@ def act(
   config: EvaluateConfig,
   base: llm.LanguageModel,
   tuned: llm.LanguageModel,
-  base_arm: str,
+  base_arm: str | None,
   text_world,
   indices: Sequence[int],
   help_: Help,
@@ -228,23 +245,24 @@ def act(
     Episodes by arm: random, oracle, base (asked in the way of `base_arm`) and
     tuned (asked plainly); `base_greedy`, `tuned_greedy` and `random_free` are
     played without the rule. It frees a greedy player from its loops and ends
-    a walk at random sooner.
+    a walk at random sooner. Where `base_arm` is None only the tuned ones.
   """
-  base_policy = policy(
-    base_arm, base, text_world, help_, memo,
-    temperature=config.temperature, seed=config.seed,
-  )  # fmt: skip
   tuned_policy = policy("plain", tuned, text_world, help_, memo)
-  actions = len(text_world.actions)
-  plan = {
-    "random": (policies.RandomPolicy(actions, config.seed), True),
-    "oracle": (policies.OraclePolicy(text_world), True),
-    "base": (base_policy, True),
-    "tuned": (tuned_policy, True),
-    "base_greedy": (base_policy, False),
-    "tuned_greedy": (tuned_policy, False),
-    "random_free": (policies.RandomPolicy(actions, config.seed), False),
-  }
+  plan = {"tuned": (tuned_policy, True), "tuned_greedy": (tuned_policy, False)}
+  if base_arm is not None:
+    base_policy = policy(
+      base_arm, base, text_world, help_, memo,
+      temperature=config.temperature, seed=config.seed,
+    )  # fmt: skip
+    actions = len(text_world.actions)
+    plan = {
+      "random": (policies.RandomPolicy(actions, config.seed), True),
+      "oracle": (policies.OraclePolicy(text_world), True),
+      "base": (base_policy, True),
+      "base_greedy": (base_policy, False),
+      "random_free": (policies.RandomPolicy(actions, config.seed), False),
+      **plan,
+    }
   return {
     arm: _play(config, arm, asked, text_world, indices, untried, progress)
     for arm, (asked, untried) in plan.items()

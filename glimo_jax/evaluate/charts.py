@@ -31,6 +31,37 @@ def bars(rows: Sequence[tuple[str, Mapping | None, str]]) -> str:
   return f'<svg class="bars" {size} role="img">{"".join(out)}</svg>'
 
 
+def forest(rows: Sequence[tuple[str, Mapping]]) -> str:
+  """Differences in -1..1 with their intervals about a line at 0.
+
+  Args:
+    rows: (label, {"mean", "lo", "hi", "n"}).
+  """
+  width, left, height = 360, 220, 20
+  widest = max(max(abs(row["lo"]), abs(row["hi"])) for _, row in rows)
+  half = max(widest, 0.05)
+
+  def x(value: float) -> str:
+    return f"{left + (1 + value / half) * width / 2:.1f}"
+
+  out = [
+    f'<line x1="{x(0)}" x2="{x(0)}" y1="0" y2="{len(rows) * height}" '
+    'stroke="#ccc"/>'
+  ]
+  for i, (label, row) in enumerate(rows):
+    y = i * height + height / 2
+    out.append(
+      f'<text x="0" y="{y + 4}">{html.escape(label)}</text>'
+      f'<line x1="{x(row["lo"])}" x2="{x(row["hi"])}" y1="{y}" y2="{y}" '
+      f'stroke="#111"/><circle cx="{x(row["mean"])}" cy="{y}" r="4" '
+      'fill="#1f5fbf"/>'
+      f'<text x="{left + width + 10}" y="{y + 4}">{row["mean"]:+.3f} '
+      f"[{row['lo']:+.3f}, {row['hi']:+.3f}]</text>"
+    )
+  size = f'width="{left + width + 190}" height="{len(rows) * height}"'
+  return f'<svg {size} role="img">{"".join(out)}</svg>'
+
+
 def curve(
   points: Sequence[tuple[int, float]], starts: Sequence[tuple[int, str]]
 ) -> str:

@@ -48,11 +48,13 @@ def render(
     _benchmarks(values["benchmarks"]),
     _language(values["language"]),
     _comparisons(values["comparisons"]),
+    _differences(values.get("differences", {})),
     _dataset(values["dataset"]),
     _depths(values["benchmarks"]),
     _questions(values["benchmarks"]),
     _curves(metrics),
     _episodes(episodes or {}),
+    _failures(values.get("failures", ())),
     _run(values),
   ]
   body = "\n".join(section for section in sections if section)
@@ -121,6 +123,42 @@ def _comparisons(comparisons) -> str:
   return (
     _section("Paired comparisons", _table(["", "", ""], rows)) if rows else ""
   )
+
+
+def _differences(differences) -> str:
+  """A forest of what each arm changes, seeds and levels redrawn together."""
+  parts = []
+  for name, arms in differences.items():
+    for measure in ("success", "qa"):
+      rows = [
+        (f"{arm}: {row[measure]['says']}", row[measure])
+        for arm, row in arms.items()
+        if measure in row
+      ]
+      if rows:
+        title = f"<h3>{_esc(name)}, {measure}</h3>"
+        parts.append(f"{title}{charts.forest(rows)}")
+  if not parts:
+    return ""
+  note = "<p>Each arm less the recipe, paired by level; 95 % intervals.</p>"
+  return _section("What each choice does", note + "".join(parts))
+
+
+def _failures(failures) -> str:
+  parts = []
+  for failure in failures:
+    turns = "".join(
+      f"<li>{_esc(text)} <b>{_esc(action)}</b></li>"
+      for text, action in zip(
+        failure["texts"], [*failure["actions"], ""], strict=False
+      )
+    )
+    parts.append(
+      f"<h3>{_esc(failure['arm'])}, {_esc(failure['benchmark'])}, level "
+      f"{failure['level']}, depth {failure['depth']}: {failure['ended']}, "
+      f"shortest way {failure['optimal_steps']}</h3><ol>{turns}</ol>"
+    )
+  return _section("Failures", "".join(parts)) if parts else ""
 
 
 def _dataset(dataset) -> str:

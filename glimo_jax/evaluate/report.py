@@ -94,6 +94,7 @@ def compare_language(
       ).as_dict()
     }
     for text, arms in scores.items()
+    if {"tuned", "base"} <= arms.keys()
   }
   return told, compared
 
@@ -238,6 +239,11 @@ def table(report: EvalReport) -> str:
   for name, compared in report.comparisons.items():
     for what, values in compared.items():
       rows.append(f"{name} {what}: {_cell(values)}")
+  for name, arms in report.run.get("differences", {}).items():
+    for arm, measures in arms.items():
+      for measure, values in measures.items():
+        said = f"{_cell(values)} {values['says']}"
+        rows.append(f"{name} {measure}, {arm} less tuned: {said}")
   counts = ", ".join(
     f"{name} {report.dataset.get(name, 0)}" for name in ("planned", *VERDICTS)
   )

@@ -97,13 +97,15 @@ class Suite:
     return choices
 
   def run(
-    self, benchmark: Benchmark, choices: tuple[arms.Choice, arms.Choice]
+    self,
+    benchmark: Benchmark,
+    choices: tuple[arms.Choice, arms.Choice] | None,
   ) -> Result:
-    """Plays and answers one benchmark in all arms."""
+    """Plays and answers one benchmark in all arms; None: the tuned ones."""
     kept = self.folder / f"{benchmark.name.replace('/', '-')}.json"
     if kept.exists():
       return _result(_read(kept))
-    for_acting, for_answering = choices
+    for_acting, for_answering = choices or (None, None)
     shown: dict[str, Callable[[int, int], Any]] = {}
 
     def told(arm, done, n):
@@ -112,32 +114,28 @@ class Suite:
       shown[arm](done, n)
 
     acted = arms.act(
-      self.config, self.base, self.tuned, for_acting.arm, benchmark.text_world,
-      benchmark.indices, self.help_acting, self.memo,
+      self.config, self.base, self.tuned, for_acting and for_acting.arm,
+      benchmark.text_world, benchmark.indices, self.help_acting, self.memo,
       told,
     )  # fmt: skip
     preamble = benchmark.text_world.preamble
     answered = {}
-    if benchmark.exam:
-      answered = {
-        "base": arms.answers(
-          for_answering.arm, self.base, preamble, benchmark.exam,
-          self.help_answering, self.memo, seed=self.config.seed,
-        ),
-        "tuned": arms.answers(
-          "plain", self.tuned, preamble, benchmark.exam,
-          self.help_answering, self.memo, seed=self.config.seed,
-        ),
-      }  # fmt: skip
-    result = Result(
-      acted,
-      answered,
-      {"acting": for_acting.arm, "answering": for_answering.arm},
-      {
-        "acting": for_acting.as_dict()["val"],
-        "answering": for_answering.as_dict()["val"],
-      },
-    )
+    asked = {"tuned": (self.tuned, "plain")} if benchmark.exam else {}
+    if asked and for_answering:
+      asked = {"base": (self.base, for_answering.arm), **asked}
+    for arm, (lm, how) in asked.items():
+      answered[arm] = arms.answers(
+        how, lm, preamble, benchmark.exam, self.help_answering, self.memo,
+        seed=self.config.seed,
+      )  # fmt: skip
+    result = Result(acted, answered, {}, {})
+    if choices:
+      chosen = {"acting": for_acting, "answering": for_answering}
+      result = dataclasses.replace(
+        result,
+        asked={name: choice.arm for name, choice in chosen.items()},
+        val={name: choice.as_dict()["val"] for name, choice in chosen.items()},
+      )
     _write(kept, dataclasses.asdict(result))
     return result
 

@@ -1,0 +1,31 @@
+"""The recipe at the size of an hour: one arm, one seed, on a laptop CPU.
+
+  python -m launch.pipeline --config=configs/laptop.py --workdir=runs/laptop-0
+
+As configs/recipe.py:ARM, with four times the optimizer steps, more levels and
+moments, and depths 0 to 2 on 256 test levels. On 2 CPU cores about 50 minutes
+and 3 GiB; not yet measured, so no numbers are promised here.
+"""
+
+from ml_collections import config_dict
+
+from configs import recipe
+
+
+def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
+  """The config of an arm of the recipe at this size."""
+  config = recipe.get_config(arm)
+  scale = 4
+  for section, name in (
+    ("train", "understanding_steps"),
+    ("train", "acting_steps"),
+    ("rounds", "steps"),
+  ):
+    config[section][name] *= scale
+  config.collect.update(depths=(0, 1, 2), levels=768, moments=4000)
+  config.annotate.update(questions=9000, next_actions=2500)
+  config.evaluate.update(
+    suite="test", depths=(0, 1, 2), episodes=256, per_kind=32,
+    ood_episodes=64, language_tokens=16384,
+  )  # fmt: skip
+  return recipe.drafted(config)

@@ -1,0 +1,77 @@
+"""What makes the LLM better: the arms of the recipe, each one thing changed.
+
+  bash launch/recipe.sh            all arms; or: bash launch/recipe.sh no-kl search
+
+One arm is `python -m launch.pipeline --config=configs/recipe.py:ARM
+--workdir=runs/recipe/ARM-0`, of quickstart's size; on 2 CPU cores about ten
+minutes and 3 GiB. Judged on `val` unless `--config.evaluate.suite=test` is
+given: choices are made here, `test` is for the end. Every arm takes as many
+optimizer steps as the recipe. Expect what docs/results/recipe holds.
+"""  # noqa: E501
+
+from ml_collections import config_dict
+
+from configs import quickstart
+
+# Arm -> what differs from the recipe, `tuned`.
+ARMS = {
+  "tuned": {},
+  # Where labels come from.
+  "search": {"annotate.label_source": "search"},
+  "agent": {"annotate.label_source": "agent"},
+  # What holds the model to its base.
+  "no-kl": {"train.kl_coef": 0.0},
+  "kl-completion": {"train.kl_tokens": "completion"},
+  "low-lr": {"train.lr": 1.5e-4},
+  # Stages, rounds, targets.
+  "mixed": {"train.understanding_steps": 0, "train.acting_steps": 140},
+  "rounds-1": {
+    "train.acting_steps": 40,
+    "rounds.count": 1,
+    "rounds.steps": 40,
+  },
+  "rounds-2": {"train.acting_steps": 40, "rounds.count": 2},
+  "hard": {"train.targets": "hard"},
+  # What is trained.
+  "rank-4": {"lora.rank": 4, "lora.alpha": 8.0},
+  "upper-8": {"lora.first_layer": 22},
+  "all-layers": {"lora.first_layer": 0},
+  # Controls.
+  "shuffled": {"train.shuffled": True},
+  "trained-on-real": {
+    "collect.variants": ("real",),
+    "collect.episodes": 4,
+    "collect.trained_on_real": True,
+  },
+}
+
+
+def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
+  """The config of an arm; `ARM-tiny` is its size for tests."""
+  name, tiny = arm.removesuffix("-tiny"), arm.endswith("-tiny")
+  if name not in ARMS:
+    raise ValueError(f"arm {name!r} must be one of {', '.join(ARMS)}")
+  config = quickstart.get_config("tiny" if tiny else "")
+  config.collect.trained_on_real = False
+  config.train.targets, config.train.shuffled = "soft", False
+  config.rounds = config_dict.create(
+    count=0, episodes=96, temperature=1.0, moments=400, next_actions=400,
+    questions=0, steps=20,
+  )  # fmt: skip
+  config.evaluate.update(
+    suite="val", arm=name, tuned_only=name != "tuned", ood_episodes=64
+  )
+  with config.unlocked():
+    config.update_from_flattened_dict(ARMS[name])
+  if tiny:
+    config.train.update(acting_steps=2)
+    config.rounds.update(episodes=4, moments=8, next_actions=8, steps=2)
+  return drafted(config)
+
+
+def drafted(config: config_dict.ConfigDict) -> config_dict.ConfigDict:
+  """The config with all acting rows drafted where no tool may write them."""
+  if config.annotate.label_source == "agent":
+    config.annotate.llm_actions = config.annotate.next_actions
+    config.annotate.llm_plans = config.annotate.plans
+  return config

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The arms of configs/recipe.py, one after the other, then all side by side.
+#   bash launch/recipe.sh [ARM ...]
+# SEEDS="0 1 2" trains each arm from several seeds, SUITE=test judges on test,
+# RUNS and RESULTS are the folders of runs and fragments. Started again, it goes
+# on where it was; a finished arm and seed is told by its fragment.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source launch/install.sh
+install
+python=.venv/bin/python
+suite="${SUITE:-val}" runs="${RUNS:-runs/recipe}"
+results="${RESULTS:-docs/results/recipe/$suite}"
+if [ $# -eq 0 ]; then
+  set -- $("$python" -c 'from configs import recipe; print(*recipe.ARMS)')
+fi
+# Arms that differ in training alone learn from the recipe's dataset.
+own_data=" tuned search agent trained-on-real "
+config="configs/recipe.py"
+"$python" -m launch.collect --config="$config:tuned" --workdir="$runs/tuned-0"
+"$python" -m launch.annotate --config="$config:tuned" --workdir="$runs/tuned-0"
+for seed in ${SEEDS:-0}; do
+  for arm in tuned "$@"; do # the others are told by their difference to it
+    [ -f "$results/$arm-$seed.json" ] && continue
+    data="$runs/tuned-0/annotate/dataset"
+    [[ "$seed" == 0 && "$own_data" == *" $arm "* ]] && data=""
+    [[ "$seed" != 0 && "$own_data" == *" $arm "* ]] &&
+      data="$runs/$arm-0/annotate/dataset"
+    others=True # base, random and oracle are judged once
+    [ "$arm-$seed" = tuned-0 ] && others=False
+    "$python" -m launch.pipeline --config="$config:$arm" \
+      --workdir="$runs/$arm-$seed" --config.train.seed="$seed" \
+      --config.train.data="$data" --config.evaluate.suite="$suite" \
+      --config.evaluate.tuned_only="$others"
+    "$python" -m launch.report --folder="$results" --runs="$runs" \
+      --suite="$suite"
+  done
+done

@@ -1,0 +1,52 @@
+"""Put runs side by side: fragments of arms and seeds into one report.
+
+python -m launch.report --folder=docs/results/recipe --runs=runs/recipe
+
+Takes in the fragment.json that each run below --runs (none if it is left out)
+has of --suite; merges all fragments in --folder into its report.json and .html.
+"""
+
+import pathlib
+
+from absl import flags
+
+from launch import common
+
+_FOLDER = flags.DEFINE_string(
+  "folder", None, "Folder of fragments, where the report comes to."
+)
+_RUNS = flags.DEFINE_string(
+  "runs", "", "Folder of finished runs whose fragments are taken in."
+)
+_SUITE = flags.DEFINE_string("suite", "test", "Suite they were judged on.")
+
+
+def main() -> None:
+  from glimo_jax import parts
+  from glimo_jax.evaluate import fragments, report
+
+  if _FOLDER.value is None:
+    raise common.UsageError(
+      "--folder is missing: e.g. --folder=docs/results/recipe"
+    )
+  folder = pathlib.Path(_FOLDER.value)
+  if _RUNS.value:
+    for run in sorted(pathlib.Path(_RUNS.value).iterdir()):
+      path = parts.report_folder(run, _SUITE.value) / fragments.NAME
+      if path.exists():
+        taken = fragments.read(path)
+        fragments.write(folder / f"{taken.arm}-{taken.seed}.json", taken)
+  names = {report.JSON, report.HTML}
+  paths = [p for p in sorted(folder.glob("*.json")) if p.name not in names]
+  if not paths:
+    raise common.UsageError(
+      f"{folder} holds no fragment: name finished runs with --runs"
+    )
+  merged = fragments.merge([fragments.read(path) for path in paths])
+  report.write(merged, folder)
+  print(report.table(merged))
+  print(f"report: {folder / report.HTML}")
+
+
+if __name__ == "__main__":
+  common.start(main)

@@ -1,0 +1,152 @@
+"""Fragments: nothing is lost on disk, and arms are compared level by level."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from glimo_jax.evaluate import (
+  acting,
+  answering,
+  fragments,
+  language,
+  report,
+  stats,
+)
+from glimo_jax.evaluate.fragments import Fragment
+from glimo_jax.evaluate.suite import Result
+
+NAME, N = "agentworld/val", 60
+
+
+def episodes(won):
+  return [
+    acting.Episode(
+      index=i,
+      depth=i % 2,
+      success=bool(w),
+      steps=3,
+      optimal_steps=2,
+      texts=("goal up.", "here."),
+      actions=("up",),
+      ended="success" if w else "truncated",
+    )
+    for i, w in enumerate(won)
+  ]
+
+
+def answers(right):
+  return [
+    answering.Answer("bump", i // 2, "yes" if r else "no", "yes", 2)
+    for i, r in enumerate(right)
+  ]
+
+
+def fragment(arm, seed, rate, others=False, worse=1.0):
+  rng = np.random.default_rng([seed, len(arm)])
+  acted = {"tuned": episodes(rng.random(N) < rate)}
+  answered = {"tuned": answers(rng.random(N) < rate)}
+  base = language.Score(np.full(64, 300.0), np.full(64, 400.0), 9000)
+  scores = {"tuned": dataclasses.replace(base, nats=base.nats * worse)}
+  if others:
+    acted |= {
+      "base": episodes(rng.random(N) < 0.3),
+      "random": episodes(rng.random(N) < 0.1),
+      "oracle": episodes(np.ones(N)),
+    }
+    answered["base"] = answers(rng.random(N) < 0.4)
+    scores["base"] = base
+  return Fragment(
+    arm,
+    seed,
+    {NAME: Result(acted, answered, {"acting": "plain"}, {})},
+    {"prose": scores},
+    {"planned": 3, "verified": 3},
+    {"commit": f"c{seed}", "wall_s": {"train": 1.0}},
+  )
+
+
+@pytest.fixture(scope="module")
+def several():
+  return [
+    fragment("tuned", 0, 0.8, others=True, worse=1.002),
+    fragment("tuned", 1, 0.8, worse=1.004),
+    fragment("no-kl", 0, 0.8, worse=1.1),
+    fragment("low-lr", 0, 0.3),
+    fragment("low-lr", 1, 0.3),
+    fragment("low-lr", 2, 0.3),
+  ]
+
+
+def test_a_fragment_read_back_measures_the_same(several, tmp_path):
+  for one in several:
+    fragments.write(tmp_path / "f.json", one)
+    again = fragments.read(tmp_path / "f.json")
+    assert (again.arm, again.seed, again.run) == (one.arm, one.seed, one.run)
+    before, after = one.results[NAME], again.results[NAME]
+    assert after.answered == before.answered
+    for arm, run in before.acted.items():
+      assert acting.summary([after.acted[arm]]) == acting.summary([run])
+    assert again.failures[0]["texts"] == ["goal up.", "here."]
+    fragments.write(tmp_path / "g.json", again)
+    assert (tmp_path / "f.json").read_bytes() == (
+      tmp_path / "g.json"
+    ).read_bytes()
+
+
+def test_seeds_are_pooled_and_arms_paired_with_the_recipe(several):
+  merged = fragments.merge(several)
+  arms = merged.benchmarks[NAME]
+  assert set(arms) == {"tuned", "base", "random", "oracle", "no-kl", "low-lr"}
+  runs = {
+    arm: [f.results[NAME].acted["tuned"] for f in several if f.arm == arm]
+    for arm in ("tuned", "no-kl", "low-lr")
+  }
+  assert arms["low-lr"]["success"] == acting.summary(runs["low-lr"])
+  told = merged.run["differences"][NAME]
+  won = acting.successes([*runs["low-lr"][:2], *runs["tuned"]])
+  expected = stats.paired(won[:2], won[2:]).as_dict()
+  assert told["low-lr"]["success"] == {**expected, "says": "worse"}
+  assert told["no-kl"]["success"]["says"] == "cannot tell"
+  assert merged.run["arms"]["low-lr"]["seeds"] == [0, 1, 2]
+
+
+def test_language_is_a_ratio_to_the_one_base(several):
+  merged = fragments.merge(several)
+  bits = merged.language["prose"]
+  base = bits["base"]["bits_per_byte"]
+  assert bits["tuned"]["bits_per_byte"] == pytest.approx(1.003 * base)
+  ratios = merged.comparisons["language/prose"]
+  assert ratios["bits_per_byte_ratio"]["mean"] == pytest.approx(1.003)
+  assert ratios["bits_per_byte_ratio_no-kl"]["mean"] == pytest.approx(1.1)
+
+
+def test_order_does_not_matter_and_a_report_is_written(several, tmp_path):
+  merged = fragments.merge(several)
+  assert fragments.merge(several[::-1]) == merged
+  report.write(merged, tmp_path)
+  page = (tmp_path / report.HTML).read_text()
+  assert "low-lr: worse" in page
+  assert "<h2>Failures</h2>" in page
+  assert "low-lr less tuned" in report.table(merged)
+
+
+@pytest.mark.parametrize(
+  ("change", "match"),
+  [
+    (lambda f: f[2:], "no fragment of arm 'tuned'"),
+    (lambda f: [*f, f[0]], "two fragments"),
+    (lambda f: [f[0], dataclasses.replace(
+      f[3], results={NAME: Result({"tuned": episodes(np.ones(3))}, {}, {}, {})}
+    )], "not paired"),
+  ],
+)  # fmt: skip
+def test_what_cannot_be_compared_is_refused(several, change, match):
+  with pytest.raises(ValueError, match=match):
+    fragments.merge(change(several))
+
+
+def test_a_file_that_is_no_fragment_is_named(tmp_path):
+  (tmp_path / "x.json").write_text('{"arm": "a"}')
+  with pytest.raises(ValueError, match=r"x\.json is no fragment"):
+    fragments.read(tmp_path / "x.json")

@@ -1,0 +1,55 @@
+"""Every config is one that a run accepts, and says what it says it is."""
+
+import dataclasses
+
+import pytest
+
+from configs import laptop, quickstart, recipe
+from glimo_jax.config import Config
+from launch import common
+
+
+def built(values):
+  return common.build(Config, values.to_dict())
+
+
+@pytest.mark.parametrize("arm", recipe.ARMS)
+def test_an_arm_differs_from_the_recipe_in_what_it_names(arm):
+  config, plain = (
+    dataclasses.asdict(built(recipe.get_config(a))) for a in (arm, "tuned")
+  )
+  for section, values in config.items():
+    changed = {k for k, v in values.items() if v != plain[section][k]}
+    named = {n.split(".")[1] for n in recipe.ARMS[arm] if n.startswith(section)}
+    beside = {"arm", "tuned_only", "llm_actions", "llm_plans"}
+    assert changed - beside == named
+  steps = [
+    c["train"]["understanding_steps"]
+    + c["train"]["acting_steps"]
+    + c["rounds"]["count"] * c["rounds"]["steps"]
+    for c in (config, plain)
+  ]
+  assert steps[0] == steps[1]
+
+
+def test_the_recipe_trains_as_the_quickstart_does():
+  ours, theirs = built(recipe.get_config()), built(quickstart.get_config())
+  for section in ("world", "model", "collect", "annotate", "lora", "train"):
+    assert getattr(ours, section) == getattr(theirs, section)
+  assert ours.rounds.count == theirs.rounds.count
+
+
+def test_sizes_for_tests_and_for_laptops_are_accepted():
+  built(quickstart.get_config("tiny"))
+  large, small = built(laptop.get_config()), built(quickstart.get_config())
+  assert large.train.acting_steps > small.train.acting_steps
+  for arm in recipe.ARMS:
+    built(recipe.get_config(f"{arm}-tiny"))
+    built(laptop.get_config(arm))
+
+
+def test_an_unknown_arm_or_size_is_named():
+  with pytest.raises(ValueError, match="no-kl"):
+    recipe.get_config("nokl")
+  with pytest.raises(ValueError, match="tiny"):
+    quickstart.get_config("huge")
