@@ -91,11 +91,19 @@ def _parse_flags(argv):
   return rest
 
 
-def run(stage: str, argv: list[str] | None = None) -> None:
-  """Parses the flags and calls `pipeline.<stage>(config, workdir)`."""
+def run(
+  stage: str,
+  argv: list[str] | None = None,
+  settings: Callable[[dict], None] = lambda values: None,
+) -> None:
+  """Parses the flags and calls `pipeline.<stage>(config, workdir)`.
+
+  `settings` may change the config's values by flags of the script's own.
+  """
 
   def main():
     values = _config()
+    settings(values)
     # Imported here so that a mistyped flag is told before jax is loaded.
     from glimo_jax import pipeline
     from glimo_jax.agent import served

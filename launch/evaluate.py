@@ -1,9 +1,23 @@
 """Judge base and tuned model in the real world; write the report.
 
 python -m launch.evaluate --config=configs/quickstart.py --workdir=runs/x
+
+With --suite=val on levels that choices may be made on, instead of `test`.
 """
+
+from absl import flags
 
 from launch import common
 
+_SUITE = flags.DEFINE_string(
+  "suite", None, "Short for --config.evaluate.suite: test or val."
+)
+
+
+def _settings(values: dict) -> None:
+  if _SUITE.value is not None:
+    values["evaluate"]["suite"] = _SUITE.value
+
+
 if __name__ == "__main__":
-  common.run("evaluate")
+  common.run("evaluate", settings=_settings)

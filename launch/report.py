@@ -31,6 +31,10 @@ def main() -> None:
     )
   folder = pathlib.Path(_FOLDER.value)
   if _RUNS.value:
+    if not pathlib.Path(_RUNS.value).is_dir():
+      raise common.UsageError(
+        f"--runs={_RUNS.value} is no folder of runs: e.g. --runs=runs/recipe"
+      )
     for run in sorted(pathlib.Path(_RUNS.value).iterdir()):
       path = parts.report_folder(run, _SUITE.value) / fragments.NAME
       if path.exists():

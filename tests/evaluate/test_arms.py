@@ -106,8 +106,8 @@ def test_all_arms_play_the_same_levels_and_greedy_costs_nothing_new():
     config, base, tuned, "plain", FakeTextWorld(), range(12), HELP, memo
   )
   assert tuple(played) == (
-    "random", "oracle", "base", "tuned", "base_greedy", "tuned_greedy",
-    "random_free",
+    "random", "oracle", "base", "base_greedy", "random_free", "tuned",
+    "tuned_greedy",
   )  # fmt: skip
   for run in played.values():
     assert [e.index for e in run] == list(range(12))
@@ -116,6 +116,10 @@ def test_all_arms_play_the_same_levels_and_greedy_costs_nothing_new():
   assert rate["base"] < 1
   assert len(tuned.prompts) == 4  # four texts, whoever asks
   assert memo.scored == len(tuned.prompts) + len(base.prompts)
+  alone = arms.act(
+    config, base, tuned, None, FakeTextWorld(), range(12), HELP, memo
+  )
+  assert alone == {arm: played[arm] for arm in ("tuned", "tuned_greedy")}
 
 
 def test_progress_is_told_by_arm():

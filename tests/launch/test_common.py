@@ -93,3 +93,26 @@ def test_every_field_can_be_built_and_typed():
     common.build(Config, values)
   with pytest.raises(common.UsageError, match="did you mean 'train'"):
     common.build(Config, {"trian": {}})
+
+
+@pytest.mark.parametrize(
+  ("arguments", "told"),
+  [
+    ((), "--folder is missing"),
+    (("--folder=FOLDER",), "holds no fragment"),
+    (("--folder=FOLDER", "--runs=FOLDER/none"), "no folder of runs"),
+  ],
+)
+def test_a_report_of_nothing_is_refused(arguments, told, tmp_path):
+  arguments = [a.replace("FOLDER", str(tmp_path)) for a in arguments]
+  run = _launch(*arguments, script="report")
+  assert run.returncode == 2
+  assert told in run.stderr.splitlines()[-1]
+
+
+def test_an_unknown_suite_is_refused(tmp_path):
+  run = _launch(
+    QUICK, f"--workdir={tmp_path}", "--suite=tset", script="evaluate"
+  )
+  assert run.returncode == 2
+  assert "'tset' is not one of" in run.stderr.splitlines()[-1]
