@@ -31,6 +31,16 @@ ARMS = {
     "rounds.steps": 40,
   },
   "rounds-2": {"train.acting_steps": 40, "rounds.count": 2},
+  "rounds-2-understanding-90": {
+    "train.understanding_steps": 90,
+    "train.acting_steps": 20,
+    "rounds.count": 2,
+    "rounds.steps": 15,
+  },
+  "understanding-90": {
+    "train.understanding_steps": 90,
+    "train.acting_steps": 50,
+  },
   "hard": {"train.targets": "hard"},
   # What is trained.
   "rank-4": {"lora.rank": 4, "lora.alpha": 8.0},
