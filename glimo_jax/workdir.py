@@ -49,10 +49,17 @@ def stage(root, name: str, settings: dict[str, Any]) -> Iterator[Stage]:
     settings: nested JSON-able settings on which the stage's files depend.
 
   Raises:
-    ValueError: the folder was made with other settings (they are listed).
+    ValueError: the folder was made with other settings (they are listed), or
+      cannot be made.
   """
   path = pathlib.Path(root) / name
-  path.mkdir(parents=True, exist_ok=True)
+  try:
+    path.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise ValueError(
+      f"workdir {root} cannot be written ({error.strerror}): name a folder of "
+      "your own with --workdir"
+    ) from error
   _guard(path / SETTINGS, settings)
   done = path / DONE
   if done.exists():

@@ -85,7 +85,9 @@ def _parse_flags(argv):
   except AttributeError as e:  # an override of a field that does not exist
     raise UsageError(str(e.args[0]).replace("\\n", " ").strip()) from e
   except (flags.Error, OSError) as e:
-    raise UsageError(str(e)) from e
+    # A config file that raises is told with its whole traceback.
+    said = str(e).strip().splitlines()
+    raise UsageError(said[-1] if "Traceback" in str(e) else str(e)) from e
   if len(rest) > 1:
     raise UsageError(f"{rest[1:]} are no flags: write --name=value")
   return rest

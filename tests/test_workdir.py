@@ -52,3 +52,12 @@ def test_tuples_and_lists_are_equal_settings(tmp_path):
     pass
   with _open(tmp_path, {"depths": [0, 1]}) as stage:
     assert stage.finished
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+  (tmp_path / "file").write_text("")
+  with (
+    pytest.raises(ValueError, match="cannot be written .*--workdir"),
+    workdir.stage(tmp_path / "file", "collect", {}),
+  ):
+    pass

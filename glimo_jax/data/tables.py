@@ -67,12 +67,12 @@ def read(path: str | os.PathLike, kind: type[Row], stage: str) -> list[Row]:
     table = pq.read_table(path)
   except pa.ArrowInvalid as error:
     raise ValueError(
-      f"{path} is damaged ({error}): remove it and {fix}"
+      f"{path} is damaged ({error}): delete the stage's folder and {fix}"
     ) from error
   if table.schema.names != schema(kind).names:
     raise ValueError(
       f"{path} has columns {table.schema.names}, not those of "
-      f"{kind.__name__}: remove it and {fix}"
+      f"{kind.__name__}: delete the stage's folder and {fix}"
     )
   return [make(kind, row) for row in table.to_pylist()]
 

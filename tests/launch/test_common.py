@@ -30,6 +30,7 @@ def _launch(*arguments, script="pipeline"):
     ((), ("--config is missing",)),
     ((QUICK,), ("--workdir is missing",)),
     (("--config=configs/quikstart.py", "--workdir=W"), ("readable file",)),
+    (("--config=configs/recipe.py:nokl", "--workdir=W"), ("'nokl'", "no-kl")),
     ((QUICK, "--workdir=W", "--config.train.lrr=1"), ('mean "lr"',)),
     ((QUICK, "--workdir=W", "--config.train.batch=x"), ("batch", "int")),
     ((QUICK, "--workdir=W", "--confg=1"), ("confg",)),
