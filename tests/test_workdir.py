@@ -57,7 +57,7 @@ def test_tuples_and_lists_are_equal_settings(tmp_path):
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
   (tmp_path / "file").write_text("")
   with (
-    pytest.raises(ValueError, match="cannot be written .*--workdir"),
+    pytest.raises(ValueError, match=r"cannot be written .*--workdir"),
     workdir.stage(tmp_path / "file", "collect", {}),
   ):
     pass
