@@ -33,6 +33,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       moments=1600,
       surprise_candidates=96,
       seed=0,
+      trained_on_real=False,
     ),
     annotate=dict(
       label_source="oracle",
@@ -62,11 +63,26 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       warmup=10,
       kl_coef=1.0,
       kl_tokens="replay",
+      targets="soft",
+      shuffled=False,
       remat=False,
       checkpoint_every=25,
       seed=0,
     ),
+    # Rounds of the tuned model's own play; 0 for none.
+    rounds=dict(
+      count=0,
+      episodes=96,
+      temperature=1.0,
+      moments=400,
+      next_actions=400,
+      questions=0,
+      steps=20,
+    ),
     evaluate=dict(
+      suite="test",
+      arm="tuned",
+      tuned_only=False,
       episodes=128,
       val_episodes=12,
       per_kind=16,
@@ -89,6 +105,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       understanding_steps=2, acting_steps=2, warmup=1, length=384,
       replay_length=32, checkpoint_every=2,
     )  # fmt: skip
+    config.rounds.update(episodes=4, moments=8, next_actions=8, steps=2)
     config.evaluate.update(
       episodes=4, val_episodes=2, per_kind=1, val_per_kind=1, ood_episodes=0,
       language_tokens=256, max_steps=4,

@@ -62,20 +62,14 @@ def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
   if name not in ARMS:
     raise ValueError(f"arm {name!r} must be one of {', '.join(ARMS)}")
   config = quickstart.get_config("tiny" if tiny else "")
-  config.collect.trained_on_real = False
-  config.train.targets, config.train.shuffled = "soft", False
-  config.rounds = config_dict.create(
-    count=0, episodes=96, temperature=1.0, moments=400, next_actions=400,
-    questions=0, steps=20,
-  )  # fmt: skip
   config.evaluate.update(
     suite="val", arm=name, tuned_only=name != "tuned", ood_episodes=64
   )
-  with config.unlocked():
-    config.update_from_flattened_dict(ARMS[name])
+  config.update_from_flattened_dict(ARMS[name])
   if tiny:
-    config.train.update(acting_steps=2)
-    config.rounds.update(episodes=4, moments=8, next_actions=8, steps=2)
+    config.rounds.steps = 2
+    for name in ("understanding_steps", "acting_steps"):
+      config.train[name] = min(config.train[name], 2)
   return drafted(config)
 
 
