@@ -18,7 +18,7 @@ from glimo_jax.data import batching, exam, onpolicy, texts
 from glimo_jax.data import collect as collect_lib
 from glimo_jax.data import dataset as dataset_lib
 from glimo_jax.data import journal as journal_lib
-from glimo_jax.evaluate import arms, language, report, suite
+from glimo_jax.evaluate import arms, language, mlp, report, suite
 from glimo_jax.models import embedder, sampler, weights
 from glimo_jax.progress import Progress
 from glimo_jax.train import export, trainer
@@ -291,6 +291,17 @@ def solved_cases(
       return [[(row.text, row.answer) for row in rows] for rows in found]
 
   return arms.Help(shots(2), retrieve), arms.Help(shots(1), retrieve)
+
+
+def beside(
+  config: Config, dataset: InstructionDataset
+) -> dict[str, mlp.MlpPolicy]:
+  """What else is judged on acting: a small MLP that learnt from these rows."""
+  if config.evaluate.tuned_only:
+    return {}
+  world = make_world(config)
+  learnt = mlp.MlpPolicy(dataset.train, world.parse_description, world.actions)
+  return {"mlp": learnt}
 
 
 def language_scores(

@@ -176,6 +176,7 @@ def _judge(config: Config, workdir, stage, trained, folder) -> None:
     *parts.solved_cases(config, workdir, dataset),
     stage.path,
     Progress,
+    parts.beside(config, dataset),
   )
   val, *benchmarks = parts.benchmarks(config, dataset)
   choices = None if config.evaluate.tuned_only else judged.choose(val)

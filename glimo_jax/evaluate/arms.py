@@ -2,7 +2,7 @@
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from glimo_jax.agent import llm
@@ -238,6 +238,7 @@ def act(
   help_: Help,
   memo: scoring.Memo,
   progress: Progress | None = None,
+  beside: Mapping[str, acting.Policy] | None = None,
 ) -> dict[str, list[acting.Episode]]:
   """Plays the same levels in every arm, by the untried-action rule.
 
@@ -246,6 +247,7 @@ def act(
     tuned (asked plainly); `base_greedy`, `tuned_greedy` and `random_free` are
     played without the rule. It frees a greedy player from its loops and ends
     a walk at random sooner. Where `base_arm` is None only the tuned ones.
+    Those of `beside`, further policies by name, come last.
   """
   tuned_policy = policy("plain", tuned, text_world, help_, memo)
   plan = {"tuned": (tuned_policy, True), "tuned_greedy": (tuned_policy, False)}
@@ -263,6 +265,7 @@ def act(
       "random_free": (policies.RandomPolicy(actions, config.seed), False),
       **plan,
     }
+  plan |= {arm: (asked, True) for arm, asked in (beside or {}).items()}
   return {
     arm: _play(config, arm, asked, text_world, indices, untried, progress)
     for arm, (asked, untried) in plan.items()

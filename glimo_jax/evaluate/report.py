@@ -236,6 +236,10 @@ def table(report: EvalReport) -> str:
     for line in lines
   ]
   rows.insert(1, "-" * len(max(rows, key=len)))
+  for name, arms in report.benchmarks.items():
+    for arm in [a for a in arms if a not in lines[0]]:
+      if "success" in arms[arm]:
+        rows.append(f"{name} success, {arm}: {_cell(arms[arm]['success'])}")
   for name, compared in report.comparisons.items():
     for what, values in compared.items():
       rows.append(f"{name} {what}: {_cell(values)}")

@@ -6,7 +6,7 @@ A killed evaluation goes on with the benchmark it was at.
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from glimo_jax.agent import llm
@@ -60,6 +60,7 @@ class Suite:
     help_acting, help_answering: solved cases for the base's arms.
     folder: where finished benchmarks are kept.
     progress: makes a progress callback for a name.
+    beside: further policies that play, by arm.
   """
 
   config: arms.EvaluateConfig
@@ -69,6 +70,7 @@ class Suite:
   help_answering: arms.Help
   folder: pathlib.Path
   progress: Report
+  beside: Mapping[str, acting.Policy] = dataclasses.field(default_factory=dict)
   memo: scoring.Memo = dataclasses.field(default_factory=scoring.Memo)
 
   def choose(self, val: Benchmark) -> tuple[arms.Choice, arms.Choice]:
@@ -116,7 +118,7 @@ class Suite:
     acted = arms.act(
       self.config, self.base, self.tuned, for_acting and for_acting.arm,
       benchmark.text_world, benchmark.indices, self.help_acting, self.memo,
-      told,
+      told, self.beside,
     )  # fmt: skip
     preamble = benchmark.text_world.preamble
     answered = {}

@@ -1,0 +1,158 @@
+"""Is it the language model that helps? A small MLP on the same rows.
+
+It reads what `World.parse_description` makes of a text, with words numbered in
+the order in which they come up, so that unseen words are no stranger to it
+than seen ones: what can be learnt of a world without knowing any language.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from glimo_jax.types import InstructionExample
+
+
+@dataclasses.dataclass(frozen=True)
+class MlpConfig:
+  """Sizes and training; chosen once, on `val`.
+
+  Attributes:
+    width: of both hidden layers.
+    steps: full-batch steps of Adam.
+    lr: its rate.
+    weight_decay: decoupled.
+    seed: of the first weights.
+  """
+
+  width: int = 128
+  steps: int = 300
+  lr: float = 3e-3
+  weight_decay: float = 1e-2
+  seed: int = 0
+
+
+def features(said: Mapping[str, Any], actions: Sequence[str]) -> dict:
+  """name -> number of all that a parsed description says.
+
+  Keys of a mapping of mappings are words, as are strings; a word becomes a
+  number by its first appearance, unless it is an action's.
+  """
+  numbers: dict[str, str] = {}
+  out: dict[str, float] = {}
+
+  def word(text: str) -> str:
+    if text in actions:
+      return text
+    return numbers.setdefault(text, f"#{len(numbers)}")
+
+  def walk(path: str, value: Any) -> None:
+    if isinstance(value, Mapping):
+      of_words = bool(value) and all(
+        isinstance(v, Mapping) for v in value.values()
+      )
+      for key, inner in value.items():
+        walk(f"{path}.{word(key) if of_words and path else key}", inner)
+    elif isinstance(value, str):
+      out[f"{path}={word(value)}"] = 1.0
+    elif isinstance(value, (list, tuple)):
+      strings = all(isinstance(v, str) for v in value)
+      for i, inner in enumerate(value):
+        walk(path if strings else f"{path}.{i}", inner)
+    elif value is not None:
+      out[path] = float(value)
+      out[f"{path}>0"] = float(value > 0)
+      out[f"{path}<0"] = float(value < 0)
+
+  walk("", said)
+  return out
+
+
+class MlpPolicy:
+  """Scores actions by an MLP trained on the rows that ask for the next one.
+
+  Args:
+    rows: training rows of one world.
+    parse_description: of that world.
+    actions: the action words.
+    config: see MlpConfig.
+
+  Raises:
+    ValueError: no row asks for the next action.
+  """
+
+  def __init__(
+    self,
+    rows: Sequence[InstructionExample],
+    parse_description: Callable[[str], Mapping[str, Any]],
+    actions: Sequence[str],
+    config: MlpConfig | None = None,
+  ):
+    config = config or MlpConfig()
+    self._read = lambda text: features(parse_description(text), actions)
+    rows = [row for row in rows if row.kind == "next_action"]
+    if not rows:
+      raise ValueError("no row of kind next_action: the MLP learns from those")
+    said = [self._read(row.messages[-1]["content"]) for row in rows]
+    names = sorted({name for row in said for name in row})
+    self._column = {name: i for i, name in enumerate(names)}
+    inputs = self._array(said)
+    self._scale = np.maximum(np.abs(inputs).max(0), 1.0)
+    targets = np.zeros((len(rows), len(actions)), np.float32)
+    for target, row in zip(targets, rows, strict=True):
+      for answer, weight in zip(row.answers, row.weights, strict=True):
+        target[actions.index(answer)] += weight
+    self._weights = _train(config, inputs / self._scale, targets)
+
+  def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
+    """f32[B, A]: log p of each action; `rows` are not looked at."""
+    del rows
+    inputs = self._array([self._read(text) for text in texts]) / self._scale
+    return np.asarray(jax.nn.log_softmax(_apply(self._weights, inputs)))
+
+  def _array(self, said: Sequence[Mapping[str, float]]) -> np.ndarray:
+    """f32[n, names]: what no training row said is left out."""
+    out = np.zeros((len(said), len(self._column)), np.float32)
+    for row, values in zip(out, said, strict=True):
+      for name, value in values.items():
+        if name in self._column:
+          row[self._column[name]] = value
+    return out
+
+
+def _apply(weights, x):
+  for w, b in weights[:-1]:
+    x = jax.nn.relu(x @ w + b)
+  w, b = weights[-1]
+  return x @ w + b
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def _train(config: MlpConfig, inputs, targets):
+  sizes = (inputs.shape[1], config.width, config.width, targets.shape[1])
+  keys = jax.random.split(jax.random.key(config.seed), len(sizes) - 1)
+  weights = [
+    (jax.random.normal(k, (a, b)) * np.float32((2 / a) ** 0.5), jnp.zeros(b))
+    for k, a, b in zip(keys, sizes[:-1], sizes[1:], strict=True)
+  ]
+  optimizer = optax.adamw(config.lr, weight_decay=config.weight_decay)
+
+  def loss(weights):
+    logp = jax.nn.log_softmax(_apply(weights, inputs))
+    return -jnp.mean(jnp.sum(targets * logp, axis=-1))
+
+  def step(carry, _):
+    weights, state = carry
+    grads = jax.grad(loss)(weights)
+    # Optax raises a float to an integer step, which strict promotion refuses.
+    with jax.numpy_dtype_promotion("standard"):
+      updates, state = optimizer.update(grads, state, weights)
+    return (optax.apply_updates(weights, updates), state), None
+
+  start = (weights, optimizer.init(weights))
+  return jax.lax.scan(step, start, length=config.steps)[0][0]

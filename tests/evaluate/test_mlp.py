@@ -1,0 +1,71 @@
+"""The MLP learns what parsed texts tell, whatever the words are called."""
+
+import types
+
+import numpy as np
+import pytest
+
+from glimo_jax.evaluate import mlp
+from simulators.agentworld import text
+
+ACTIONS = ("up", "down", "left", "right")
+
+
+def row(said, answers):
+  return types.SimpleNamespace(
+    kind="next_action",
+    messages=({"role": "user", "content": said},),
+    answers=answers,
+    weights=(1 / len(answers),) * len(answers),
+  )
+
+
+def goal(rows, columns):
+  """(text, the actions that lead to a goal so far off)."""
+  moves = [(rows, ACTIONS[:2]), (columns, ACTIONS[2:])]
+  said = [
+    f"{text.NUMBERS[abs(n)] + ' ' if abs(n) > 1 else ''}{words[n > 0]}"
+    for n, words in moves
+    if n
+  ]
+  best = tuple(words[n > 0] for n, words in moves if n)
+  return f"goal {' '.join(said)}.", best
+
+
+def test_words_are_numbered_by_their_first_appearance():
+  one, other = (
+    f"blocked up. goal two up past {a} up needs {b}. {b} left."
+    for a, b in (("tree", "ax"), ("vine", "coat"))
+  )
+  first, second = (
+    mlp.features(text.parse_description(t), ACTIONS) for t in (one, other)
+  )
+  assert first == second
+  assert first[".blocked=up"] == 1  # an action's word stays itself
+  assert first[".goal.offset.0"] == -2
+  swapped = one.replace("needs ax", "needs key")
+  assert mlp.features(text.parse_description(swapped), ACTIONS) != first
+
+
+def test_it_learns_the_way_to_the_goal_and_keeps_it_on_new_texts():
+  cells = [
+    (r, c) for r in range(-4, 5) for c in range(-4, 5) if (r, c) != (0, 0)
+  ]
+  rng = np.random.default_rng(0)
+  told = [goal(*cells[i]) for i in rng.permutation(len(cells))]
+  learnt, new = told[:60], told[60:]
+  policy = mlp.MlpPolicy(
+    [row(*t) for t in learnt], text.parse_description, ACTIONS
+  )
+  scores = policy.scores([said for said, _ in new], range(len(new)))
+  np.testing.assert_allclose(np.exp(scores).sum(-1), 1, rtol=1e-5)
+  hits = [
+    ACTIONS[s.argmax()] in best
+    for s, (_, best) in zip(scores, new, strict=True)
+  ]
+  assert np.mean(hits) > 0.9
+
+
+def test_rows_without_a_next_action_are_refused():
+  with pytest.raises(ValueError, match="next_action"):
+    mlp.MlpPolicy([], text.parse_description, ACTIONS)
