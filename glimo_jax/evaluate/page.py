@@ -230,9 +230,9 @@ def _stage_starts(metrics) -> list[tuple[int, str]]:
 
 
 def _episodes(episodes) -> str:
-  pairs = list(
-    zip(episodes.get("base", ()), episodes.get("tuned", ()), strict=True)
-  )
+  if not {"base", "tuned"} <= episodes.keys():
+    return ""
+  pairs = list(zip(episodes["base"], episodes["tuned"], strict=True))
   # First what was won, then what is lost still, then what was unlearnt.
   order = [(False, True), (False, False), (True, False), (True, True)]
   groups = [

@@ -213,3 +213,17 @@ def test_small_report_without_curves_or_episodes_is_written(tmp_path):
   assert report.read(tmp_path) == small
   assert "Run" in (tmp_path / "report.html").read_text()
   assert report.table(small).startswith(" ")
+
+
+def test_a_run_of_the_tuned_model_alone_has_a_page(whole, acted, tmp_path):
+  name = "agentworld/test"
+  alone = {arm: runs for arm, runs in acted.items() if arm.startswith("tuned")}
+  told = dataclasses.replace(
+    whole,
+    benchmarks={name: report.benchmark(alone, {})},
+    comparisons={name: report.compare(alone, {})},
+  )
+  episodes = {arm: runs[0] for arm, runs in alone.items()}
+  report.write(told, tmp_path, episodes=episodes)
+  assert "Benchmarks" in (tmp_path / report.HTML).read_text()
+  assert "tuned_greedy" in report.table(told)
