@@ -4,11 +4,13 @@ import dataclasses
 
 import jax
 
-from simulators.base import LevelPool, State
+from simulators.base import LevelPool, Question, QuestionArrays, State
 from simulators.driving import (
   dynamics,
   oracle,
   pools,
+  questions,
+  render,
   text,
   variants,
 )
@@ -33,6 +35,7 @@ class Driving:
   name = "driving"
   actions = ACTIONS
   splits = pools.SPLITS
+  question_kinds = questions.KINDS
 
   def variants(self) -> tuple[str, ...]:
     return variants.VARIANTS
@@ -54,6 +57,9 @@ class Driving:
   def legal(self, state: State, params: Params) -> Array:
     return dynamics.legal(state, params)
 
+  def render(self, state: State, params: Params) -> Array:
+    return render.render(state, params)
+
   # --- Knowing --------------------------------------------------------------
 
   def oracle(self, state: State, params: Params) -> Array:
@@ -63,6 +69,16 @@ class Driving:
   def follow(self, state: State, params: Params) -> Array:
     """i32[]: the action of a driver who knows IDM alone: a baseline."""
     return oracle.follow(state.env_state, params)
+
+  def sample_questions(
+    self, key: Array, state: State, params: Params
+  ) -> QuestionArrays:
+    return questions.sample(key, state, params, self.config)
+
+  def answer(
+    self, state: State, params: Params, kind: Array, args: Array
+  ) -> Array:
+    return questions.answer(state, params, kind, args, self.config)
 
   # --- Speaking (numpy in, text out) ----------------------------------------
 
@@ -74,6 +90,11 @@ class Driving:
 
   def rules(self, params: Params) -> str:
     return text.rules(params)
+
+  def ask(
+    self, questions_: QuestionArrays, obs: Obs, seed: int
+  ) -> list[list[Question]]:
+    return questions.ask(questions_, obs, seed)
 
   def parse(self, text_: str) -> int | None:
     return text.parse(text_)
