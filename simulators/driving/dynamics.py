@@ -80,10 +80,12 @@ def decide(
 ) -> tuple[Array, Array]:
   """(lane, target) that an action aims at; an illegal one keeps them."""
   action = jnp.where(legal[action], action, 0)
-  lane = ego.lane + (action == LEFT) - (action == RIGHT).astype(jnp.int32)
+  side = (action == LEFT).astype(jnp.int32)
+  lane = ego.lane + side - (action == RIGHT).astype(jnp.int32)
   top = level.limit + SPEED_STEP
   target = ego.target + SPEED_STEP * (
-    (action == FASTER).astype(jnp.float32) - (action == SLOWER)
+    (action == FASTER).astype(jnp.float32)
+    - (action == SLOWER).astype(jnp.float32)
   )
   target = jnp.where(action == STOP, 0.0, target)
   target = jnp.where(action == GO, level.limit, target)

@@ -117,10 +117,15 @@ def costs(env: EnvState, params: Params, config: Config) -> Array:
       -jnp.clip(over, 0.0, 1.0),
     )
     total = took + rest
-    late = env.time.astype(jnp.float32) + total > level.time
+    late = env.time.astype(jnp.float32) + total > level.time.astype(jnp.float32)
     close = (end.meters.ttc < 0.95) & (env.meters.ttc >= 0.95)
     idle = jnp.maximum(3.0 - (way[3] - way[0]) / level.limit, 0.0)
-    cost = total + 50.0 * late + 4.0 * close + 0.3 * idle
+    cost = (
+      total
+      + jnp.where(late, 50.0, 0.0)
+      + jnp.where(close, 4.0, 0.0)
+      + 0.3 * idle
+    )
     return jnp.where(failed, 200.0 - took, cost)
 
   firsts = jnp.arange(len(ACTIONS))

@@ -67,7 +67,7 @@ _AFTER = {
 # ego, or s on another road), spacing, share of the limit, trucks, how many.
 _CARS = {
   "cruise": ((0, -2, (22, 40), 45, (0.38, 0.5), 0.5, 2),
-             (0, -1, (70, 90), 30, (0.7, 0.9), 0.2, 4)),
+             (0, -1, (100, 118), 30, (0.7, 0.9), 0.2, 4)),
   "follow": ((0, 0, (18, 28), 30, (0.85, 0.95), 0.3, 2),
              (0, 0, (-60, -40), 30, (0.8, 0.9), 0.0, 1)),
   "signal": ((2, 0, (10, 50), 22, (0.7, 0.9), 0.2, 4),
@@ -136,7 +136,7 @@ def generate(key: Array, family: Array, shift: Array, config: Config) -> Level:
     mixed & (drawn["walk"] >= FAR), goal - START - 35.0, drawn["walk"]
   )
   lanes = jnp.floor(drawn["lanes"]).astype(jnp.int32)
-  lane = jnp.floor(other[1] * lanes).astype(jnp.int32)
+  lane = jnp.floor(other[1] * lanes.astype(jnp.float32)).astype(jnp.int32)
   first = (family == code("merge")) | (family == code("blocked"))
   lane = jnp.where(first, 0, lane)
   turn = family == code("turn")
@@ -153,7 +153,7 @@ def generate(key: Array, family: Array, shift: Array, config: Config) -> Level:
   at = (
     at + luck[0] * jnp.where(dense, 4.0, 8.0) + jnp.where(road == 0, START, 0)
   )
-  any_lane = jnp.floor(luck[1] * lanes).astype(jnp.int32)
+  any_lane = jnp.floor(luck[1] * lanes.astype(jnp.float32)).astype(jnp.int32)
   at_lane = slot["lane"].astype(jnp.int32)
   at_lane = jnp.where(at_lane == -1, any_lane, at_lane)
   at_lane = jnp.where(at_lane == -2, lane, at_lane)
@@ -190,12 +190,13 @@ def generate(key: Array, family: Array, shift: Array, config: Config) -> Level:
   walker = jnp.stack(
     [
       jnp.maximum(comes - 4.0 + 3.0 * people[0], 0.0)
-      + jnp.arange(PEDESTRIANS) * 2.0,
+      + jnp.arange(PEDESTRIANS, dtype=jnp.float32) * 2.0,
       1.1 + 0.6 * people[2],
       side,
       jnp.where(
         walk < 0.5 * FAR,
-        (jnp.arange(PEDESTRIANS) == 0) | (other[10] < 0.5),
+        (jnp.arange(PEDESTRIANS) == 0)
+        | ((other[10] < 0.5) & (family != code("mixed"))),
         False,
       ).astype(jnp.float32),
     ],

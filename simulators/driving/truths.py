@@ -16,6 +16,7 @@ from simulators.driving import dynamics, metrics, oracle, traffic
 from simulators.driving.types import (
   ACTIONS,
   FAR,
+  KEEP,
   Array,
   Config,
   EnvState,
@@ -73,14 +74,14 @@ def _below(value: Array, border: Array, asked: Array):
   return _yes(value < border), asked & clear
 
 
-def _play(moment: Scene, plan: list[Array], config: Config) -> EnvState:
-  env = moment.env
-  for action in plan:
+def _play(moment: Scene, plan: Array, config: Config) -> EnvState:
+  """Where the actions i32[T] lead; an episode that is over stands still."""
+
+  def take(env, action):
     new = dynamics.advance(env, action, moment.params, config)
-    env = jax.tree.map(
-      lambda a, b, env=env: jnp.where(env.ended, a, b), env, new
-    )
-  return env
+    return jax.tree.map(lambda a, b: jnp.where(env.ended, a, b), env, new), None
+
+  return jax.lax.scan(take, moment.env, plan)[0]
 
 
 def light(moment: Scene, args: Array, config: Config):
@@ -188,7 +189,7 @@ def cut_in(moment: Scene, args: Array, config: Config):
 def speed_after(moment: Scene, args: Array, config: Config):
   """After two seconds of an action, is one faster or slower than now?"""
   action = args[0]
-  end = _play(moment, [action, jnp.zeros_like(action)], config)
+  end = _play(moment, jnp.stack([action, KEEP]), config)
   by = end.ego.v - moment.obs.speed
   code = jnp.where(by > 0, FASTER_, SLOWER_)
   clear = (jnp.abs(by) > 1.0) | (jnp.abs(by) < 0.2)
@@ -197,15 +198,14 @@ def speed_after(moment: Scene, args: Array, config: Config):
 
 def harm(moment: Scene, args: Array, config: Config):
   """An action, then keep for three seconds: does an accident happen?"""
-  keep = jnp.zeros_like(args[0])
-  end = _play(moment, [args[0], keep, keep, keep], config)
+  end = _play(moment, jnp.stack([args[0], KEEP, KEEP, KEEP]), config)
   legal = dynamics.legal_actions(moment.env)[args[0]]
   return _yes(metrics.failed(end.meters)), legal
 
 
 def plan(moment: Scene, args: Array, config: Config):
   """Three actions: is all still well after them?"""
-  end = _play(moment, [args[0], args[1], args[2]], config)
+  end = _play(moment, args, config)
   return _yes(~metrics.failed(end.meters)), jnp.ones((), bool)
 
 
