@@ -24,7 +24,6 @@ from simulators.text_world import TextWorld
 _log = logging.getLogger(__name__)
 
 STAGES = ("collect", "annotate", "train", "evaluate")
-OOD = ("ood-chain", "ood-size", "ood-depth")
 
 # Sections of Config that shape each stage's files.
 _SHAPES = {
@@ -145,7 +144,8 @@ def benchmarks(
     benchmark("test", settings.episodes, settings.per_kind, settings.depths),
   ]
   if settings.ood_episodes:
-    out += [benchmark(split, settings.ood_episodes, 0) for split in OOD]
+    shifts = [s for s in world.splits if s.startswith("ood-")]
+    out += [benchmark(split, settings.ood_episodes, 0) for split in shifts]
   return out
 
 

@@ -37,7 +37,7 @@ def _frenet(level, x: Array, y: Array) -> tuple[Array, Array]:
       bend = jnp.where(jnp.abs(level.bend[1]) < 1e-5, 1e-5, level.bend[1])
       radius = 1.0 / bend
       side = jnp.sign(radius)
-      angle = jnp.arctan2(forth * side, (radius - left) * side)
+      angle = jnp.arctan2(forth, (radius - left) * side)
       run = angle * jnp.abs(radius)
       d = radius - side * jnp.hypot(forth, radius - left)
     else:

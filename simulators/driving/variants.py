@@ -27,7 +27,7 @@ _REAL = dict(
   threshold=0.2, right_bias=0.1, friction=0.8, lag=0.2, delay=0.1,
   lane_width=3.5, noise=0.0, dropout=0.0,
 )  # fmt: skip
-# highway_env/vehicle/behavior.py, IDMVehicle: constants of release 1.10.
+# highway_env/vehicle/behavior.py, IDMVehicle: constants of release 1.12.
 _HIGHWAY = dict(
   accel=3.0, brake=5.0, headway=1.5, gap=10.0, clamped=0.0, centred=1.0,
   limit=6.0, politeness=0.0, safe_brake=2.0, threshold=0.2, right_bias=0.0,
