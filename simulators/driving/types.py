@@ -37,7 +37,7 @@ class Config:
 
   cars: int = 8
   substeps: int = 10
-  horizon: int = 30
+  horizon: int = 34
 
   def __post_init__(self):
     if self.cars < 8:
