@@ -67,7 +67,12 @@ setuptools.setup(
     "cuda12": ["jax[cuda12]"],
     "tpu": ["jax[tpu]"],
     "gym": ["gymnasium>=1.0", "minigrid>=3.0"],
-    "bench": ["peft>=0.17", "torch==2.13.0"],
+    "bench": [
+      "gymnasium>=1.0",
+      "highway-env>=1.10",
+      "peft>=0.17",
+      "torch==2.13.0",
+    ],
     "test": _TEST,
   },
 )

@@ -33,7 +33,6 @@ from simulators.text_world import TextWorld
 _log = logging.getLogger(__name__)
 
 STAGES = ("collect", "annotate", "train", "evaluate")
-OOD = ("ood-chain", "ood-size", "ood-depth")
 
 # Sections of Config that shape each stage's files.
 _SHAPES = {
@@ -262,7 +261,8 @@ def benchmarks(
   )
   if settings.suite != "test" or not settings.ood_episodes:
     return [choosing, judged]
-  ood = [benchmark(split, settings.ood_episodes, 0) for split in OOD]
+  shifts = [s for s in world.splits if s.startswith("ood-")]
+  ood = [benchmark(split, settings.ood_episodes, 0) for split in shifts]
   return [choosing, judged, *ood]
 
 

@@ -14,7 +14,10 @@ from simulators.base import World
 __all__ = ["WORLDS", "make"]
 
 # name -> module of the world's face, imported when asked for
-WORLDS = {"agentworld": "simulators.agentworld.world"}
+WORLDS = {
+  "agentworld": "simulators.agentworld.world",
+  "driving": "simulators.driving.world",
+}
 
 
 def make(name: str, **config) -> World:

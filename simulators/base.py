@@ -49,7 +49,7 @@ class LevelPool:
   """Generated levels of one split, stacked: an argument, never a constant.
 
   Attributes:
-    split: one of SPLITS.
+    split: one of the world's splits.
     levels: a pytree whose leaves lead with the level axis n.
     hashes: uint64[n], canonical: equal for levels that differ by a rotation,
       a mirror image or a renaming only.
@@ -115,6 +115,7 @@ class World(Protocol):
   name: str
   actions: tuple[str, ...]
   question_kinds: tuple[str, ...]
+  splits: tuple[str, ...]  # train, val, test, and those named ood-...
 
   def variants(self) -> tuple[str, ...]:
     """Names that `params` accepts, with their arguments spelled."""
@@ -133,7 +134,10 @@ class World(Protocol):
     """bool[A]: the actions that may be chosen."""
 
   def oracle(self, state: State, params: PyTree) -> Array:
-    """f32[A]: steps to success after each action, counting it; inf if none."""
+    """f32[A]: cost after each action, lower is better, inf if hopeless.
+
+    AgentWorld's is steps to success, counting the action; driving's seconds.
+    """
 
   def sample_questions(
     self, key: Array, state: State, params: PyTree

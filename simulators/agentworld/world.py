@@ -21,7 +21,7 @@ from simulators.agentworld.types import (
   Obs,
   Params,
 )
-from simulators.base import LevelPool, Question, QuestionArrays, State
+from simulators.base import SPLITS, LevelPool, Question, QuestionArrays, State
 
 Array = jax.Array
 
@@ -39,6 +39,7 @@ class AgentWorld:
   name = "agentworld"
   actions = ACTIONS
   question_kinds = questions.KINDS
+  splits = SPLITS
   reference = reference  # the rules again, by a second path
 
   def variants(self) -> tuple[str, ...]:

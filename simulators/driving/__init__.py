@@ -1,0 +1,1 @@
+"""Urban Driving: traffic that behaves, on roads that are formulas."""

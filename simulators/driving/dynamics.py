@@ -1,0 +1,348 @@
+"""How Urban Driving moves: reset, a decision of one second, what is seen.
+
+The ego is a kinematic bicycle (Rajamani, "Vehicle Dynamics and Control", 2.2;
+reference in the middle) under a low-level controller that is part of the
+world. A decision sets its two aims:
+
+    keep    none is changed            faster, slower   speed by 4 m/s
+    stop    speed 0                    go               speed to the limit
+    left, right                        lane by one
+
+The controller brakes at up to 3 m/s2 (4 for `stop`), accelerates at up to 2,
+slows down for a bend so that it takes no more than 2.5 m/s2 sideways, and
+steers at the middle of its lane at up to 1.5 m/s sideways. It knows of no
+other actor, no light and no crosswalk: those are the decisions' affair.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from simulators.base import State
+from simulators.driving import metrics, roads, traffic
+from simulators.driving.types import (
+  FAR,
+  FASTER,
+  GO,
+  LEFT,
+  LENGTH,
+  PEDESTRIANS,
+  RIGHT,
+  SLOWER,
+  STOP,
+  Array,
+  Cars,
+  Config,
+  Ego,
+  EnvState,
+  Level,
+  Obs,
+  Params,
+)
+
+WHEELBASE = 3.0  # m
+SPEED_STEP = 4.0  # m/s of faster and slower
+SIGHT, REAR = 80.0, 30.0  # m, ahead and behind
+
+
+# --- The ego ----------------------------------------------------------------
+
+
+def bicycle(
+  s: Array, d: Array, heading: Array, v: Array, steer: Array, bend: Array,
+  dt: float, wheelbase: float = WHEELBASE,
+) -> tuple[Array, Array, Array, Array]:  # fmt: skip
+  """One step of the kinematic bicycle on a road of curvature `bend`.
+
+  Args:
+    s, d, heading: f32[] m, m, rad, of the middle of the wheelbase.
+    v: m/s.
+    steer: rad, front wheels.
+    bend: 1/m.
+    dt: s.
+    wheelbase: m.
+
+  Returns:
+    (s, d, heading) after dt, and the yaw rate in rad/s.
+  """
+  slip = jnp.arctan(0.5 * jnp.tan(steer))
+  yaw = 2.0 * v / wheelbase * jnp.sin(slip)
+  forth = v * jnp.cos(heading + slip) / jnp.maximum(1.0 - bend * d, 0.1)
+  return (
+    s + forth * dt,
+    d + v * jnp.sin(heading + slip) * dt,
+    heading + (yaw - bend * forth) * dt,
+    yaw,
+  )
+
+
+def decide(
+  level: Level, ego: Ego, action: Array, legal: Array
+) -> tuple[Array, Array]:
+  """(lane, target) that an action aims at; an illegal one keeps them."""
+  action = jnp.where(legal[action], action, 0)
+  side = (action == LEFT).astype(jnp.int32)
+  lane = ego.lane + side - (action == RIGHT).astype(jnp.int32)
+  top = level.limit + SPEED_STEP
+  target = ego.target + SPEED_STEP * (
+    (action == FASTER).astype(jnp.float32)
+    - (action == SLOWER).astype(jnp.float32)
+  )
+  target = jnp.where(action == STOP, 0.0, target)
+  target = jnp.where(action == GO, level.limit, target)
+  return lane, jnp.clip(target, 0.0, top)
+
+
+def _bend_speed(level: Level, s: Array) -> Array:
+  """m/s at which one can still slow down for the bends to come."""
+  start = jnp.cumsum(level.length) - level.length
+  curve = jnp.maximum(jnp.abs(level.bend), 1e-6)
+  away = jnp.maximum(start - s - 2.0, 0.0)
+  cap = jnp.sqrt(2.5 / curve + 2.0 * 2.0 * away)
+  return jnp.min(jnp.where(s > start + level.length, FAR, cap))
+
+
+def drive(
+  level: Level, params: Params, ego: Ego, lane: Array, target: Array, dt: float
+) -> Ego:
+  """One physics step of the controller and the car."""
+  bend = roads.bend(level, ego.s)
+  grip = traffic.GRAVITY * params.friction
+  # Speed.
+  goal = jnp.minimum(target, _bend_speed(level, ego.s))
+  hard = jnp.where(target <= 0.0, 4.0, 3.0)
+  wanted = jnp.clip((goal - ego.v) / 0.5, -hard, 2.0)
+  a = ego.a + (wanted - ego.a) * dt / (params.lag + dt)
+  a = jnp.clip(a, -grip, grip)
+  a = jnp.maximum(a, -ego.v / dt)  # standing is not driving backwards
+  # Steering, by the course that leads to the lane's middle.
+  v = jnp.maximum(ego.v, 1.0)
+  slip = jnp.arcsin(jnp.clip(0.5 * WHEELBASE * ego.yaw / v, -0.5, 0.5))
+  aside = lane.astype(jnp.float32) * params.lane_width - ego.d
+  aside = jnp.clip(0.8 * aside, -1.5, 1.5)
+  course = jnp.arcsin(jnp.clip(aside / jnp.maximum(v, 3.0), -0.5, 0.5))
+  turn = v * bend / jnp.maximum(1.0 - bend * ego.d, 0.1)
+  turn += 2.5 * (course - ego.heading - slip)
+  turn = jnp.clip(turn, -grip / v, grip / v)
+  slip = jnp.arcsin(jnp.clip(0.5 * WHEELBASE * turn / v, -0.3, 0.3))
+  steer = jnp.arctan(2.0 * jnp.tan(slip))
+  s, d, heading, yaw = bicycle(
+    ego.s, ego.d, ego.heading, ego.v, steer, bend, dt
+  )
+  return Ego(s, d, heading, ego.v + a * dt, a, yaw, lane, target)
+
+
+# --- One decision -----------------------------------------------------------
+
+
+def legal_actions(env: EnvState) -> Array:
+  """bool[A]: all but a lane change to where no lane is."""
+  level, ego = env.level, env.ego
+  free = ego.s > level.ramp[0]  # beside a ramp's lane only once past its wall
+  top = ego.target < level.limit + SPEED_STEP - 0.1
+  ramp = level.ramp[1] < FAR
+  rightmost = jnp.where(ramp & (ego.s > level.ramp[1] - LENGTH), 1, 0)
+  always = jnp.ones((), bool)
+  return jnp.stack(
+    [
+      always,
+      top,
+      ego.target > 0.1,
+      (ego.lane + 1 < level.lanes) & (free | ~ramp | (ego.lane > 0)),
+      (ego.lane - 1 >= rightmost) & (free | ~ramp | (ego.lane > 1)),
+      always,
+      always,
+    ]
+  )
+
+
+def advance(
+  env: EnvState, action: Array, params: Params, config: Config
+) -> EnvState:
+  """One decision: a second of physics; the key is left alone.
+
+  Args:
+    env: the hidden state; vmap for more.
+    action: i32[], index into ACTIONS.
+    params: the rules.
+    config: substeps.
+  """
+  level, dt = env.level, config.dt
+  old = env.ego.lane, env.ego.target
+  new = decide(level, env.ego, action, legal_actions(env))
+  cars = env.cars.replace(
+    lane=traffic.change_lanes(level, params, env.cars, env.ego, env.time)
+  )
+  start = env.time.astype(jnp.float32)
+
+  def substep(carry, since):
+    ego, cars, meters, ended = carry
+    now = start + since
+    seen = traffic.shadow(level, params, ego)
+    a = traffic.accelerate(level, params, cars, seen, now)
+    late = since < params.delay - 1e-3
+    lane, target = (
+      jnp.where(late, o, n) for o, n in zip(old, new, strict=True)
+    )
+    moved = drive(level, params, ego, lane, target, dt)
+    cars = traffic.advance(params, cars, a, dt)
+    read = metrics.update(meters, level, params, ego, moved, cars, now + dt, dt)
+    meters = jax.tree.map(lambda a, b: jnp.where(ended, a, b), meters, read)
+    ended |= metrics.failed(meters) | (moved.s >= level.goal)
+    return (moved, cars, meters, ended), None
+
+  since = jnp.arange(config.substeps, dtype=jnp.float32) * dt
+  carry = (env.ego, cars, env.meters, env.ended)
+  (ego, cars, meters, ended), _ = jax.lax.scan(substep, carry, since)
+  ego = ego.replace(lane=new[0], target=new[1])
+  return env.replace(
+    ego=ego, cars=cars, meters=meters, ended=ended, time=env.time + 1
+  )
+
+
+# --- The contract -----------------------------------------------------------
+
+
+def observe(env: EnvState, chance: Array, params: Params) -> Obs:
+  """What the ego sees.
+
+  Args:
+    env: the hidden state.
+    chance: f32[3 * N + P] in 0..1: two deviations and a miss for each car, a
+      miss for each pedestrian.
+    params: the rules.
+  """
+  level, ego, cars = env.level, env.ego, env.cars
+  count, now = cars.s.shape[0], env.time.astype(jnp.float32)
+  width = params.lane_width
+  half = 0.5 * (level.size + LENGTH)
+  ahead = cars.s - ego.s
+  along = jnp.sign(ahead) * jnp.maximum(jnp.abs(ahead) - half, 0.0)
+  meet, mine = metrics.meetings(level)
+  away = traffic.pick(meet, level.road) - cars.s - 0.5 * level.size
+  route = level.road == 0
+  gap = jnp.where(route, along, away)
+  near = (gap < SIGHT) & (gap > jnp.where(route, -REAR, -LENGTH))
+  near &= route | (ego.s < traffic.pick(mine, level.road) + 4.0)
+  # Evenly spread over +-sqrt(3) deviations.
+  wobble = (chance[: 2 * count] - 0.5).reshape(2, count) * 12.0**0.5
+  wobble = 1.0 + params.noise * wobble
+  seen = traffic.there(level, params) & near
+  seen &= chance[2 * count : 3 * count] >= params.dropout
+  lane = jnp.round(ego.d / width).astype(jnp.int32)
+  side = jnp.round(cars.d / width).astype(jnp.int32) - lane
+  mine_light, _ = roads.light(level, params, now)
+  nose = roads.nose(ego.s)
+  line = level.stop[0] - nose
+  line = jnp.where((level.stop[0] < FAR) & (line > 0.0), line, -1.0)
+  crossing = level.walk - nose
+  crossing = jnp.where(
+    (level.walk < FAR) & (crossing > 0.0) & params.present[2], crossing, -1.0
+  )
+  there, going, on = roads.walkers(level, params, now)
+  on &= (crossing > 0.0) & (chance[3 * count :] >= params.dropout)
+  beside = there - ego.d
+  ends = level.ramp[1] - nose
+  bend = level.bend[1]
+  turns = (jnp.abs(bend) > 0.03) & (ego.s < level.length[0] + level.length[1])
+  return Obs(
+    family=level.family,
+    goal=jnp.maximum(level.goal - ego.s, 0.0),
+    left=(level.time - env.time).astype(jnp.float32),
+    speed=ego.v,
+    target=ego.target,
+    limit=level.limit,
+    lane=lane,
+    aims=ego.lane - lane,
+    lanes=level.lanes,
+    turn=jnp.where(turns, jnp.sign(bend), 0.0).astype(jnp.int32),
+    light=jnp.where(line > 0.0, mine_light, 0),
+    line=line,
+    walk=crossing,
+    lane_end=jnp.where((level.ramp[1] < FAR) & (ends > 0.0), ends, -1.0),
+    car_seen=seen,
+    car_road=level.road,
+    car_gap=jnp.where(seen, gap * wobble[0], 0.0),
+    car_side=jnp.where(seen & route, side, 0),
+    car_speed=jnp.where(seen, cars.v * wobble[1], 0.0),
+    truck=level.size > 7.0,
+    walker_seen=on,
+    walker_side=jnp.where(
+      on & (jnp.abs(beside) > 0.5 * width), jnp.sign(beside), 0.0
+    ).astype(jnp.int32),
+    walker_goes=jnp.where(on, jnp.sign(going), 0.0).astype(jnp.int32),
+  )
+
+
+def _state(
+  env: EnvState, chance: Array, params: Params, config: Config
+) -> State:
+  failed = metrics.failed(env.meters)
+  success = (env.ego.s >= env.level.goal) & ~failed
+  late = env.time >= jnp.minimum(env.level.time, config.horizon)
+  success = success & (env.time <= env.level.time)
+  return State(
+    env_state=env,
+    obs=observe(env, chance, params),
+    reward=success.astype(jnp.float32),
+    terminated=success | failed,
+    truncated=~success & ~failed & late,
+    metrics=metrics.values(env, success),
+  )
+
+
+def reset(key: Array, params: Params, level: Level, config: Config) -> State:
+  """The first state of an episode on `level`."""
+  key, draw = jax.random.split(key)
+  level = jax.tree.map(jnp.asarray, level)
+  zero, count = jnp.zeros(()), level.at.shape[0]
+  lane = level.lane.astype(jnp.float32)
+  lanes = level.at_lane.astype(jnp.float32)
+  env = EnvState(
+    key=key,
+    level=level,
+    ego=Ego(
+      s=level.start[0],
+      d=lane * params.lane_width,
+      heading=zero,
+      v=level.start[1],
+      a=zero,
+      yaw=zero,
+      lane=level.lane,
+      target=level.start[1],
+    ),
+    cars=Cars(
+      s=level.at,
+      d=lanes * params.lane_width,
+      v=level.speed,
+      a=jnp.zeros(count),
+      lane=level.at_lane,
+    ),
+    meters=metrics.zeros(),
+    time=jnp.zeros((), jnp.int32),
+    ended=jnp.zeros((), bool),
+  )
+  chance = jax.random.uniform(draw, (3 * count + PEDESTRIANS,))
+  return _state(env, chance, params, config)
+
+
+def step(state: State, action: Array, params: Params, config: Config) -> State:
+  """One decision; what comes after the end is the caller's affair.
+
+  Args:
+    state: the state acted in.
+    action: i32[], index into ACTIONS.
+    params: the rules.
+    config: sizes and horizon.
+  """
+  key, draw = jax.random.split(state.env_state.key)
+  action = jnp.asarray(action, jnp.int32)
+  env = advance(state.env_state, action, params, config).replace(key=key)
+  count = env.cars.s.shape[0]
+  chance = jax.random.uniform(draw, (3 * count + PEDESTRIANS,))
+  return _state(env, chance, params, config)
+
+
+def legal(state: State, params: Params) -> Array:
+  """bool[A]: all but a lane change to where no lane is."""
+  del params
+  return legal_actions(state.env_state)

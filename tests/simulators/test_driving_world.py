@@ -1,0 +1,401 @@
+"""Urban Driving through the contract: play, words, questions, the oracle."""
+
+import collections
+import functools
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import simulators
+from simulators import rollout
+from simulators.base import SPLITS as PUZZLE_SPLITS
+from simulators.driving import metrics, pools, questions, text, variants
+from simulators.driving.types import ACTIONS, FAMILIES, FAR
+from simulators.text_world import TextWorld
+
+WORLD = simulators.make("driving")
+REAL = WORLD.params("real")
+N = 64
+
+
+@functools.cache
+def _pool(split="test", size=N):
+  return WORLD.pool(split, size)
+
+
+@functools.cache
+def _played(who: str, split="test"):
+  """(trajectory, metrics of the ends) of one driver on a split's scenes."""
+  policies = {
+    "random": rollout.random_policy(WORLD),
+    "oracle": rollout.oracle_policy(WORLD),
+  }
+  trajectory = rollout.rollout(
+    WORLD, REAL, _pool(split).levels, np.arange(N), policies[who],
+    jax.random.key(1), WORLD.config.horizon,
+  )  # fmt: skip
+  return trajectory, jax.device_get(
+    {k: v[:, -1] for k, v in trajectory.states.metrics.items()}
+  )
+
+
+@functools.cache
+def _moments():
+  """Numpy states of random play before its end, and questions about them."""
+  trajectory, _ = _played("random")
+  rows = np.arange(N)
+  times = np.asarray(trajectory.lengths) // 2
+  states = jax.tree.map(lambda x: x[rows, times], trajectory.states)
+  sample = jax.jit(jax.vmap(WORLD.sample_questions, (0, 0, None)))
+  asked = sample(jax.random.split(jax.random.key(2), N), states, REAL)
+  return states, *jax.device_get((states.obs, asked))
+
+
+_reset, _step = jax.jit(WORLD.reset), jax.jit(WORLD.step)
+
+
+def _first(i=0, params=REAL):
+  return _reset(jax.random.key(0), params, _pool().take(i))
+
+
+# --- Playing ----------------------------------------------------------------
+
+
+def test_the_oracle_solves_every_family_and_chance_does_not():
+  families = _pool().depths
+  _, best = _played("oracle")
+  _, luck = _played("random")
+  for i, family in enumerate(FAMILIES):
+    mine = families == i
+    assert best["success"][mine].mean() >= 0.75, family  # of eight scenes
+  assert best["success"].mean() >= 0.95
+  assert luck["success"].mean() <= 0.25
+  assert best["collision"].mean() <= 0.05
+
+
+def test_jit_is_no_jit_and_vmap_is_a_loop():
+  states = [_first(i) for i in range(3)]
+  stack = jax.tree.map(lambda *x: jnp.stack(x), *states)
+  action = jnp.array([1, 5, 3])
+  many = jax.jit(jax.vmap(WORLD.step, (0, 0, None)))(stack, action, REAL)
+  with jax.disable_jit():
+    alone = WORLD.step(states[0], action[0], REAL)
+  loop = [_step(s, a, REAL) for s, a in zip(states, action)]  # noqa: B905
+  for i, one in enumerate(loop):
+    for a, b in zip(_leaves(one), _leaves(many, i), strict=True):
+      np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)
+  for a, b in zip(_leaves(alone), _leaves(loop[0]), strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)
+
+
+def _leaves(state, i=None):
+  state = state.replace(env_state=state.env_state.replace(key=jnp.zeros(())))
+  leaves = jax.tree.leaves(state)
+  return [np.asarray(x, np.float64) if i is None else
+          (np.asarray(x[i], np.float64) if x.ndim else np.float64(0))
+          for x in leaves]  # fmt: skip
+
+
+def test_every_leaf_of_params_matters():
+  """Each dial, moved, changes an episode somewhere among 64 scenes."""
+  actions = jax.random.randint(jax.random.key(3), (12, N), 0, len(ACTIONS))
+  levels = _pool().levels
+
+  @jax.jit
+  def play(params):
+    reset = jax.vmap(WORLD.reset, (0, None, 0))
+    states = reset(jax.random.split(jax.random.key(0), N), params, levels)
+
+    def take(states, action):
+      states = jax.vmap(WORLD.step, (0, 0, None))(states, action, params)
+      return states, (states.obs, states.env_state.cars, states.env_state.ego)
+
+    return jax.lax.scan(take, states, actions)[1]
+
+  usual = jax.tree.leaves(play(REAL))
+  highway = WORLD.params("imperfect/highway")
+  for name in REAL.__dataclass_fields__:
+    value = getattr(REAL, name)
+    if name == "present":
+      changes = [value.at[i].set(False) for i in range(4)]
+    elif name in ("accel", "brake", "headway", "gap", "limit", "clamped"):
+      changes = [getattr(highway, name)]
+    elif name == "safe_brake":
+      changes = [value * 0.0]
+    elif name == "exponent":
+      changes = [value * 0.5]
+    elif name == "friction":
+      changes = [value * 0.2]
+    else:
+      changes = [value * 1.5 + 0.5]
+    for change in changes:
+      moved = jax.tree.leaves(play(REAL.replace(**{name: change})))
+      same = all(
+        np.array_equal(a, b) for a, b in zip(usual, moved, strict=True)
+      )
+      assert not same, (name, change)
+
+
+def test_speed_bounds_every_move_of_the_ego():
+  trajectory, _ = _played("random")
+  ego = jax.device_get(trajectory.states.env_state.ego)
+  move = np.diff(ego.s, axis=1)
+  fast = np.maximum(ego.v[:, 1:], ego.v[:, :-1]) + 2.5
+  assert (move <= fast / 0.8).all()  # a tight bend shortens s by a fifth
+  assert (ego.v >= -1e-4).all()
+
+
+def test_an_episode_ends_once_and_says_why():
+  trajectory, last = _played("random")
+  states = trajectory.states
+  assert states.done[:, -1].all()
+  faults = ("collision", "off_road", "red_light", "no_yield")
+  failed = sum(last[name] for name in faults) > 0
+  success = last["success"] > 0
+  assert not (failed & success).any()
+  np.testing.assert_array_equal(
+    np.asarray(states.terminated[:, -1]), failed | success
+  )
+  np.testing.assert_array_equal(trajectory.success, success)
+
+
+def test_the_table_of_metrics_gives_values_validity_and_limits():
+  _, last = _played("oracle")
+  table = metrics.table(last)
+  assert set(table) == set(metrics.LIMITS) == set(last)
+  value, valid, good = table["ttc"]
+  assert (valid == (value < FAR)).all()
+  assert good[~valid].all()
+  solved = last["success"] > 0
+  assert table["progress"][2][solved].all()
+  assert (last["at_fault"] <= last["collision"]).all()
+
+
+def test_a_lane_change_takes_place_and_an_illegal_one_does_not():
+  i = int(np.flatnonzero(_pool().depths == FAMILIES.index("blocked"))[0])
+  state, step = _first(i), _step
+  legal = np.asarray(WORLD.legal(state, REAL))
+  assert legal[ACTIONS.index("left")]
+  assert not legal[ACTIONS.index("right")]
+  right = step(state, ACTIONS.index("right"), REAL)
+  keep = step(state, 0, REAL)
+  assert float(right.env_state.ego.d) == float(keep.env_state.ego.d)
+  state = step(state, ACTIONS.index("left"), REAL)
+  for _ in range(3):
+    state = step(state, 0, REAL)
+  assert float(state.env_state.ego.d) == pytest.approx(3.5, abs=0.4)
+
+
+# --- Pools and variants -------------------------------------------------------
+
+
+def test_pools_are_disjoint_repeatable_and_grow_at_their_end():
+  seen = collections.Counter()
+  for split in pools.SPLITS:
+    pool = _pool(split)
+    assert len(set(pool.hashes.tolist())) == N
+    seen.update(pool.hashes.tolist())
+    short = WORLD.pool(split, 16)
+    np.testing.assert_array_equal(short.hashes, pool.hashes[:16])
+    np.testing.assert_array_equal(np.asarray(pool.levels.family), pool.depths)
+  assert max(seen.values()) == 1
+  assert set(WORLD.pool("val", 4, (2, 5)).depths.tolist()) == {2, 5}
+  assert pools.SPLITS[:3] == PUZZLE_SPLITS[:3]
+
+
+def test_misuse_is_named():
+  with pytest.raises(ValueError, match="did you mean 'test'"):
+    WORLD.pool("tests", 4)
+  with pytest.raises(ValueError, match="families"):
+    WORLD.pool("test", 4, (9,))
+  with pytest.raises(ValueError, match="did you mean 'imperfect/slippery"):
+    WORLD.params("imperfect/slipery(0.2)")
+  with pytest.raises(ValueError, match=r"0\.05\.\.1\.2"):
+    WORLD.params("imperfect/slippery(9)")
+
+
+def test_variants_are_values_of_one_type():
+  names = [re.sub(r"\(\w+\)", "(0.5)", name) for name in variants.VARIANTS]
+  names = [name.replace("narrow(0.5)", "narrow(3)") for name in names]
+  stack = jax.tree.map(lambda *x: jnp.stack(x), *map(WORLD.params, names))
+  assert stack.friction.shape == (len(names),)
+  assert not np.asarray(WORLD.params("imperfect/no-signals").present)[3]
+
+
+# --- Words --------------------------------------------------------------------
+
+
+def test_descriptions_are_short_and_read_back():
+  _, obs, _ = _moments()
+  for i, told in enumerate(WORLD.describe(obs)):
+    assert len(told.split()) + told.count(".") + 1 <= text.LIMIT
+    said = WORLD.parse_description(told)
+    assert abs(said["speed"] - obs.speed[i]) <= 1.01 or obs.speed[i] > 20
+    assert said.get("light", "none") == text.LIGHTS[obs.light[i]]
+    assert len(said["men"]) == obs.walker_seen[i].sum()
+    assert ("walk" in said) == (obs.walk[i] >= 0)
+    for car in said["cars"]:
+      assert car["gap"] in text.DISTANCES
+
+
+def test_descriptions_fit_the_models_budget(smollm2):
+  _, _, tokenizer = smollm2
+  _, obs, _ = _moments()
+  lengths = [len(tokenizer.encode(told)) for told in WORLD.describe(obs)]
+  assert max(lengths) <= 70
+  for word in text.NUMBERS:
+    assert len(tokenizer.encode(" " + word)) == 1, word
+
+
+def test_a_sentence_that_nobody_wrote_is_refused():
+  with pytest.raises(ValueError, match="cannot read"):
+    WORLD.parse_description("speed ten aim ten limit ten. cows ahead.")
+
+
+def test_actions_are_read_from_answers():
+  for action, word in enumerate(ACTIONS):
+    assert WORLD.parse(word) == action
+    assert WORLD.parse(f"My answer: {word.upper()}.") == action
+  assert WORLD.parse("left or right") is None
+  assert WORLD.parse("nothing") is None
+
+
+def test_a_text_world_plays_and_unseen_actors_go_unsaid():
+  told = {}
+  for name in ("real", "imperfect/blind(1)", "imperfect/no-cars"):
+    player = TextWorld(WORLD, WORLD.params(name), _pool())
+    told[name] = player.reset(range(8))
+    assert len(player.instruction) == 8
+    texts, rewards, done = player.step([0] * 8)
+    assert len(texts) == len(rewards) == len(done) == 8
+  assert any("car" in t for t in told["real"])
+  assert not any("car" in t or "man" in t for t in told["imperfect/blind(1)"])
+  assert all(word in player.preamble for word in ACTIONS)
+
+
+# --- Questions ----------------------------------------------------------------
+
+
+def test_a_question_asked_again_has_the_same_truth():
+  states, _, asked = _moments()
+  rows, kinds = np.nonzero(asked.valid)
+  some = np.random.default_rng(0).permutation(len(rows))[:64]
+  rows, kinds = rows[some], kinds[some]
+  again = jax.jit(jax.vmap(WORLD.answer, (0, None, 0, 0)))(
+    jax.tree.map(lambda x: x[rows], states), REAL, kinds,
+    asked.args[rows, kinds],
+  )  # fmt: skip
+  codes = asked.options[rows, kinds, asked.answer[rows, kinds]]
+  np.testing.assert_array_equal(again, codes)
+
+
+def test_every_kind_is_asked_in_words_and_offers_the_truth():
+  _, obs, asked = _moments()
+  found = collections.Counter()
+  for row in WORLD.ask(asked, obs, seed=1):
+    for question in row:
+      found[question.kind] += 1
+      assert question.answer in question.choices
+      assert len(set(question.choices)) == len(question.choices) > 1
+      assert "{" not in question.text
+  assert set(found) == set(questions.KINDS), found
+
+
+def test_truths_agree_with_a_driver_who_reads_the_state_plainly():
+  """A second path: plain Python over the hidden state, no simulator code."""
+  states, _, asked = _moments()
+  env = jax.device_get(states.env_state.replace(key=None))
+  checked = collections.Counter()
+  for i, k in np.argwhere(asked.valid):
+    kind, args = questions.KINDS[k], asked.args[i, k]
+    one = jax.tree.map(lambda x, i=i: x[i], env)
+    told = _plainly(kind, args, one)
+    if told is None:
+      continue
+    code = asked.options[i, k, asked.answer[i, k]]
+    assert questions.ANSWERS[code] == told, (kind, args, i)
+    checked[kind] += 1
+  plain = "lane light people beside pace reach limit halt in_time gap"
+  assert set(checked) == set(plain.split()), checked
+
+
+def _plainly(kind, args, env):
+  """The answer as a word, by loops; None for the kinds that need driving."""
+  level, ego, cars = env.level, env.ego, env.cars
+  lane = round(float(ego.d) / 3.5)
+  around = []  # (bumper gap, lanes to the left, speed) of cars on the route
+  for j in range(len(cars.s)):
+    if level.there[j] and level.road[j] == 0:
+      away = float(cars.s[j] - ego.s)
+      free = max(abs(away) - (float(level.size[j]) + 4.8) / 2, 0.0)
+      free = free if away > 0 else -free
+      if -30 < free < 80:
+        side = round(float(cars.d[j]) / 3.5) - lane
+        around.append((free, side, float(cars.v[j])))
+  ahead = sorted(car for car in around if car[1] == 0 and car[0] >= 1)
+
+  def yes(truth):
+    return "yes" if truth else "no"
+
+  if kind == "lane":
+    there = lane + 1 < level.lanes if args[0] == 1 else lane > 0
+    return yes(there)
+  if kind == "beside":
+    side = 1 if args[0] == 1 else -1
+    return yes(any(abs(c[0]) < 10 for c in around if c[1] == side))
+  if kind == "pace":
+    return "faster" if ahead[0][2] > ego.v else "slower"
+  if kind == "reach":
+    return yes(ahead[0][0] < 5 * (float(ego.v) - ahead[0][2]))
+  if kind == "limit":
+    return yes(ego.target + 4 > level.limit)
+  if kind == "light":
+    phase = (env.time + level.signal[2]) % level.signal[1]
+    green = level.signal[0]
+    return ("green" if phase < green else
+            "amber" if phase < green + 3 else "red")  # fmt: skip
+  if kind == "people":
+    return yes(any(_walks(level, p, env.time) for p in level.walker))
+  if kind == "halt":
+    line = level.stop[0] if level.stop[0] - ego.s - 2.4 > 0 else FAR
+    line = level.walk if line >= FAR else line
+    return yes(ego.v**2 / 8 < line - ego.s - 2.4)
+  if kind == "in_time":
+    return yes(level.goal - ego.s < (level.time - env.time) * ego.v)
+  if kind == "gap":
+    radius = 1 / max(float(level.bend[1]), 1e-3)
+    meet = {1: level.oncoming - level.length[0] - 0.7 * radius, 2: 100.0}
+    soon = [
+      (meet[int(road)] - s - size / 2) / max(v, 0.5)
+      for road, s, size, v, there in zip(
+        level.road, cars.s, level.size, cars.v, level.there, strict=True
+      )
+      if there and road > 0 and 0 < meet[int(road)] - s - size / 2 < 80
+    ]
+    return yes(min(soon) < 4)
+  return None
+
+
+def _walks(level, walker, time):
+  start, speed, side, there = (float(x) for x in walker)
+  right, left = -3.75, (int(level.lanes) - 0.5) * 3.5 + 2.0
+  walked = speed * max(float(time) - start, 0.0)
+  d = right + walked if side > 0 else left - walked
+  return there > 0 and right + 1 < d < left - 1
+
+
+# --- Pictures -----------------------------------------------------------------
+
+
+def test_a_picture_shows_the_ego_and_the_others():
+  state = _first()
+  picture = np.asarray(jax.jit(WORLD.render)(state, REAL))
+  assert picture.dtype == np.uint8
+  assert picture.ndim == 3
+  blue = (picture == (40, 90, 220)).all(-1).sum()
+  assert 20 < blue < 80  # 4.8 m x 2 m at 2 pixels a metre: 38
+  bare = np.asarray(WORLD.render(state, WORLD.params("imperfect/no-cars")))
+  assert (bare != picture).any()
