@@ -1,6 +1,7 @@
 """What a run is made of: one frozen dataclass, checked before any work."""
 
 import dataclasses
+import os
 from typing import Any
 
 import simulators
@@ -82,6 +83,22 @@ class TrainConfig(step.TrainConfig):
 
   def __post_init__(self):
     super().__post_init__()
+    least = {
+      "batch": 1, "length": 2, "replay_batch": 0, "replay_length": 2,
+      "understanding_steps": 0, "acting_steps": 0,
+    }  # fmt: skip
+    for name, low in least.items():
+      if getattr(self, name) < low:
+        raise ValueError(
+          f"train.{name} {getattr(self, name)} must be at least {low}: raise it"
+        )
+    steps = [s for s in (self.understanding_steps, self.acting_steps) if s]
+    if not steps or min(steps) <= self.warmup:
+      raise ValueError(
+        f"train.warmup {self.warmup} must be below understanding_steps "
+        f"{self.understanding_steps} and acting_steps {self.acting_steps}, of "
+        "which one at most may be 0: lower it or raise them"
+      )
     if self.targets not in batching.TARGETS:
       raise ValueError(
         f"train.targets {self.targets!r} is not one of {batching.TARGETS}: "
@@ -96,6 +113,11 @@ class MeshConfig:
   data: int = -1
   fsdp: int = 1
   tensor: int = 1
+
+  def __post_init__(self):
+    for name, size in dataclasses.asdict(self).items():
+      if size < 1 and size != -1:
+        raise ValueError(f"mesh.{name} {size} must be -1 or at least 1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +146,18 @@ def check(config: Config) -> None:
   for variant in config.collect.variants:
     world.params(variant)
   weights.locate(config.model.source)
+  weights.locate(config.model.embedder)
+  key = config.teacher.api_key_env
+  if key and not os.environ.get(key):
+    raise ValueError(
+      f"teacher.api_key_env {key!r} names no environment variable that is set: "
+      "export it, or name another"
+    )
+  if config.rounds.count and config.rounds.steps <= config.train.warmup:
+    raise ValueError(
+      f"rounds.steps {config.rounds.steps} must be above train.warmup "
+      f"{config.train.warmup}: raise it or lower the warmup"
+    )
   held_out = {name: texts.load(name) for name in texts.HELD_OUT}
   language.check_apart(texts.load("replay"), held_out)
   mesh = mesh_lib.make(**dataclasses.asdict(config.mesh))

@@ -4,7 +4,8 @@
     <workdir>/<stage>/DONE.json       written last: seconds and a summary
 
 A stage that is done returns at once; one that was killed starts again on what
-it left; one that was made with other settings is an error, never overwritten.
+it left; one that was made with other settings is an error, never overwritten,
+unless it has left nothing but its settings.
 """
 
 import contextlib
@@ -63,7 +64,7 @@ def stage(root, name: str, settings: dict[str, Any]) -> Iterator[Stage]:
   _guard(path / SETTINGS, settings)
   done = path / DONE
   if done.exists():
-    summary = json.loads(done.read_text())
+    summary = read_json(done)
     _log.info("%s: done before (%.0f s), in %s", name, summary["wall_s"], path)
     yield Stage(path, True, summary, time.monotonic())
     return
@@ -82,9 +83,10 @@ def require(root, name: str) -> pathlib.Path:
     FileNotFoundError: it is not finished; says which script makes it.
   """
   path = pathlib.Path(root) / name
+  script = "improve" if name.startswith("round-") else name
   if not (path / DONE).exists():
     raise FileNotFoundError(
-      f"{path} is no finished stage: run python -m launch.{name} with the "
+      f"{path} is no finished stage: run python -m launch.{script} with the "
       f"same --config and --workdir={root} first"
     )
   return path
@@ -92,7 +94,18 @@ def require(root, name: str) -> pathlib.Path:
 
 def summary(root, name: str) -> dict[str, Any]:
   """What a finished stage said of itself."""
-  return json.loads((require(root, name) / DONE).read_text())
+  return read_json(require(root, name) / DONE)
+
+
+def read_json(path: pathlib.Path) -> Any:
+  """What a file of a stage holds; ValueError where it is damaged."""
+  try:
+    return json.loads(path.read_text())
+  except ValueError as error:
+    raise ValueError(
+      f"{path} is damaged ({error}): delete the folder it lies in and run its "
+      "stage again"
+    ) from error
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
@@ -107,8 +120,10 @@ def _guard(path: pathlib.Path, settings: dict[str, Any]) -> None:
   if not path.exists():
     write_json(path, now)
     return
-  there = json.loads(path.read_text())
-  if there != now:
+  there = read_json(path)
+  if there != now and list(path.parent.iterdir()) == [path]:
+    write_json(path, now)  # the run that made it stopped before any work
+  elif there != now:
     raise ValueError(
       f"{path.parent} was made with other settings:\n"
       + "\n".join(differences(there, now))

@@ -82,9 +82,13 @@ def _convert(hint, value, path: str):
 def _parse_flags(argv):
   try:
     rest = flags.FLAGS(argv)
-  except AttributeError as e:  # an override of a field that does not exist
-    raise UsageError(str(e.args[0]).replace("\\n", " ").strip()) from e
-  except (flags.Error, OSError) as e:
+  except (AttributeError, KeyError) as e:  # an override of no field
+    said = str(e.args[0]).replace("\\n", " ").strip()
+    raise UsageError(
+      f"{said}: the config file has no such field; those of the dataclasses "
+      "in glimo_jax/config.py may be added to it"
+    ) from e
+  except (flags.Error, OSError, SyntaxError) as e:
     # A config file that raises is told with its whole traceback.
     said = str(e).strip().splitlines()
     raise UsageError(said[-1] if "Traceback" in str(e) else str(e)) from e
@@ -161,8 +165,10 @@ def _config() -> dict:
     (_CONFIG, "configs/quickstart.py"),
     (_WORKDIR, "runs/quickstart"),
   ):
-    if flag.value is None:
-      raise UsageError(f"--{flag.name} is missing: e.g. {flag.name}={example}")
+    if flag.value is None or flag.value == "":
+      raise UsageError(
+        f"--{flag.name} is missing: e.g. --{flag.name}={example}"
+      )
   try:
     return _CONFIG.value.to_dict()
   except OSError as e:  # ml_collections tells a missing file on first use

@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
 # The main job: from a fresh clone to a better LLM, on a laptop CPU.
-#   bash launch/quickstart.sh [--config.FIELD=VALUE ...]
+#   bash launch/quickstart.sh [driving] [--config.FIELD=VALUE ...]
 # Sets up .venv, then collects, annotates, trains and evaluates; the report
-# comes to runs/quickstart/report.html. Started again, it goes on where it was.
+# comes to runs/quickstart/report.html (runs/quickstart_driving in traffic).
+# Started again, it goes on where it was.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source launch/install.sh
 install
-exec .venv/bin/python -m launch.pipeline --config=configs/quickstart.py \
-  --workdir=runs/quickstart "$@"
+name=quickstart
+if [ "${1:-}" = driving ]; then
+  name=quickstart_driving
+  shift
+fi
+exec .venv/bin/python -m launch.pipeline --config="configs/$name.py" \
+  --workdir="runs/$name" "$@"

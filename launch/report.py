@@ -23,13 +23,21 @@ _SUITE = flags.DEFINE_string("suite", "test", "Suite they were judged on.")
 
 def main() -> None:
   from glimo_jax import parts
-  from glimo_jax.evaluate import fragments, report
+  from glimo_jax.evaluate import arms, fragments, report
 
   if _FOLDER.value is None:
     raise common.UsageError(
       "--folder is missing: e.g. --folder=docs/results/recipe"
     )
   folder = pathlib.Path(_FOLDER.value)
+  if _SUITE.value not in arms.SUITES:
+    raise common.UsageError(
+      f"--suite={_SUITE.value} is not one of {', '.join(arms.SUITES)}"
+    )
+  if (folder / "train").exists() or (folder.exists() and not folder.is_dir()):
+    raise common.UsageError(
+      f"--folder={folder} is a run or a file: name a folder for fragments alone"
+    )
   if _RUNS.value:
     if not pathlib.Path(_RUNS.value).is_dir():
       raise common.UsageError(

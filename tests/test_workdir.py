@@ -54,6 +54,30 @@ def test_tuples_and_lists_are_equal_settings(tmp_path):
     assert stage.finished
 
 
+def test_a_start_that_failed_binds_nobody(tmp_path):
+  other = {"collect": {"seed": 1}}
+  with pytest.raises(RuntimeError), _open(tmp_path):
+    raise RuntimeError
+  with pytest.raises(RuntimeError), _open(tmp_path, other):
+    raise RuntimeError  # not of the settings: those of before bind nobody
+  (tmp_path / "collect" / "journal.jsonl").write_text("paid for")
+  with pytest.raises(ValueError, match="other settings"), _open(tmp_path):
+    pass
+
+
+def test_a_damaged_file_says_so(tmp_path):
+  with _open(tmp_path) as stage:
+    pass
+  (stage.path / workdir.DONE).write_text("")
+  with pytest.raises(ValueError, match="damaged"), _open(tmp_path):
+    pass
+
+
+def test_a_round_that_is_missing_names_its_script(tmp_path):
+  with pytest.raises(FileNotFoundError, match=r"launch\.improve"):
+    workdir.require(tmp_path, "round-1")
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
   (tmp_path / "file").write_text("")
   with (

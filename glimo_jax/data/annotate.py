@@ -91,6 +91,12 @@ class AnnotateConfig:
       raise ValueError(
         f"questions_per_moment {self.questions_per_moment} must be at least 1"
       )
+    for name in ("refinements", "memories", "temperature", "seed"):
+      if getattr(self, name) < 0:
+        raise ValueError(f"{name} {getattr(self, name)} must not be negative")
+    for name in ("search_width", "search_depth"):
+      if getattr(self, name) < 1:
+        raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
     if not 0 <= self.val_share < 1:
       raise ValueError(f"val_share {self.val_share} must lie in [0, 1)")
 

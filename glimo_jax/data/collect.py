@@ -69,12 +69,20 @@ class CollectConfig:
         f"variants {self.variants} hold 'real': only evaluation plays the "
         "real world; train on imperfect variants"
       )
+    if not self.variants:
+      raise ValueError("variants are empty: name one, e.g. imperfect/...")
+    for name in ("seed", "surprise_candidates"):
+      if getattr(self, name) < 0:
+        raise ValueError(f"{name} {getattr(self, name)} must not be negative")
+    if not 0 <= self.epsilon <= 1:
+      raise ValueError(f"epsilon {self.epsilon} must lie in 0..1")
     if self.split != "train":
       raise ValueError(
         f"split {self.split!r} is for evaluation: collect from 'train'"
       )
     unknown = sorted(set(self.actors) - set(ACTORS))
-    if unknown or not sum(self.actors.values()) > 0:
+    shares = self.actors.values()
+    if unknown or not sum(shares) > 0 or min(shares) < 0:
       raise ValueError(
         f"actors {self.actors} must weigh some of {ACTORS}"
         + (f"; {unknown} are unknown" if unknown else "")

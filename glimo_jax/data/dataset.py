@@ -129,8 +129,8 @@ def _load_tfds(folder: pathlib.Path) -> InstructionDataset:
   found = sorted(folder.rglob("dataset_info.json")) if folder.exists() else []
   if len(found) != 1:
     raise FileNotFoundError(
-      f"{folder} holds {len(found)} TFDS datasets, not one: run `python -m "
-      "launch.export` to make it, and name its folder"
+      f"{folder} holds {len(found)} TFDS datasets, not one: `python -m "
+      "launch.annotate` writes one, WORKDIR/annotate/tfds: name that folder"
     )
   where = found[0].parent
   builder = tfds.builder_from_directory(str(where))

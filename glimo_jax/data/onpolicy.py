@@ -53,6 +53,10 @@ class RoundsConfig:
           f"rounds.{name} {getattr(self, name)} must be at least 1: raise it, "
           "or set rounds.count to 0"
         )
+    if self.questions < 0:
+      raise ValueError(
+        f"rounds.questions {self.questions} must not be negative"
+      )
     if not self.temperature > 0:
       raise ValueError(
         f"rounds.temperature {self.temperature} must be positive: the model "

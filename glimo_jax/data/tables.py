@@ -61,11 +61,12 @@ def read(path: str | os.PathLike, kind: type[Row], stage: str) -> list[Row]:
   """
   path = pathlib.Path(path)
   fix = f"run `python -m launch.{stage}` with the same --workdir to make it"
+  fix += ", or name the folder that holds it"
   if not path.exists():
     raise FileNotFoundError(f"{path} is not there: {fix}")
   try:
     table = pq.read_table(path)
-  except pa.ArrowInvalid as error:
+  except (pa.ArrowInvalid, OSError) as error:
     raise ValueError(
       f"{path} is damaged ({error}): delete the stage's folder and {fix}"
     ) from error

@@ -123,7 +123,7 @@ def read(path) -> Fragment:
       values["arm"], values["seed"], results, scores, values["dataset"],
       values["run"], values["failures"],
     )  # fmt: skip
-  except (KeyError, TypeError, json.JSONDecodeError) as error:
+  except (KeyError, TypeError, ValueError) as error:
     raise ValueError(
       f"{path} is no fragment ({error!r}): take the {NAME} that "
       "`python -m launch.evaluate` writes"

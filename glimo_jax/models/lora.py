@@ -39,6 +39,8 @@ class LoraConfig:
   def __post_init__(self):
     if self.rank < 1:
       raise ValueError(f"LoRA rank {self.rank} is below 1: set a positive rank")
+    if not self.alpha > 0:
+      raise ValueError(f"LoRA alpha {self.alpha} must be positive: raise it")
     unknown = sorted(set(self.targets) - set(TARGETS))
     if unknown or not self.targets:
       raise ValueError(

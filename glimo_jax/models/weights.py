@@ -25,7 +25,10 @@ def locate(source: str) -> pathlib.Path:
   """
   if source.startswith("package:"):
     name = source.removeprefix("package:")
-    spec = importlib.util.find_spec(name)
+    try:
+      spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:  # of a package that would hold it
+      spec = None
     if spec is None or not spec.submodule_search_locations:
       raise FileNotFoundError(
         f"weights {source!r}: package {name} is not installed: run "

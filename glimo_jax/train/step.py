@@ -73,7 +73,7 @@ class TrainConfig:
         raise ValueError(
           f"train.{name} {getattr(self, name)} must be positive: raise it"
         )
-    for name in ("warmup", "weight_decay", "kl_coef"):
+    for name in ("warmup", "weight_decay", "kl_coef", "seed"):
       if not getattr(self, name) >= 0:
         raise ValueError(
           f"train.{name} {getattr(self, name)} must not be negative: set it "

@@ -94,7 +94,7 @@ def test_a_second_export_replaces_the_first(tmp_path):
 def test_missing_and_empty_folders_name_the_stage_that_makes_them(tmp_path):
   with pytest.raises(FileNotFoundError, match=r"launch\.annotate"):
     dataset.load(tmp_path / "nowhere")
-  with pytest.raises(FileNotFoundError, match=r"launch\.export"):
+  with pytest.raises(FileNotFoundError, match=r"launch\.annotate"):
     dataset.load(f"tfds:{tmp_path / 'nowhere'}")
   dataset.save(InstructionDataset([], [], {}), tmp_path / "empty")
   with pytest.raises(ValueError, match="no training row"):
