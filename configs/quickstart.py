@@ -4,8 +4,9 @@
 
 SmolLM2-135M-Instruct, AgentWorld; trained in `imperfect/swapped`, judged in
 `real`. On 2 CPU cores about 14 minutes and 3 GiB. Expect on test (depths 0-1,
-128 levels) success near .74 (base .22, random .14, oracle 1), questions .46
-(base .34), bits per byte within 1 % of the base: docs/results/quickstart. With `:tiny` behind the file's name, the same run at the size of a test.
+128 levels) success near .75 (base .22, random .14, oracle 1), questions .50
+(base .35), bits per byte within 0.5 % of the base: docs/results/quickstart.
+With `:tiny` behind the file's name, the same run at the size of a test.
 """  # noqa: E501
 
 from ml_collections import config_dict
