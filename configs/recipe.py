@@ -1,6 +1,6 @@
 """What makes the LLM better: the arms of the recipe, each one thing changed.
 
-  bash launch/recipe.sh            all arms; or: bash launch/recipe.sh no-kl search
+  bash launch/recipe.sh [ARM ...]      all arms, or those named
 
 One arm is `python -m launch.pipeline --config=configs/recipe.py:ARM
 --workdir=runs/recipe/ARM-0`, of quickstart's size; on 2 CPU cores about ten
