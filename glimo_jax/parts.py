@@ -122,13 +122,14 @@ def training_stages(
   """Stage 1 understands; stage 2 acts, and keeps what it understood."""
   understanding = [row for row in dataset.train if row.stage == 1]
   acting = [row for row in dataset.train if row.stage == 2]
+  ids = _ids(tokenizer, replay)
   plan = (
     ("understanding", understanding, config.understanding_steps),
     ("acting", acting + understanding, config.acting_steps),
   )
   return [
     trainer.Stage(
-      name, batches(config, rows, tokenizer, replay, config.seed + i), steps
+      name, batches(config, rows, tokenizer, ids, config.seed + i), steps
     )
     for i, (name, rows, steps) in enumerate(plan)
     if steps
@@ -198,19 +199,23 @@ def round_stage(
   rows = [*new, *(earlier[i] for i in kept)]
   return trainer.Stage(
     round_name(number),
-    batches(config.train, rows, tokenizer, replay, seed),
+    batches(config.train, rows, tokenizer, _ids(tokenizer, replay), seed),
     config.rounds.steps,
   )
+
+
+def _ids(tokenizer, text: str) -> np.ndarray:
+  return np.asarray(tokenizer.encode(text), np.int32)
 
 
 def batches(
   config: TrainConfig,
   rows: Sequence[InstructionExample],
   tokenizer,
-  replay: str,
+  replay_ids: np.ndarray,
   seed: int,
 ) -> BatchIterator:
-  """Packed rows and, beside them, replay text."""
+  """Packed rows and, beside them, replay text i32[n]."""
   if config.shuffled:
     rows = batching.shuffled(rows, config.seed)
   if config.targets == "hard":
@@ -220,9 +225,8 @@ def batches(
   )
   if not config.replay_batch:
     return task
-  ids = np.asarray(tokenizer.encode(replay), np.int32)
   text = batching.ReplayBatches(
-    ids, config.replay_batch, config.replay_length, seed
+    replay_ids, config.replay_batch, config.replay_length, seed
   )
   return batching.zip_batches(task, text)
 
@@ -360,9 +364,7 @@ def compose(
       "base_asked": first.asked,
       "base_arms": first.val,
       "rounds": [
-        dataset_lib.load(
-          pathlib.Path(workdir) / round_name(i + 1) / "dataset"
-        ).counts
+        workdir_lib.summary(workdir, round_name(i + 1))["counts"]
         for i in range(config.rounds.count)
       ],
       "trained_in": list(config.collect.variants),

@@ -123,6 +123,7 @@ def improve(config: Config, workdir) -> None:
         )  # fmt: skip
         adapter = export.load_peft(before / "adapter")
         _fit(config, adapter, [training], stage)
+        stage.summary["counts"] = learnt.counts
     earlier, before = [*earlier, *learnt.train], stage.path
 
 

@@ -6,6 +6,8 @@ how the world is put into words reads `obs` alone, on numpy arrays.
 """
 
 import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import flax.struct
@@ -60,6 +62,26 @@ class LevelPool:
   levels: PyTree
   hashes: np.ndarray
   depths: np.ndarray
+
+  @classmethod
+  def draw(
+    cls, split: str, streams: Mapping[int, Iterator], size: int
+  ) -> "LevelPool":
+    """A pool of `size` levels, the streams taking turns.
+
+    Args:
+      split: its name.
+      streams: depth (or family) -> an endless iterator of (hash, level).
+      size: number of levels.
+    """
+    turns = list(itertools.islice(itertools.cycle(streams), size))
+    names, levels = zip(*(next(streams[t]) for t in turns), strict=True)
+    return cls(
+      split=split,
+      levels=jax.tree.map(lambda *leaves: np.stack(leaves), *levels),
+      hashes=np.array(names, np.uint64),
+      depths=np.array(turns, np.int32),
+    )
 
   def __len__(self) -> int:
     return len(self.hashes)

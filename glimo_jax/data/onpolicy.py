@@ -110,7 +110,7 @@ def play(
   moments: list[Experience] = []
   logprobs: list[np.ndarray] = []
   for v, variant in enumerate(played.variants):
-    levels = rng.permutation(np.resize(np.arange(len(tools.pool)), share))
+    levels = np.resize(rng.permutation(len(tools.pool)), share)
     seeds = rng.integers(2**31, size=share).astype(np.int32)
 
     def told(step, before=v * played.steps):

@@ -206,12 +206,5 @@ def pool(
         f"{split} at depth {depth} has sides {sides} of which none lies in "
         f"{MIN_SIDE[depth]}..{config.size}: set config.size to {max(sides)}"
       )
-  streams = [_stream(split, depth, config) for depth in depths]
-  drawn = [next(streams[i % len(streams)]) for i in range(size)]
-  names, levels = zip(*drawn, strict=True)
-  return LevelPool(
-    split=split,
-    levels=jax.tree.map(lambda *leaves: np.stack(leaves), *levels),
-    hashes=np.array(names, np.uint64),
-    depths=np.array([depths[i % len(depths)] for i in range(size)], np.int32),
-  )
+  streams = {depth: _stream(split, depth, config) for depth in depths}
+  return LevelPool.draw(split, streams, size)

@@ -106,14 +106,5 @@ def pool(
       f"depths {tuple(families)}: give distinct families in "
       f"0..{len(FAMILIES) - 1}, for {', '.join(FAMILIES)}"
     )
-  streams = [_stream(split, family, config) for family in families]
-  drawn = [next(streams[i % len(streams)]) for i in range(size)]
-  names, levels = zip(*drawn, strict=True)
-  return LevelPool(
-    split=split,
-    levels=jax.tree.map(lambda *leaves: np.stack(leaves), *levels),
-    hashes=np.array(names, np.uint64),
-    depths=np.array(
-      [families[i % len(families)] for i in range(size)], np.int32
-    ),
-  )
+  streams = {family: _stream(split, family, config) for family in families}
+  return LevelPool.draw(split, streams, size)

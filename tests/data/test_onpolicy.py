@@ -89,6 +89,12 @@ def test_rounds_play_other_episodes_and_each_the_same_again(
   }
 
 
+def test_rounds_come_to_the_whole_pool_not_to_its_beginning(world, tools):
+  few = dataclasses.replace(CONFIG, episodes=2)  # one of each variant
+  met = {m.level for n in range(12) for m in played(world, tools, few, n)}
+  assert len(met) > len(tools.pool) / 2
+
+
 def test_an_episode_ends_with_the_world_or_its_steps(tools, moments):
   ends = tools.simulate(moments).done
   assert not ends.any()  # no moment lies behind an end
