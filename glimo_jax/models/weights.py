@@ -10,11 +10,13 @@ import jax
 import jax.numpy as jnp
 import safetensors
 
-from glimo_jax.models import families
+from glimo_jax.models import decoder, families
 from glimo_jax.models.decoder import DecoderConfig
 from glimo_jax.models.tokenizer import Tokenizer
 
 Loaded = tuple[DecoderConfig, Any, Tokenizer]
+
+RANDOM = "random:"  # before a source: its sizes and tokenizer, fresh weights
 
 
 def locate(source: str) -> pathlib.Path:
@@ -23,6 +25,7 @@ def locate(source: str) -> pathlib.Path:
   Raises:
     FileNotFoundError: nothing is there; says how to get it.
   """
+  source = source.removeprefix(RANDOM)
   if source.startswith("package:"):
     name = source.removeprefix("package:")
     try:
@@ -57,7 +60,8 @@ def load(source: str, dtype=jnp.float32) -> Loaded:
 
   Args:
     source: "package:NAME" (an installed package that carries the weights), a
-      .gguf file, or a folder with config.json, tokenizer.json, *.safetensors.
+      .gguf file, or a folder with config.json, tokenizer.json, *.safetensors;
+      "random:SOURCE" for a model of the same sizes that knows nothing.
     dtype: what params are stored and computed in.
 
   Raises:
@@ -67,6 +71,8 @@ def load(source: str, dtype=jnp.float32) -> Loaded:
   path = locate(source)
   loaded = _load_gguf(path, dtype) if path.is_file() else _load_hf(path, dtype)
   config, params, tokenizer = loaded
+  if source.startswith(RANDOM):
+    params = decoder.init(jax.random.key(0), config, dtype)
   return config, jax.tree.map(jnp.asarray, params), tokenizer
 
 

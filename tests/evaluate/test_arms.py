@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from glimo_jax.agent.llm import Completion
 from glimo_jax.data.exam import ExamItem
 from glimo_jax.evaluate import arms, scoring
 from simulators.base import Question
@@ -14,6 +15,7 @@ class FakeTextWorld:
   """One step: the text names the way."""
 
   actions = ACTIONS
+  parse = staticmethod(ACTIONS.index)
   preamble = "go where you are told."
 
   def reset(self, indices, seed=0):
@@ -122,6 +124,23 @@ def test_all_arms_play_the_same_levels_and_greedy_costs_nothing_new():
   assert alone == {arm: played[arm] for arm in ("tuned", "tuned_greedy")}
 
 
+def test_models_may_act_by_what_they_write_too():
+  class FakeWriter(FakeLM):
+    def generate(self, requests):
+      said = [r.messages[-1]["content"].split()[1] for r in requests]
+      return [Completion(word, "stop", 1, 1, self.name) for word in said]
+
+  config = arms.EvaluateConfig(max_steps=1, written=("write", "plan"))
+  for choice, names in (("plain", ("base", "tuned")), (None, ("tuned",))):
+    played = arms.act(
+      config, FakeWriter("few_shot"), FakeWriter("plain"), choice,
+      FakeTextWorld(), range(4), HELP, scoring.Memo(),
+    )  # fmt: skip
+    written = [f"{n}_{form}" for form in config.written for n in names]
+    assert [arm for arm in played if arm.endswith(config.written)] == written
+    assert all(e.success for arm in written for e in played[arm])
+
+
 def test_progress_is_told_by_arm():
   told = []
   arms.act(
@@ -143,6 +162,7 @@ def test_progress_is_told_by_arm():
     ("arms", (), "name each arm once"),
     ("arms", ("plain", "plain"), "name each arm once"),
     ("arms", ("few_shots",), "did you mean 'few_shot'"),
+    ("written", ("sing",), "written 'sing' is not one of"),
   ],
 )
 def test_config_refuses_what_cannot_be_measured(field, value, message):

@@ -113,15 +113,31 @@ def test_shots_stand_before_and_retrieved_cases_in_the_last_turn():
   assert retrieved[-1]["content"].endswith(few[-1]["content"])
 
 
+def parse(text):
+  words = text.lower().strip("!").split()
+  return next((ACTIONS.index(w) for w in words if w in ACTIONS), None)
+
+
+def test_a_plan_is_followed_and_made_anew_where_it_ends_or_is_barred():
+  replies = ["up right", "left left", "down", "up", "nowhere"]
+  lm = FakeLM(replies=[FakeCompletion(text) for text in replies])
+  policy = policies.PlanPolicy(lm, "p", ACTIONS, parse)
+
+  def moves(*texts):
+    return policy.scores(texts, range(len(texts))).argmax(1).tolist()
+
+  assert moves("a", "b") == [0, 2]  # two plans, for two rows
+  assert moves("c", "b") == [3, 2]  # barred: the plan for b starts again
+  assert moves("d", "e") == [1, 2]  # the first row's plan had ended: down
+  assert lm.replies == [FakeCompletion("up"), FakeCompletion("nowhere")]
+  assert moves("f", "b") == [0, 2]  # ended and ended; b is known
+  assert np.isnan(policy.scores(["g"], [0])).all()  # names no move
+
+
 def test_what_is_written_is_parsed_and_what_is_not_an_action_fails():
   lm = FakeLM(
     replies=[FakeCompletion("go Right!"), FakeCompletion("", error="429")]
   )
-
-  def parse(text):
-    words = text.lower().strip("!").split()
-    return next((ACTIONS.index(w) for w in words if w in ACTIONS), None)
-
   policy = policies.WritePolicy(lm, "p", ACTIONS, parse)
   first = policy.scores(["a", "b", "a"], range(3))
   assert first[0].argmax() == first[2].argmax() == 3

@@ -63,6 +63,17 @@ def test_gguf_logits_equal_transformers_beyond_position_1000(smollm2):
   np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
+def test_random_weights_have_the_sizes_and_the_words_of_their_source(folder):
+  config, params, tokenizer = weights.load(str(folder))
+  sizes, drawn, words = weights.load(weights.RANDOM + str(folder))
+  again = weights.load(weights.RANDOM + str(folder))[1]
+  assert sizes == config
+  assert words.encode("go up") == tokenizer.encode("go up")
+  assert jax.tree.map(jnp.shape, drawn) == jax.tree.map(jnp.shape, params)
+  assert not np.allclose(drawn["embed"], params["embed"])
+  jax.tree.map(np.testing.assert_array_equal, drawn, again)
+
+
 @pytest.fixture
 def folder(tmp_path, tiny) -> pathlib.Path:
   """A Llama with stretched rotary waves as transformers saves it, in shards."""
