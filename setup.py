@@ -28,6 +28,7 @@ _REQUIREMENTS = [
   "numpy>=2",
   "optax>=0.2.5",
   "orbax-checkpoint>=0.11.20",
+  "pillow>=10",
   "pydantic>=2.7",
   "safetensors>=0.5",
   "scann>=1.4; platform_system == 'Linux'",

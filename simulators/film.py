@@ -1,0 +1,35 @@
+"""Episodes as GIFs that a person can watch."""
+
+import io
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+
+def gif(frames: Sequence[np.ndarray], seconds: float = 0.4) -> bytes:
+  """An endless GIF of u8[H, W, 3] frames; the last one stays three times.
+
+  Raises:
+    ValueError: no frame, or a time that is not positive.
+  """
+  if not len(frames):
+    raise ValueError("no frames: give at least one")
+  if not seconds > 0:
+    raise ValueError(f"seconds {seconds} must be positive: raise it")
+  first, *others = [Image.fromarray(np.asarray(frame)) for frame in frames]
+  millis = [round(1000 * seconds)] * len(frames)
+  millis[-1] *= 3
+  out = io.BytesIO()
+  first.save(
+    out, "GIF", save_all=True, append_images=others, duration=millis, loop=0
+  )
+  return out.getvalue()
+
+
+def save(path, frames: Sequence[np.ndarray], seconds: float = 0.4) -> None:
+  """Writes `gif(frames, seconds)` to a file, and its folder if need be."""
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_bytes(gif(frames, seconds))

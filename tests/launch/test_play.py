@@ -1,0 +1,58 @@
+"""A person plays in the terminal what the language model plays."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def _play(*arguments, typed=""):
+  return subprocess.run(
+    [sys.executable, "-m", "launch.play", *arguments],
+    cwd=ROOT,
+    input=typed,
+    capture_output=True,
+    text=True,
+    timeout=300,
+  )
+
+
+def test_what_is_typed_is_read_as_an_answer_of_a_model_is():
+  run = _play("--option=size=5", typed="I go up.\nfly\nup or down\nquit\n")
+  assert run.returncode == 0, run.stderr
+  assert run.stdout.count("names no action") == 2
+  assert "you did not get there, 1 actions" in run.stdout
+  assert "Walk to the goal." in run.stdout.splitlines()[0]
+
+
+def test_the_oracle_is_filmed_on_its_way(tmp_path):
+  film = tmp_path / "films" / "episode.gif"
+  run = _play("--option=size=5", "--player=oracle", f"--gif={film}")
+  assert run.returncode == 0, run.stderr
+  moves = sum(line.startswith("> ") for line in run.stdout.splitlines())
+  assert f"oracle reached the goal, {moves} actions" in run.stdout
+  with Image.open(film) as pictures:
+    assert pictures.n_frames == moves + 1
+
+
+@pytest.mark.parametrize(
+  ("argument", "told"),
+  [
+    ("--world=agentwrld", "agentworld"),
+    ("--split=tets", "train, val, test"),
+    ("--level=-1", "--level=-1 must not be negative"),
+    ("--option=size", "NAME=VALUE"),
+    ("--option=sise=5", "size"),
+    ("--variant=imperfect/swaped", "imperfect/swapped"),
+    ("--player=nobody", "nobody"),
+  ],
+)
+def test_bad_input_is_one_clear_line(argument, told):
+  run = _play(argument)
+  assert run.returncode == 2
+  assert "Traceback" not in run.stderr
+  assert told in run.stderr
