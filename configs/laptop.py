@@ -22,6 +22,7 @@ def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
     ("rounds", "steps"),
   ):
     config[section][name] *= scale
+  config.train.lr *= 2 / 3  # of a longer run
   config.collect.update(depths=(0, 1, 2), levels=768, moments=4000)
   config.annotate.update(questions=9000, next_actions=2500)
   config.evaluate.update(

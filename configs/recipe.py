@@ -34,8 +34,9 @@ ARMS = {
   # What holds the model to its base.
   "no-kl": {"train.kl_coef": 0.0},
   "kl-completion": {"train.kl_tokens": "completion"},
-  "low-lr": {"train.lr": 1.5e-4},
-  "high-lr": {"train.lr": 3e-3},
+  "kl-1": {"train.kl_coef": 1.0},
+  "low-lr": {"train.lr": 3e-4},
+  "half-lr": {"train.lr": 1.5e-3},
   # Stages, rounds, targets.
   "mixed": {"train.understanding_steps": 0, "train.acting_steps": 140},
   "rounds-1": {

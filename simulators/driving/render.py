@@ -11,7 +11,8 @@ from simulators.base import State
 from simulators.driving import roads, traffic
 from simulators.driving.types import FAR, LENGTH, WIDTH, Array, Params
 
-SIZE, SCALE, BEHIND = 192, 2.0, 24.0  # pixels a side, pixels/m, m below
+HEIGHT, BREADTH = 384, 192  # pixels
+SCALE, BEHIND = 4.0, 16.0  # pixels/m, m shown behind the ego
 _COLOURS = dict(
   grass=(150, 178, 130), road=(95, 97, 102), line=(225, 225, 220),
   ego=(40, 90, 220), car=(235, 140, 40), truck=(120, 75, 40),
@@ -53,19 +54,21 @@ def _frenet(level, x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def render(state: State, params: Params) -> Array:
-  """uint8[SIZE, SIZE, 3]: one state; vmap for more."""
+  """uint8[HEIGHT, BREADTH, 3]: one state; vmap for more."""
   env = state.env_state
   level, ego, cars = env.level, env.ego, env.cars
   now = env.time.astype(jnp.float32)
   ex, ey, along = roads.pose(level, ego.s, ego.d)
-  row, column = jnp.indices((SIZE, SIZE)).astype(jnp.float32)
-  forth = (SIZE - row) / SCALE - BEHIND
-  aside = (SIZE / 2 - column) / SCALE  # to the left
+  row, column = jnp.indices((HEIGHT, BREADTH)).astype(jnp.float32)
+  forth = (HEIGHT - row) / SCALE - BEHIND
+  aside = (BREADTH / 2 - column) / SCALE  # to the left
   x = ex + forth * jnp.cos(along) - aside * jnp.sin(along)
   y = ey + forth * jnp.sin(along) + aside * jnp.cos(along)
   s, d = _frenet(level, x, y)
   width, lanes = params.lane_width, level.lanes.astype(jnp.float32)
-  picture = jnp.full((SIZE, SIZE, 3), jnp.array(_COLOURS["grass"], jnp.uint8))
+  picture = jnp.full(
+    (HEIGHT, BREADTH, 3), jnp.array(_COLOURS["grass"], jnp.uint8)
+  )
   right, left = roads.edges(level, params, s)
   mine = (d > right) & (d < left)
   other = jnp.abs(level.cross[0] - x) < width / 2

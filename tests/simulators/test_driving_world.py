@@ -396,6 +396,6 @@ def test_a_picture_shows_the_ego_and_the_others():
   assert picture.dtype == np.uint8
   assert picture.ndim == 3
   blue = (picture == (40, 90, 220)).all(-1).sum()
-  assert 20 < blue < 80  # 4.8 m x 2 m at 2 pixels a metre: 38
+  assert 120 < blue < 200  # 4.8 m x 2 m at 4 pixels a metre: 154
   bare = np.asarray(WORLD.render(state, WORLD.params("imperfect/no-cars")))
   assert (bare != picture).any()
