@@ -16,7 +16,7 @@ import logging
 import jax
 
 from glimo_jax import mesh as mesh_lib
-from glimo_jax import parts
+from glimo_jax import parts, proof
 from glimo_jax import workdir as workdir_lib
 from glimo_jax.agent import llm, memory, prompts
 from glimo_jax.config import Config
@@ -155,7 +155,7 @@ def evaluate(config: Config, workdir) -> EvalReport:
   trained = parts.trained(config, workdir)
   suite_ = config.evaluate.suite
   name = "evaluate" if suite_ == "test" else f"evaluate-{suite_}"
-  folder = parts.report_folder(workdir, suite_)
+  folder = proof.folder(workdir, suite_)
   with parts.stage(config, workdir, name) as stage:
     if not stage.finished:
       _judge(config, workdir, stage, trained, folder)
@@ -174,16 +174,18 @@ def _judge(config: Config, workdir, stage, trained, folder) -> None:
     config.evaluate,
     llm.LocalLM(base, name),
     llm.LocalLM(tuned, f"{name}+adapter"),
-    *parts.solved_cases(config, workdir, dataset),
+    *proof.solved_cases(config, workdir, dataset),
     stage.path,
     Progress,
-    parts.beside(config, dataset),
+    proof.beside(config, dataset),
   )
-  val, *benchmarks = parts.benchmarks(config, dataset)
-  choices = None if config.evaluate.tuned_only else judged.choose(val)
+  benchmarks = proof.benchmarks(config, dataset)
+  choices = None
+  if not config.evaluate.tuned_only:
+    choices = judged.choose(proof.choosing(config, dataset))
   results = {b.name: judged.run(b, choices) for b in benchmarks}
-  scores = parts.language_scores(config, base, tuned)
-  composed = parts.compose(config, workdir, dataset, results, scores, stage)
+  scores = proof.language_scores(config, base, tuned)
+  composed = proof.compose(config, workdir, dataset, results, scores, stage)
   report.write(
     composed,
     folder,

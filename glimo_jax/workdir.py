@@ -2,6 +2,7 @@
 
     <workdir>/<stage>/settings.json   the settings that shape the stage
     <workdir>/<stage>/DONE.json       written last: seconds and a summary
+    <workdir>/<stage>/.lock           held while a process works on the stage
 
 A stage that is done returns at once; one that was killed starts again on what
 it left; one that was made with other settings is an error, never overwritten,
@@ -10,6 +11,7 @@ unless it has left nothing but its settings.
 
 import contextlib
 import dataclasses
+import fcntl
 import json
 import logging
 import pathlib
@@ -20,7 +22,7 @@ from typing import Any
 _log = logging.getLogger(__name__)
 
 
-SETTINGS, DONE = "settings.json", "DONE.json"
+SETTINGS, DONE, LOCK = "settings.json", "DONE.json", ".lock"
 
 
 @dataclasses.dataclass
@@ -50,8 +52,8 @@ def stage(root, name: str, settings: dict[str, Any]) -> Iterator[Stage]:
     settings: nested JSON-able settings on which the stage's files depend.
 
   Raises:
-    ValueError: the folder was made with other settings (they are listed), or
-      cannot be made.
+    ValueError: the folder was made with other settings (they are listed),
+      cannot be made, or is being worked on by another process.
   """
   path = pathlib.Path(root) / name
   try:
@@ -61,7 +63,12 @@ def stage(root, name: str, settings: dict[str, Any]) -> Iterator[Stage]:
       f"workdir {root} cannot be written ({error.strerror}): name a folder of "
       "your own with --workdir"
     ) from error
-  _guard(path / SETTINGS, settings)
+  with _alone(path):
+    _guard(path / SETTINGS, settings)
+    yield from _worked_on(path, name)
+
+
+def _worked_on(path: pathlib.Path, name: str) -> Iterator[Stage]:
   done = path / DONE
   if done.exists():
     summary = read_json(done)
@@ -115,13 +122,28 @@ def write_json(path: pathlib.Path, value: Any) -> None:
   partial.replace(path)
 
 
+@contextlib.contextmanager
+def _alone(path: pathlib.Path) -> Iterator[None]:
+  """Holds the stage's lock, which the system frees if the process dies."""
+  with open(path / LOCK, "w") as lock:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+      raise ValueError(
+        f"{path} is being worked on by another process: wait for it, stop it, "
+        "or use another --workdir"
+      ) from error
+    yield
+
+
 def _guard(path: pathlib.Path, settings: dict[str, Any]) -> None:
   now = json.loads(json.dumps(settings))
   if not path.exists():
     write_json(path, now)
     return
   there = read_json(path)
-  if there != now and list(path.parent.iterdir()) == [path]:
+  left = {p.name for p in path.parent.iterdir()} - {SETTINGS, LOCK}
+  if there != now and not left:
     write_json(path, now)  # the run that made it stopped before any work
   elif there != now:
     raise ValueError(

@@ -22,7 +22,7 @@ _SUITE = flags.DEFINE_string("suite", "test", "Suite they were judged on.")
 
 
 def main() -> None:
-  from glimo_jax import parts
+  from glimo_jax import proof
   from glimo_jax.evaluate import arms, fragments, report
 
   if _FOLDER.value is None:
@@ -44,7 +44,7 @@ def main() -> None:
         f"--runs={_RUNS.value} is no folder of runs: e.g. --runs=runs/recipe"
       )
     for run in sorted(pathlib.Path(_RUNS.value).iterdir()):
-      path = parts.report_folder(run, _SUITE.value) / fragments.NAME
+      path = proof.folder(run, _SUITE.value) / fragments.NAME
       if path.exists():
         taken = fragments.read(path)
         fragments.write(folder / f"{taken.arm}-{taken.seed}.json", taken)

@@ -38,6 +38,7 @@ ALLOWED = {
   ),
   "glimo_jax.pipeline": ("glimo_jax", "simulators"),
   "glimo_jax.parts": ("glimo_jax", "simulators"),
+  "glimo_jax.proof": ("glimo_jax", "simulators"),
   "glimo_jax.config": ("glimo_jax", "simulators"),
   "glimo_jax": (),
   "configs": (),

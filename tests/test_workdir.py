@@ -47,6 +47,13 @@ def test_differences_names_each_leaf_on_either_side():
   ]
 
 
+def test_two_processes_do_not_work_on_one_stage(tmp_path):
+  with _open(tmp_path), pytest.raises(ValueError, match="another process"):
+    _open(tmp_path).__enter__()
+  with _open(tmp_path) as stage:  # the lock went with the first
+    assert stage.finished
+
+
 def test_tuples_and_lists_are_equal_settings(tmp_path):
   with _open(tmp_path, {"depths": (0, 1)}):
     pass

@@ -1,0 +1,183 @@
+"""What the evaluation is put together from: benchmarks, arms, one report."""
+
+import dataclasses
+import functools
+import logging
+import pathlib
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from glimo_jax import parts
+from glimo_jax import workdir as workdir_lib
+from glimo_jax.agent import memory
+from glimo_jax.config import Config
+from glimo_jax.data import exam, texts
+from glimo_jax.evaluate import arms, language, mlp, report, suite
+from glimo_jax.models import sampler
+from glimo_jax.types import EvalReport, InstructionDataset
+from simulators.text_world import TextWorld
+
+_log = logging.getLogger(__name__)
+
+
+def folder(workdir, suite: str) -> pathlib.Path:
+  """Where a suite's report and fragment come to."""
+  run = pathlib.Path(workdir)
+  return run if suite == "test" else run / f"evaluate-{suite}"
+
+
+def choosing(config: Config, dataset: InstructionDataset) -> suite.Benchmark:
+  """Where the base's arm is chosen: `val` in `real`."""
+  settings = config.evaluate
+  return _benchmark(
+    config, dataset, "val", settings.val_episodes, settings.val_per_kind,
+    settings.depths,
+  )  # fmt: skip
+
+
+def benchmarks(
+  config: Config, dataset: InstructionDataset
+) -> list[suite.Benchmark]:
+  """What is judged in `real`: the suite, then what is out of distribution."""
+  settings = config.evaluate
+  judged = _benchmark(
+    config, dataset, settings.suite, settings.episodes, settings.per_kind,
+    settings.depths,
+  )  # fmt: skip
+  if settings.suite != "test" or not settings.ood_episodes:
+    return [judged]
+  splits = parts.make_world(config).splits
+  ood = [
+    _benchmark(config, dataset, split, settings.ood_episodes, 0)
+    for split in splits
+    if split.startswith("ood-")
+  ]
+  return [judged, *ood]
+
+
+def _benchmark(
+  config, dataset, split, episodes, per_kind, depths=None
+) -> suite.Benchmark:
+  world = parts.make_world(config)
+  real, pool = world.params("real"), world.pool(split, episodes, depths)
+  learnt = {row.level_hash for row in dataset.train}
+  seen = {f"{int(h):016x}" for h in pool.hashes} & learnt
+  if seen:
+    raise ValueError(
+      f"{len(seen)} levels of {split!r} are in the training data, e.g. "
+      f"{min(seen)}: collect from the 'train' split only"
+    )
+  questions = []
+  if per_kind:
+    questions = exam.make(world, real, pool, per_kind, config.evaluate.seed)
+  return suite.Benchmark(
+    f"{world.name}/{split}",
+    TextWorld(world, real, pool),
+    range(episodes),
+    questions,
+  )
+
+
+def solved_cases(
+  config: Config, workdir, dataset: InstructionDataset
+) -> tuple[arms.Help, arms.Help]:
+  """Solved cases for the base's arms: (acting, answering)."""
+
+  def shots(stage: int):
+    rows = [row for row in dataset.train if row.stage == stage]
+    single = [row for row in rows if len(row.answers) == 1]
+    rng = np.random.default_rng(config.evaluate.seed)
+    picks = rng.permutation(len(single))[: config.evaluate.shots]
+    return tuple(
+      (single[i].messages[-1]["content"], single[i].answers[0]) for i in picks
+    )
+
+  retrieve = None
+  folder = pathlib.Path(workdir) / "annotate" / "memory"
+  if folder.exists():
+    remembered = memory.Memory(parts.make_embedder(config.model.embedder).embed)
+    remembered.load(folder)
+
+    def retrieve(asked: Sequence[str]):
+      found = remembered.search(asked, 1, [""] * len(asked))
+      return [[(row.text, row.answer) for row in rows] for rows in found]
+
+  return arms.Help(shots(2), retrieve), arms.Help(shots(1), retrieve)
+
+
+def beside(
+  config: Config, dataset: InstructionDataset
+) -> dict[str, mlp.MlpPolicy]:
+  """What else is judged on acting: a small MLP that learnt from these rows."""
+  if config.evaluate.tuned_only:
+    return {}
+  world = parts.make_world(config)
+  learnt = mlp.MlpPolicy(dataset.train, world.parse_description, world.actions)
+  return {"mlp": learnt}
+
+
+def language_scores(
+  config: Config, base: sampler.Sampler, tuned: sampler.Sampler
+):
+  """text -> arm -> Score, on the texts that nobody trains on."""
+  models = {"base": base, "tuned": tuned}
+  if config.evaluate.tuned_only:
+    del models["base"]
+  out = {}
+  for name in texts.HELD_OUT:
+    _log.info("bits per byte of %s", name)
+    text = texts.load(name)
+    out[name] = {
+      arm: language.bits_per_byte(
+        functools.partial(model.token_logprobs, window=512, stride=512),
+        model.tokenizer,
+        text,
+        config.evaluate.language_tokens,
+      )
+      for arm, model in models.items()
+    }
+  return out
+
+
+def compose(
+  config: Config, workdir, dataset, results, scores, stage: workdir_lib.Stage
+) -> EvalReport:
+  told, compared = report.compare_language(scores)
+  benchmarks, comparisons = {}, {}
+  for name, result in results.items():
+    acted = {arm: [run] for arm, run in result.acted.items()}
+    answered = {arm: [run] for arm, run in result.answered.items()}
+    benchmarks[name] = report.benchmark(acted, answered)
+    comparisons[name] = report.compare(acted, answered)
+  done = [
+    *(() if config.train.data else parts.STAGES[:2]),
+    "train",
+    *(parts.round_name(i + 1) for i in range(config.rounds.count)),
+  ]
+  seconds = {
+    name: workdir_lib.summary(workdir, name)["wall_s"] for name in done
+  }
+  seconds["evaluate"] = round(time.monotonic() - stage.started, 1)
+  seconds["total"] = round(sum(seconds.values()), 1)
+  first = next(iter(results.values()))
+  return EvalReport(
+    benchmarks=benchmarks,
+    language=told,
+    comparisons=comparisons | compared,
+    dataset=dict(dataset.counts),
+    run={
+      "wall_s": seconds,
+      **report.environment(),
+      "seeds": {"train": config.train.seed, "evaluate": config.evaluate.seed},
+      "base_asked": first.asked,
+      "base_arms": first.val,
+      "rounds": [
+        workdir_lib.summary(workdir, parts.round_name(i + 1))["counts"]
+        for i in range(config.rounds.count)
+      ],
+      "trained_in": list(config.collect.variants),
+      "config": dataclasses.asdict(config),
+    },
+  )
