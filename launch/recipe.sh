@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # The arms of configs/recipe.py, one after the other, then all side by side.
-#   bash launch/recipe.sh [ARM ...]
+#   bash launch/recipe.sh [ARM ...]          all arms, or those named, on val
+#   bash launch/recipe.sh laptop [ARM ...]   the recipe, or more, on test, at an
+#                                            hour an arm and seed; three seeds
 # SEEDS="0 1 2" trains each arm from several seeds, SUITE=test judges on test,
 # RUNS and RESULTS are the folders of runs and fragments. Started again, it goes
 # on where it was; a finished arm and seed is told by its fragment.
@@ -9,17 +11,22 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source launch/install.sh
 install
 python=.venv/bin/python
-suite="${SUITE:-val}" runs="${RUNS:-runs/recipe}"
-results="${RESULTS:-docs/results/recipe/$suite}"
-if [ $# -eq 0 ]; then
-  set -- $("$python" -c 'from configs import recipe; print(*recipe.ARMS)')
+if [ "${1:-}" = laptop ]; then
+  shift
+  config=configs/laptop.py seeds="${SEEDS:-0 1 2}" suite="${SUITE:-test}"
+  runs="${RUNS:-runs/laptop}" results="${RESULTS:-docs/results/recipe}"
+else
+  config=configs/recipe.py seeds="${SEEDS:-0}" suite="${SUITE:-val}"
+  runs="${RUNS:-runs/recipe}" results="${RESULTS:-docs/results/recipe/$suite}"
+  if [ $# -eq 0 ]; then
+    set -- $("$python" -c 'from configs import recipe; print(*recipe.ARMS)')
+  fi
 fi
 # Arms that differ in training alone learn from the recipe's dataset.
 own_data=" tuned search agent self plans trained-on-real "
-config="configs/recipe.py"
 "$python" -m launch.collect --config="$config:tuned" --workdir="$runs/tuned-0"
 "$python" -m launch.annotate --config="$config:tuned" --workdir="$runs/tuned-0"
-for seed in ${SEEDS:-0}; do
+for seed in $seeds; do
   for arm in tuned "$@"; do # the others are told by their difference to it
     [ -f "$results/$arm-$seed.json" ] && continue
     data="$runs/tuned-0/annotate/dataset"

@@ -10,7 +10,7 @@ def bars(rows: Sequence[tuple[str, Mapping | None, str]]) -> str:
   Args:
     rows: (label, {"mean", "lo", "hi", "n"} or None, CSS class).
   """
-  width, left, height = 360, 120, 20
+  width, left, height = 360, 150, 20
   out = []
   for i, (label, interval, css) in enumerate(rows):
     if interval is None:

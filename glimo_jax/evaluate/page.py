@@ -207,7 +207,15 @@ def _questions(benchmarks) -> str:
       )
     if rows:
       header = ["kind", *qa, "chance", "commonest answer"]
-      parts.append(f"<h3>{_esc(name)}</h3>{_table(header, rows)}")
+      bars = [
+        (f"{kind}, {arm}", qa[arm].get(kind), arm)
+        for kind in kinds
+        for arm in ("base", "tuned")
+        if arm in qa
+      ]
+      parts.append(
+        f"<h3>{_esc(name)}</h3>{charts.bars(bars)}{_table(header, rows)}"
+      )
   return _section("Questions by kind", "".join(parts)) if parts else ""
 
 
