@@ -19,14 +19,26 @@ REAL_ELEMENTS = (
   "tree", "door", "rock", "ice", "river", "pit", "snow", "log",
 )  # fmt: skip
 # Words of the imperfect worlds, disjoint from the real ones; a `swapped`
-# variant draws eight of each and pairs them at random.
+# variant draws eight of each and pairs them at random. They are many, so that
+# who learns from several variants has to read the words and cannot know them.
 SWAPPED_TOOLS = (
-  "coat", "bone", "bread", "bucket", "bomb", "brush", "oil", "coin",
-  "bolt", "hook", "bell", "leaf", "card", "ring", "salt", "milk",
+  "coat", "bone", "bread", "bucket", "bomb", "brush", "oil", "coin", "bolt",
+  "hook", "bell", "leaf", "card", "ring", "salt", "milk", "apple", "arrow",
+  "ball", "belt", "book", "bow", "box", "button", "camera", "cap", "clock",
+  "cookie", "cube", "cup", "disk", "egg", "fan", "flag", "flower", "gold",
+  "gun", "hat", "horn", "ink", "iron", "jar", "lens", "lime", "lock", "map",
+  "mask", "nail", "net", "note", "nut", "orange", "pen", "phone", "pie",
+  "pill", "pipe", "plate", "plug", "radio", "robe", "rod", "rose", "rug",
 )  # fmt: skip
 SWAPPED_ELEMENTS = (
-  "vine", "dog", "mouse", "fire", "glass", "web", "mud", "gate",
-  "stone", "chain", "bear", "lake", "guard", "snake", "wolf", "storm",
+  "vine", "dog", "mouse", "fire", "glass", "web", "mud", "gate", "stone",
+  "chain", "bear", "lake", "guard", "snake", "wolf", "storm", "bank", "beam",
+  "bed", "bench", "bird", "bridge", "bull", "bush", "cart", "castle", "cat",
+  "chair", "church", "cloud", "crow", "dust", "earth", "engine", "farm",
+  "field", "fish", "floor", "fox", "frame", "grass", "hall", "hen", "hole",
+  "house", "king", "lion", "mill", "mine", "moon", "ocean", "oven", "owl",
+  "panel", "park", "pig", "plant", "pool", "rail", "rain", "robot", "room",
+  "sand", "street",
 )  # fmt: skip
 TOOLS = REAL_TOOLS + SWAPPED_TOOLS
 ELEMENTS = REAL_ELEMENTS + SWAPPED_ELEMENTS

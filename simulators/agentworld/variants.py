@@ -49,7 +49,7 @@ def _params(tool_id=None, element_id=None, opens=None, slip=0, dropout=0):
 
 
 def _swapped(k: int) -> Params:
-  """Eight tools and eight elements of the other sixteen, paired at random."""
+  """Eight tools and eight elements of the other words, paired at random."""
   rng = np.random.default_rng(k)
   tools = rng.permutation(len(SWAPPED_TOOLS))[:KINDS] + len(REAL_TOOLS)
   elements = rng.permutation(len(SWAPPED_ELEMENTS))[:KINDS]

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from simulators.agentworld import types
+
 CHAT = (
   {"role": "system", "content": "Answer with one word."},
   {"role": "user", "content": "goal three up. holding axe key 12."},
@@ -89,9 +91,14 @@ def test_the_mask_covers_answers_and_their_ends_only(tokenizer):
   assert shown.replace("[", "").replace("]", "") == tokenizer.decode(ids)
 
 
-def test_actions_are_single_tokens_where_an_answer_begins(tokenizer):
-  for word in ("up", "down", "left", "right", "yes", "no"):
+def test_a_world_s_words_are_single_tokens_behind_a_space_and_without(
+  tokenizer,
+):
+  words = (*types.ACTIONS, *types.TOOLS, *types.ELEMENTS, "yes", "no")
+  assert len(set(words)) == len(words)
+  for word in words:
     assert len(tokenizer.encode_plain(word)) == 1
+    assert len(tokenizer.encode_plain(f" {word}")) == 1
 
 
 def test_an_unknown_role_is_refused(tokenizer):
