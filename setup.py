@@ -71,8 +71,11 @@ setuptools.setup(
     "bench": [
       "gymnasium>=1.0",
       "highway-env>=1.10",
+      "minigrid>=3.2",
+      "navix>=0.7",
       "peft>=0.17",
       "torch==2.13.0",
+      "xminigrid>=0.9",
     ],
     "test": _TEST,
   },

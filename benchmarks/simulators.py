@@ -1,54 +1,28 @@
-"""How many physics steps a second does a world make?
+"""How many steps a second does a world make?
 
   python -m benchmarks.simulators --world=driving [--peers] [--json=FILE]
+  python -m benchmarks.simulators --world=agentworld [--peers] [--json=FILE]
+
+AgentWorld: see `benchmarks/gridworlds.py`, which has its race.
 
 Driving: 20 cars, all metrics on, observations built each decision, random
 decisions, under jit + vmap + scan; the median of five warm runs. A physics
 step is a tenth of a second of one scene.
 """
 
-import argparse
-import dataclasses
-import json
-import os
-import platform
-import statistics
-import subprocess
-import time
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import simulators
-from simulators import rollout
+from benchmarks import common, gridworlds
+from benchmarks.common import Row
 
-RUNS = 5
 CARS = 20
 SIZES = (1, 64, 1024)
 
 
-@dataclasses.dataclass(frozen=True)
-class Row:
-  """One measurement: what, at which batch size, steps a second."""
-
-  name: str
-  n: int
-  steps_per_s: float
-
-
-def median_seconds(run) -> float:
-  """Median wall time of RUNS calls after one that compiles."""
-  run()
-  seconds = []
-  for _ in range(RUNS):
-    start = time.perf_counter()
-    run()
-    seconds.append(time.perf_counter() - start)
-  return statistics.median(seconds)
-
-
-def driving() -> tuple[list[Row], dict[str, float]]:
+def driving(peers: bool) -> tuple[list[Row], dict[str, float]]:
   """Urban Driving with shared and with per-scene params."""
   world = simulators.make("driving", cars=CARS)
   real = world.params("real")
@@ -63,6 +37,7 @@ def driving() -> tuple[list[Row], dict[str, float]]:
       lambda x, n=n: jnp.asarray(np.resize(x, (n, *x.shape[1:]))), levels
     )
     each = jax.tree.map(lambda x, n=n: jnp.stack([x] * n), real)
+    plays = {}
     for name, params, axis in (("driving", real, None),
                                ("driving, own params", each, 0)):  # fmt: skip
 
@@ -81,20 +56,26 @@ def driving() -> tuple[list[Row], dict[str, float]]:
         states, told = jax.lax.scan(take, states, keys)
         return told, states.env_state.cars.s.sum()
 
-      seconds = median_seconds(
-        lambda play=play, many=many, params=params: jax.block_until_ready(
-          play(many, params, 0)
-        )
+      plays[name] = lambda play=play, many=many, params=params: (
+        jax.block_until_ready(play(many, params, 0))
       )
-      steps = n * decisions * world.config.substeps
+    steps = n * decisions * world.config.substeps
+    for name, seconds in common.median_seconds(plays).items():
       rows.append(Row(name, n, steps / seconds))
       rate[name, n] = steps / seconds
-  return rows, {
+  ratios = {
     "driving_physics_steps_per_s_n64": rate["driving", 64],
     "driving_params_overhead": rate["driving", 1024]
     / rate["driving, own params", 1024]
     - 1.0,
   }
+  peer = highway_env() if peers else None
+  if peer:
+    rows.append(Row("highway-fast-v0", 1, peer))
+    ratios["driving_vs_highway_env"] = (
+      rate["driving", 64] * (CARS + 1) / (peer * CARS)
+    )
+  return rows, ratios
 
 
 def _crowded(levels, rng):
@@ -114,32 +95,13 @@ def _crowded(levels, rng):
   return levels.replace(**change)
 
 
-def agentworld() -> tuple[list[Row], dict[str, float]]:
-  """AgentWorld's random rollouts, in environment steps a second."""
-  world = simulators.make("agentworld")
-  real, pool = world.params("real"), world.pool("train", 64)
-  rows = []
-  for n in SIZES:
-    many, steps = pool.take(np.resize(np.arange(len(pool)), n)), 64
-
-    def run(many=many, n=n, steps=steps):
-      trajectory = rollout.rollout(
-        world, real, many, np.arange(n), rollout.random_policy(world),
-        jax.random.key(0), steps,
-      )  # fmt: skip
-      jax.block_until_ready(trajectory)
-
-    rows.append(Row("agentworld", n, n * steps / median_seconds(run)))
-  return rows, {}
-
-
 def highway_env() -> float | None:
   """Physics steps a second of highway-fast-v0 with 20 vehicles, or None."""
   try:
     import gymnasium
     import highway_env  # noqa: F401
   except ImportError:
-    print("highway-env is not installed: pip install -e '.[bench]'")
+    common.missing("highway-env")
     return None
   settings = {"vehicles_count": CARS - 1, "lanes_count": 3}
   env = gymnasium.make("highway-fast-v0", config=settings)
@@ -149,49 +111,29 @@ def highway_env() -> float | None:
     // env.unwrapped.config["policy_frequency"]
   )
 
-  def run():
+  def play():
     for _ in range(20):
       *_, ended, cut, _ = env.step(env.action_space.sample())
       if ended or cut:
         env.reset()
 
-  return 20 * per_step / median_seconds(run)
+  return 20 * per_step / common.median_seconds({"theirs": play})["theirs"]
 
 
-WORLDS = {"driving": driving, "agentworld": agentworld}
+WORLDS = {"driving": driving, "agentworld": gridworlds.run}
 
 
 def main() -> None:
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser = common.parser(__doc__)
   parser.add_argument("--world", choices=sorted(WORLDS), default="driving")
   parser.add_argument("--peers", action="store_true")
-  parser.add_argument("--json")
   flags = parser.parse_args()
-  rows, ratios = WORLDS[flags.world]()
-  if flags.peers and flags.world == "driving":
-    peer = highway_env()
-    if peer:
-      rows.append(Row("highway-fast-v0", 1, peer))
-      ratios["driving_vs_highway_env"] = (
-        ratios["driving_physics_steps_per_s_n64"] * (CARS + 1) / (peer * CARS)
-      )
+  rows, ratios = WORLDS[flags.world](flags.peers)
   for row in rows:
-    print(f"{row.name:24s} N={row.n:<5d} {row.steps_per_s:12,.0f} steps/s")
+    print(f"{row.name:28s} N={row.n:<5d} {row.per_s:12,.0f} {row.unit}/s")
   for name, ratio in ratios.items():
     print(f"{name:40s} {ratio:12,.3f}")
-  if flags.json:
-    commit = subprocess.run(
-      ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    report = {
-      "rows": [dataclasses.asdict(row) for row in rows],
-      "ratios": ratios,
-      "machine": {"cpus": os.cpu_count(), "platform": platform.platform()},
-      "versions": {"jax": jax.__version__, "numpy": np.__version__},
-      "commit": commit,
-    }
-    with open(flags.json, "w") as file:
-      json.dump(report, file, indent=1)
+  common.report(rows, ratios, flags.json)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ nothing changes. A table is laid out f32[S * S * 2^P * 2^P]: cell, then the
 bits of what is held, then the bits of what is opened.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
@@ -17,7 +19,7 @@ from simulators.base import State
 Array = jax.Array
 
 
-def _bits(flags: Array) -> Array:
+def bits(flags: Array) -> Array:
   """i32[]: bool[P] as the bits of a number."""
   return jnp.sum(
     flags.astype(jnp.int32) << jnp.arange(flags.shape[-1]), axis=-1
@@ -39,11 +41,11 @@ def _entering(
   cells = jnp.arange(size * size)
   cells = jnp.stack([cells // size, cells % size], axis=-1)
   place = jax.vmap(dynamics.at, in_axes=(None, 0))
-  taken = _bits(place(level.tool_at, cells))  # [S*S]
-  entered = _bits(place(level.element_at, cells))
-  keys = _bits(dynamics.openers(level, params).T)  # [P], tools opening each
+  taken = bits(place(level.tool_at, cells))  # [S*S]
+  entered = bits(place(level.element_at, cells))
+  keys = bits(dynamics.openers(level, params).T)  # [P], tools opening each
   able = (held[:, None] & keys) != 0  # [4^P, P]
-  passable = opened | _bits(able)
+  passable = opened | bits(able)
   source = ((held | taken[:, None]) << pairs) | (opened | entered[:, None])
   barred = (entered[:, None] & ~passable) != 0
   barred |= level.wall.reshape(-1)[:, None]
@@ -51,6 +53,25 @@ def _entering(
   flags = ((opening[..., None] >> jnp.arange(pairs)) & 1) != 0
   extra = jnp.sum(jnp.where(flags, open_cost - 1.0, 0.0), axis=-1)
   return source, jnp.where(barred, jnp.inf, extra)
+
+
+def relax(onward: Callable[[Array], Array], start: Array) -> Array:
+  """The cost of every state, by min-plus sweeps until nothing changes.
+
+  Args:
+    onward: costs of all states -> for each, the least cost by way of another.
+    start: f32[...], 0 at the goals and inf elsewhere.
+  """
+
+  def sweep(carry):
+    cost, _ = carry
+    new = jnp.minimum(cost, onward(cost))
+    return new, jnp.any(new < cost)
+
+  cost, _ = jax.lax.while_loop(
+    lambda carry: carry[1], sweep, (start, jnp.ones((), bool))
+  )
+  return cost
 
 
 def solve(
@@ -74,8 +95,7 @@ def solve(
   goal = jnp.arange(size * size) == level.goal[0] * size + level.goal[1]
   start = jnp.where(goal[:, None], 0.0, jnp.full((1, 4**pairs), jnp.inf))
 
-  def sweep(carry):
-    cost, _ = carry
+  def onward(cost):
     enter = jnp.take_along_axis(cost, source, axis=-1) + price
     enter = enter.reshape(size, size, -1)
     enter = jnp.pad(enter, ((1, 1), (1, 1), (0, 0)), constant_values=jnp.inf)
@@ -83,13 +103,9 @@ def solve(
       jnp.minimum(enter[:-2, 1:-1], enter[2:, 1:-1]),
       jnp.minimum(enter[1:-1, :-2], enter[1:-1, 2:]),
     )
-    new = jnp.minimum(cost, 1.0 + near.reshape(cost.shape))
-    return new, jnp.any(new < cost)
+    return 1.0 + near.reshape(cost.shape)
 
-  cost, _ = jax.lax.while_loop(
-    lambda carry: carry[1], sweep, (start, jnp.ones((), bool))
-  )
-  return cost.reshape(-1)
+  return relax(onward, start).reshape(-1)
 
 
 def value(table: Array, agent: Array, held: Array, opened: Array) -> Array:
@@ -97,7 +113,7 @@ def value(table: Array, agent: Array, held: Array, opened: Array) -> Array:
   pairs = held.shape[-1]
   size = round((table.shape[-1] // 4**pairs) ** 0.5)
   cell = agent[0] * size + agent[1]
-  return table[(((cell << pairs) | _bits(held)) << pairs) | _bits(opened)]
+  return table[(((cell << pairs) | bits(held)) << pairs) | bits(opened)]
 
 
 def costs(state: State, params: Params, table: Array | None = None) -> Array:
