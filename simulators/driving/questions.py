@@ -50,9 +50,10 @@ from simulators.driving.moments import ACT, ANSWERS, ARGS, moment
 from simulators.driving.types import ACTIONS, Array, Config, Obs, Params
 
 KINDS = tuple(phrases.TEMPLATES)
-# kind -> answer -> share of the moments with it that it is asked for in;
-# measured on random drives over the training scenes, 1 where nothing stands.
-SHARES: dict[str, dict[str, float]] = {
+# kind -> answer -> share of the moments with it that it is asked in, so that
+# no answer and, where an action stands before it, no action tells the answer.
+# Measured on random drives over the training scenes; 1 where nothing stands.
+SHARES = {
   "light": {"red": 0.3},
   "lane": {"no": 0.3},
   "people": {"no": 0.5},
@@ -61,10 +62,21 @@ SHARES: dict[str, dict[str, float]] = {
   "safe": {"ten": 0.5},
   "rule": {"stop": 0.4},
   "way": {"other": 0.15},
+  "speed_after": {
+    "stop slower": 0.04, "go faster": 0.05, "faster faster": 0.15,
+    "slower slower": 0.15,
+  },
+  "harm": {
+    "keep yes": 0.6, "faster yes": 0.3, "go yes": 0.2, "left yes": 0.2,
+    "right yes": 0.6, "slower no": 0.4, "stop no": 0.05,
+  },
+  "plan": {
+    "stop yes": 0.3, "slower yes": 0.6, "left no": 0.5, "faster no": 0.5,
+  },
   "cause": {"car": 0.35},
   "slows": {"no": 0.25},
   "change": {"no": 0.12},
-}
+}  # fmt: skip
 _PLANS = 12  # plans weighed
 _TWO_SIDED = ("harm", "plan")  # asked only where either answer could be had
 
@@ -95,9 +107,14 @@ def _options(kind: str, args: Array) -> Array:
 
 
 def _shares(kind: str) -> np.ndarray:
-  """f32[len(ANSWERS)]: the row of SHARES, by code."""
+  """f32[actions + 1, answers]: SHARES by first argument (-1: none) and code."""
   shares = SHARES.get(kind, {})
-  return np.array([shares.get(word, 1.0) for word in ANSWERS], np.float32)
+  table = np.ones((len(ACTIONS) + 1, len(ANSWERS)), np.float32)
+  for words, share in shares.items():
+    *action, answer = words.split()
+    row = ACTIONS.index(action[0]) if action else slice(None)
+    table[row, ANSWERS.index(answer)] = share
+  return table
 
 
 def sample(
@@ -121,12 +138,13 @@ def sample(
     codes, weights = jax.vmap(
       lambda args, truth=truth: truth(now, args, config)
     )(candidates)
-    weights = weights.astype(jnp.float32)
+    shares = jnp.asarray(_shares(kind))[candidates[:, 0], codes]
+    weights = weights.astype(jnp.float32) * shares
     total = weights @ jax.nn.one_hot(codes, len(ANSWERS))
     share = jnp.log(weights / jnp.maximum(total[codes], 1e-9))
     pick = jnp.argmax(share + luck[k, : len(candidates)])
     enough = jnp.sum(total > 0) >= 1 + (kind in _TWO_SIDED)
-    enough &= asked[k] < jnp.asarray(_shares(kind))[codes[pick]]
+    enough &= asked[k] < shares[pick]
     options = _options(kind, candidates[pick])
     rows.append(
       QuestionArrays(

@@ -15,7 +15,7 @@ def faults(
 ) -> frozenset[str]:
   """The faults of one physics step, at its end."""
   out = set()
-  if any(_touch(_corners_of(scene, ego, car), _corners(car)) for car in cars):
+  if any(_overlap(scene, ego, car) for car in cars):
     out.add("car")
   nose, was = ego.s + 0.5 * LENGTH, before.s + 0.5 * LENGTH
   people = [abs(w.d - ego.d) for w in scene.people(now) if w.on]
@@ -55,14 +55,13 @@ def _rectangle(place: Place, length: float) -> Corners:
   return out
 
 
-def _corners(car: Car) -> Corners:
-  return _rectangle(Place(car.s, car.d, 0.0), car.who.size)
-
-
-def _corners_of(scene: Scene, ego: Ego, car: Car) -> Corners:
-  """The ego's corners on the road of a car; far off if it is far off."""
-  place = Place(ego.s, ego.d, ego.heading)
-  return _rectangle(scene.project(car.who.road, place), LENGTH)
+def _overlap(scene: Scene, ego: Ego, car: Car) -> bool:
+  """Whether the ego's box overlaps a car's, on that car's road."""
+  place = scene.project(car.who.road, Place(ego.s, ego.d, ego.heading))
+  if abs(place.s - car.s) > LENGTH + car.who.size:
+    return False
+  other = _rectangle(Place(car.s, car.d, 0.0), car.who.size)
+  return _touch(_rectangle(place, LENGTH), other)
 
 
 def _touch(one: Corners, two: Corners) -> bool:
