@@ -62,29 +62,3 @@ def walk(world):
     return run(params, levels, start, jax.random.split(then, 30), chance)
 
   return walk
-
-
-@pytest.fixture(scope="session")
-def driving_experience():
-  """make(pool, actions) -> the Experience after them on the pool's first."""
-  from glimo_jax.types import Experience
-
-  def make(pool, actions):
-    return Experience(
-      world="driving",
-      variant="real",
-      split=pool.split,
-      level=0,
-      level_hash=f"{int(pool.hashes[0]):016x}",
-      depth=0,
-      seed=0,
-      actions=tuple(actions),
-      actor="random",
-      description="",
-      instruction="",
-      next_action=0,
-      next_description="",
-      success=False,
-    )
-
-  return make

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import math
-import types
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +11,13 @@ import pytest
 
 import simulators
 from glimo_jax.agent.tools import Tools
-from simulators.driving import reference, reference_faults, reference_sight
+from glimo_jax.types import Experience
+from simulators.driving import (
+  oracle,
+  reference,
+  reference_faults,
+  reference_sight,
+)
 from simulators.driving import reference_motion as motion
 from simulators.driving.reference_scene import AMBER, GREEN, RED, Place
 from simulators.driving.types import ACTIONS, FAMILIES, GO, KEEP, LEFT, STOP
@@ -94,20 +99,13 @@ def test_drives_equal_the_jax_rules(variant):
 def test_costs_and_best_actions_equal_the_planners():
   """Equal to a quarter of a second, which is what a cost is rounded to."""
   params, _, _, states, _ = _walked("real")
-  moments = _row(
-    jax.tree.map(lambda x: np.moveaxis(x, 1, 0), _batched(states)), 2
-  )
-  costs = jax.jit(
-    jax.vmap(
-      lambda env: WORLD.oracle(types.SimpleNamespace(env_state=env), params)
-    )
-  )(moments)
+  moments = jax.tree.map(lambda x: x[:16, 2] if np.ndim(x) else x, states)
+  moments = moments.replace(key=np.zeros(16))
+  plan = functools.partial(oracle.costs, config=WORLD.config)
+  costs = np.asarray(jax.jit(jax.vmap(plan, (0, None)))(moments, params))
   same = []
-  for i in range(16):
-    env = _row(moments, i)
-    if env.ended:
-      continue
-    game = reference.Game.from_state(env, params)
+  for i in np.flatnonzero(~moments.ended):
+    game = reference.Game.from_state(_row(moments, i), params)
     np.testing.assert_allclose(game.costs(), costs[i], atol=0.25)
     best = np.flatnonzero(costs[i] == costs[i].min())
     same.append(game.optimal() == tuple(best))
@@ -115,15 +113,21 @@ def test_costs_and_best_actions_equal_the_planners():
   assert np.mean(same) >= 0.9
 
 
-def _batched(states):
-  key = np.zeros((SCENES, STEPS), np.float32)
-  return states.replace(key=key)
-
-
-def test_the_tools_find_the_reference_and_play_it(driving_experience):
-  tools = Tools(WORLD, WORLD.pool("val", 8), chunk=8)
-  (game,) = tools.games([driving_experience(tools.pool, (GO, KEEP))])
-  assert isinstance(game, reference.Game)
+def test_the_tools_find_the_reference_and_play_it():
+  pool = WORLD.pool("val", 8)
+  experience = Experience(
+    world="driving", variant="real", split="val", level=1,
+    level_hash=f"{int(pool.hashes[1]):016x}", depth=1, seed=0,
+    actions=(GO, KEEP), actor="random", description="", instruction="",
+    next_action=0, next_description="", success=False,
+  )  # fmt: skip
+  (game,) = Tools(WORLD, pool, chunk=8).games([experience])
+  params = WORLD.params("real")
+  state = WORLD.reset(jax.random.key(0), params, pool.take(1))
+  start = reference.Game.from_state(jax.device_get(state.env_state), params)
+  np.testing.assert_allclose(
+    game.ego, start.step(GO).step(KEEP).ego, atol=CLOSE
+  )
   assert game.time == 2
 
 
