@@ -1,36 +1,23 @@
 """Truths that are found by driving on in the world, or by its oracle."""
 
+import jax
 import jax.numpy as jnp
 
-from simulators.driving import dynamics, metrics, roads, sights
-from simulators.driving.moments import (
-  ACT,
-  CODES,
-  Moment,
-  play,
-  yes,
-)
-from simulators.driving.types import (
-  FAR,
-  KEEP,
-  STOP,
-  Array,
-  Config,
-  EnvState,
-)
+from simulators.driving import dynamics, metrics, sights
+from simulators.driving.moments import ACT, CODES, Future, Moment, play, yes
+from simulators.driving.types import FAR, KEEP, STOP, Array, Config
 
-HALTING = 6  # decisions in which one comes to stand
+HALTING = 6  # s in which one comes to stand
+SOON = 3  # s ahead that most questions look
 PAST = 1.5  # m to a line that decide whether one is past it
 FAULTS = ("car", "people", "light", "road")  # what may end an episode
 
 
-def _after(moment: Moment, plan, config: Config) -> EnvState:
-  return play(moment.env, moment.params, jnp.asarray(plan), config)
-
-
-def _kept(action: Array, times: int) -> Array:
-  """i32[1 + times]: an action, then `keep`."""
-  return jnp.stack([action, *[jnp.full_like(action, KEEP)] * times])
+def _end(moment: Moment, plan: Array, config: Config) -> Future:
+  """What has become of the moment after a plan i32[T]."""
+  return jax.tree.map(
+    lambda x: x[-1], play(moment.env, moment.params, plan, config)
+  )
 
 
 # --- What an action does ------------------------------------------------------
@@ -38,7 +25,8 @@ def _kept(action: Array, times: int) -> Array:
 
 def speed_after(moment: Moment, args: Array, config: Config):
   """After two seconds of an action, is one faster or slower than now?"""
-  end = _after(moment, _kept(args[0], 1), config)
+  del config
+  end = moment.after(args[0], 2)
   by = end.ego.v - moment.obs.speed
   code = jnp.where(by > 0, CODES["faster"], CODES["slower"])
   clear = (jnp.abs(by) > 1.0) | (jnp.abs(by) < 0.2)
@@ -48,31 +36,29 @@ def speed_after(moment: Moment, args: Array, config: Config):
 
 def harm(moment: Moment, args: Array, config: Config):
   """An action, then keep for three seconds: does an accident happen?"""
-  end = _after(moment, _kept(args[0], 3), config)
+  del config
   legal = dynamics.legal_actions(moment.env)[args[0]]
-  return yes(metrics.failed(end.meters)), legal
+  return yes(metrics.failed(moment.after(args[0], 4).meters)), legal
 
 
 def saves(moment: Moment, args: Array, config: Config):
   """An action, then keep, ends badly: would `stop` have saved one?"""
-  action = args[0]
-  end = _after(moment, _kept(action, 3), config)
-  other = _after(moment, _kept(jnp.full_like(action, STOP), 3), config)
-  legal = dynamics.legal_actions(moment.env)[action]
-  asked = legal & (action != STOP) & metrics.failed(end.meters)
-  return yes(~metrics.failed(other.meters)), asked
+  del config
+  failed = metrics.failed(moment.after(args[0], 4).meters)
+  asked = dynamics.legal_actions(moment.env)[args[0]] & (args[0] != STOP)
+  return yes(~metrics.failed(moment.after(STOP, 4).meters)), asked & failed
 
 
 def plan(moment: Moment, args: Array, config: Config):
   """Three actions: is all still well after them?"""
-  end = _after(moment, args, config)
+  end = _end(moment, args, config)
   return yes(~metrics.failed(end.meters)), jnp.ones((), bool)
 
 
 def cause(moment: Moment, args: Array, config: Config):
   """Three actions, then keep for four seconds: what ends the drive?"""
   held = jnp.full(4, KEEP, args.dtype)
-  meters = _after(moment, jnp.concatenate([args, held]), config).meters
+  meters = _end(moment, jnp.concatenate([args, held]), config).meters
   struck = meters.struck >= 0
   run_down = (meters.collision > 0) & ~struck
   happened = jnp.stack([
@@ -85,10 +71,10 @@ def cause(moment: Moment, args: Array, config: Config):
   return codes[jnp.argmax(happened)], jnp.sum(happened) == 1
 
 
-def _past(moment: Moment, end: EnvState) -> tuple[Array, Array]:
+def _past(moment: Moment, end: Future) -> tuple[Array, Array]:
   """Whether the nose is past the line or crosswalk seen ahead, and clearly."""
   line = sights.ahead(moment)
-  beyond = roads.nose(end.ego.s) - roads.nose(moment.env.ego.s) - line
+  beyond = end.ego.s - moment.env.ego.s - line
   asked = (line > 1.0) & (jnp.abs(beyond) > PAST)
   return beyond > 0, asked & ((beyond > 0) | ~end.ended)
 
@@ -96,14 +82,14 @@ def _past(moment: Moment, end: EnvState) -> tuple[Array, Array]:
 def over(moment: Moment, args: Array, config: Config):
   """Going on, is one past the line or crosswalk in three seconds?"""
   del args, config
-  past, asked = _past(moment, moment.later)
+  past, asked = _past(moment, moment.after(KEEP, SOON))
   return yes(past), asked & (sights.ahead(moment) < 60.0)
 
 
 def brake(moment: Moment, args: Array, config: Config):
   """Stopping now, does one stand before the line or crosswalk?"""
-  del args
-  end = _after(moment, [STOP] * HALTING, config)
+  del args, config
+  end = moment.after(STOP, HALTING)  # `keep` keeps stopping
   past, asked = _past(moment, end)
   asked &= (moment.obs.speed > 3.0) & (past | (end.ego.v < 0.3))
   return yes(~past), asked & (sights.ahead(moment) < 40.0)
@@ -115,7 +101,7 @@ def brake(moment: Moment, args: Array, config: Config):
 def nearer(moment: Moment, args: Array, config: Config):
   """Going on, is the car ahead nearer in three seconds?"""
   del args, config
-  j, env, later = moment.lead, moment.env, moment.later
+  j, env, later = moment.lead, moment.env, moment.after(KEEP, SOON)
   by = (later.cars.s[j] - later.ego.s) - (env.cars.s[j] - env.ego.s)
   return yes(by < 0), moment.led & (jnp.abs(by) > 2.5) & ~later.ended
 
@@ -123,7 +109,7 @@ def nearer(moment: Moment, args: Array, config: Config):
 def slows(moment: Moment, args: Array, config: Config):
   """Is the car ahead slower in three seconds than now?"""
   del args, config
-  j, later = moment.lead, moment.later
+  j, later = moment.lead, moment.after(KEEP, SOON)
   by = later.cars.v[j] - moment.env.cars.v[j]
   clear = (by < -1.5) | (by > -0.4)
   return yes(by < -1.0), moment.led & clear & ~later.ended
@@ -141,10 +127,10 @@ def change(moment: Moment, args: Array, config: Config):
   """Does the nearest car head for another lane within three seconds?"""
   del args, config
   j, there = nearest(moment)
-  moves = moment.later.cars.lane[j] != moment.env.cars.lane[j]
-  asked = there & (moment.obs.lanes > 1) & ~moment.later.ended
-  asked &= moment.env.cars.v[j] > 0.5
-  return yes(moves), asked
+  env, later = moment.env, moment.after(KEEP, SOON)
+  asked = there & (moment.obs.lanes > 1) & ~later.ended
+  asked &= env.cars.v[j] > 0.5
+  return yes(later.cars.lane[j] != env.cars.lane[j]), asked
 
 
 # --- What is best -------------------------------------------------------------

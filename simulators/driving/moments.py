@@ -17,8 +17,11 @@ from simulators.driving.types import (
   FAR,
   KEEP,
   Array,
+  Cars,
   Config,
+  Ego,
   EnvState,
+  Meters,
   Obs,
   Params,
 )
@@ -33,7 +36,17 @@ YES, NO = CODES["yes"], CODES["no"]
 ACT = CODES[ACTIONS[0]]  # the code of action 0; the others follow
 ARGS = 3  # numbers that identify a question; -1 pads
 MARGIN = 0.3  # relative distance to a border that may be asked about
-LOOK = 3  # decisions of `keep` that `Moment.later` lies ahead
+LOOK = 6  # decisions that each action is followed for
+
+
+@flax.struct.dataclass
+class Future:
+  """What has become of a moment; leaves may lead with decisions or actions."""
+
+  ego: Ego
+  cars: Cars
+  meters: Meters
+  ended: Array  # bool, success or failure; from then on all stands still
 
 
 @flax.struct.dataclass
@@ -46,7 +59,11 @@ class Moment:
   cost: Array  # f32[A]
   lead: Array  # i32, the car seen next ahead in the lane
   led: Array  # bool, whether there is one
-  later: EnvState  # after LOOK decisions of `keep`
+  futures: Future  # leaves [A, LOOK, ...]: each action, then `keep`
+
+  def after(self, action: Array | int, seconds: int) -> Future:
+    """What follows from an action and then `keep`, in all so many seconds."""
+    return jax.tree.map(lambda x: x[action, seconds - 1], self.futures)
 
 
 def moment(state: State, params: Params, config: Config) -> Moment:
@@ -55,6 +72,8 @@ def moment(state: State, params: Params, config: Config) -> Moment:
   ahead = obs.car_seen & (obs.car_road == 0) & (obs.car_side == 0)
   ahead &= obs.car_gap >= 1.0
   gap = jnp.where(ahead, obs.car_gap, FAR)
+  plans = jnp.full((len(ACTIONS), LOOK), KEEP)
+  plans = plans.at[:, 0].set(jnp.arange(len(ACTIONS)))
   return Moment(
     env=env,
     obs=obs,
@@ -62,20 +81,19 @@ def moment(state: State, params: Params, config: Config) -> Moment:
     cost=oracle.costs(env, params, config),
     lead=jnp.argmin(gap),
     led=jnp.any(ahead),
-    later=play(env, params, jnp.full(LOOK, KEEP), config),
+    futures=jax.vmap(lambda plan: play(env, params, plan, config))(plans),
   )
 
 
-def play(
-  env: EnvState, params: Params, plan: Array, config: Config
-) -> EnvState:
-  """Where the actions i32[T] lead; an episode that is over stands still."""
+def play(env: EnvState, params: Params, plan: Array, config: Config) -> Future:
+  """What follows from the actions i32[T]; leaves [T, ...], one a decision."""
 
   def take(env, action):
     new = dynamics.advance(env, action, params, config)
-    return jax.tree.map(lambda a, b: jnp.where(env.ended, a, b), env, new), None
+    new = jax.tree.map(lambda a, b: jnp.where(env.ended, a, b), env, new)
+    return new, Future(new.ego, new.cars, new.meters, new.ended)
 
-  return jax.lax.scan(take, env, plan)[0]
+  return jax.lax.scan(take, env, plan)[1]
 
 
 def yes(truth: Array) -> Array:
