@@ -276,6 +276,7 @@ def observe(env: EnvState, chance: Array, params: Params) -> Obs:
 def _state(
   env: EnvState, chance: Array, params: Params, config: Config
 ) -> State:
+  env = env.replace(chance=chance)
   failed = metrics.failed(env.meters)
   success = (env.ego.s >= env.level.goal) & ~failed
   late = env.time >= jnp.minimum(env.level.time, config.horizon)
@@ -319,6 +320,7 @@ def reset(key: Array, params: Params, level: Level, config: Config) -> State:
     ),
     meters=metrics.zeros(),
     time=jnp.zeros((), jnp.int32),
+    chance=jnp.zeros(3 * count + PEDESTRIANS),
     ended=jnp.zeros((), bool),
   )
   chance = jax.random.uniform(draw, (3 * count + PEDESTRIANS,))

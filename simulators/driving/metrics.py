@@ -69,10 +69,10 @@ def zeros() -> Meters:
   zero = jnp.zeros(())
   far = jnp.full((), FAR)
   return Meters(
-    collision=zero, at_fault=zero, off_road=zero, red_light=zero,
-    no_yield=zero, wrong_way=zero, ttc=far, brake=zero, accel=zero,
-    lateral=zero, yaw=zero, yaw_accel=zero, jerk=zero, speeding=zero,
-    halted=far,
+    collision=zero, at_fault=zero, struck=zero - 1.0, off_road=zero,
+    red_light=zero, no_yield=zero, wrong_way=zero, ttc=far, brake=zero,
+    accel=zero, lateral=zero, yaw=zero, yaw_accel=zero, jerk=zero,
+    speeding=zero, halted=far,
   )  # fmt: skip
 
 
@@ -154,6 +154,11 @@ def update(
     collision=flag(meters.collision, jnp.any(hit) | jnp.any(run_down)),
     at_fault=flag(
       meters.at_fault, jnp.any(hit & ~blameless) | jnp.any(run_down)
+    ),
+    struck=jnp.where(
+      (meters.struck < 0.0) & jnp.any(hit),
+      jnp.argmax(hit).astype(jnp.float32),
+      meters.struck,
     ),
     off_road=flag(meters.off_road, off | (wrong > LIMITS["wrong_way"][1])),
     red_light=flag(meters.red_light, passes & (mine == 3)),

@@ -1,4 +1,4 @@
-"""Sixteen kinds of question about a moment in traffic, with their truths.
+"""Twenty-nine kinds of question about a moment in traffic, with their truths.
 
 | kind | category | args | answer |
 |---|---|---|---|
@@ -8,19 +8,33 @@
 | beside | spatial relation | side | whether a car is within 10 m there |
 | pace | spatial relation | - | whether the car ahead is faster or slower |
 | reach | time to collision | - | whether within 5 s at these speeds |
+| eased | time to collision | - | whether within 10 s, 4 m/s slower |
 | gap | gap acceptance | - | whether a car of the other road comes in 4 s |
+| room | gap acceptance | side | whether both gaps there last a second |
 | limit | rules | - | whether `faster` aims above the limit |
-| halt | safe speed | - | whether braking at 4 m/s2 suffices |
-| in_time | reachability | - | whether the present speed suffices |
+| rule | rules | - | stop or go, by light and crosswalk |
+| way | right of way | - | you or the other, where the roads meet |
 | cut_in | right of way | side | whether the one behind must brake hard |
+| halt | safe speed | - | whether braking at 4 m/s2 suffices |
+| safe | safe speed | - | three, six or ten, braking at 2 m/s2 |
+| distance | safe speed | - | whether the distance is too short to react |
+| in_time | reachability | - | whether the present speed suffices |
+| over | reachability | - | whether `keep` passes the line in 3 s |
 | speed_after | next state | action | faster, slower or same in 2 s |
+| nearer | next state | - | whether `keep` closes in on the car ahead |
+| slows | prediction | - | whether the car ahead is slower in 3 s |
+| change | prediction | - | whether the nearest car changes lanes in 3 s |
 | harm | counterfactual | action | whether an accident follows in 4 s |
+| brake | counterfactual | - | whether `stop` halts before the line |
 | plan | plan validity | 3 actions | whether all is well after them |
+| cause | cause of failure | 3 actions | car, people, light or road |
+| saves | cause of failure | action | whether `stop` avoids its accident |
 | better | planning | 2 actions | the better |
 | best | planning | - | the one best action |
 
 A side is 0 for right, 1 for left. Arguments are drawn so that each answer a
-moment allows is as likely.
+moment allows is as likely; an answer that most moments have is asked for in a
+share of them (`SHARES`). What has happened is not asked: no text tells of it.
 """
 
 import itertools
@@ -31,82 +45,76 @@ import jax.numpy as jnp
 import numpy as np
 
 from simulators.base import Question, QuestionArrays, State
-from simulators.driving import truths
-from simulators.driving.truths import ANSWERS, ARGS
+from simulators.driving import phrases, truths
+from simulators.driving.moments import ACT, ANSWERS, ARGS, moment
 from simulators.driving.types import ACTIONS, Array, Config, Obs, Params
 
-TEMPLATES = {
-  "light": ("what is the light?", "the light is?", "name the light."),
-  "lane": ("is there a lane on your {s}?", "can you change {s}?",
-           "does a lane lie {s} of yours?"),
-  "people": ("is someone on the crosswalk?", "does anyone cross?",
-             "are people crossing?"),
-  "beside": ("is a car within ten metres on your {s}?",
-             "on your {s}, is a car nearer than ten?",
-             "is the {s} lane taken within ten metres?"),
-  "pace": ("is the car ahead faster or slower?",
-           "faster or slower: the car ahead?",
-           "how does the car ahead go, faster or slower?"),
-  "reach": ("at these speeds, do you hit the car ahead within five seconds?",
-            "is the time to collision below five seconds?",
-            "do you reach the car ahead in five seconds?"),
-  "gap": ("does a car of the other road come within four seconds?",
-          "is the gap on the other road below four seconds?",
-          "will the other road's next car be here in four seconds?"),
-  "limit": ("does faster aim above the limit?",
-            "would faster break the limit?", "is faster beyond the limit?"),
-  "halt": ("braking at four, do you stand before the line?",
-           "can you stop before the line at four m/s2?",
-           "is there room to stop, braking at four?"),
-  "in_time": ("at this speed, do you come in time?",
-              "is your speed enough to be in time?",
-              "going on like this, is the goal reached in time?"),
-  "cut_in": ("you change {s}. must the car behind there brake hard?",
-             "would changing {s} cut a car off?",
-             "does going {s} force someone to brake hard?"),
-  "speed_after": ("you {a}. are you faster or slower in two seconds?",
-                  "after {a} and two seconds, faster, slower or same?",
-                  "how is your speed two seconds after {a}?"),
-  "harm": ("you {a}, then keep. is there an accident in four seconds?",
-           "does {a} and then keep end badly within four seconds?",
-           "{a}, then three times keep: does harm follow?"),
-  "plan": ("{plan}: is all well after it?", "you go {plan}. are you safe?",
-           "do {plan} pass without harm?"),
-  "better": ("which is better, {a} or {b}?", "{a} or {b}: which is better?",
-             "is {a} or {b} wiser?"),
-  "best": ("which action is best?", "what is best now?",
-           "what should you do?"),
+KINDS = tuple(phrases.TEMPLATES)
+# kind -> answer -> share of the moments with it that it is asked in, so that
+# no answer and, where an action stands before it, no action tells the answer.
+# Measured on random drives over the training scenes; 1 where nothing stands.
+SHARES = {
+  "light": {"red": 0.3},
+  "lane": {"no": 0.3},
+  "people": {"no": 0.5},
+  "pace": {"slower": 0.6},
+  "in_time": {"yes": 0.5},
+  "safe": {"ten": 0.5},
+  "rule": {"stop": 0.4},
+  "way": {"other": 0.15},
+  "speed_after": {
+    "stop slower": 0.04, "go faster": 0.05, "faster faster": 0.15,
+    "slower slower": 0.15,
+  },
+  "harm": {
+    "keep yes": 0.6, "faster yes": 0.3, "go yes": 0.2, "left yes": 0.2,
+    "right yes": 0.6, "slower no": 0.4, "stop no": 0.05,
+  },
+  "plan": {
+    "stop yes": 0.3, "slower yes": 0.6, "left no": 0.5, "faster no": 0.5,
+  },
+  "cause": {"car": 0.35},
+  "slows": {"no": 0.25},
+  "change": {"no": 0.12},
 }  # fmt: skip
-KINDS = tuple(TEMPLATES)
-_WIDTH = len(ACTIONS)  # answers offered at most
-_PLANS = 12
+_PLANS = 12  # plans weighed
 _TWO_SIDED = ("harm", "plan")  # asked only where either answer could be had
 
 
-def _candidates(kind: str) -> np.ndarray:
+def _candidates(kind: str, key: Array) -> Array:
   """i32[N, ARGS]: the questions of a kind that are weighed."""
+  if kind in ("plan", "cause"):
+    return jax.random.randint(key, (_PLANS, ARGS), 0, len(ACTIONS))
   actions = range(len(ACTIONS))
-  rng = np.random.default_rng(0)
   rows = {
-    **{key: [(0,), (1,)] for key in ("lane", "beside", "cut_in")},
-    **{key: [(a,) for a in actions] for key in ("speed_after", "harm")},
-    "plan": rng.integers(len(ACTIONS), size=(_PLANS, 3)).tolist(),
+    **{key: [(0,), (1,)] for key in ("lane", "beside", "cut_in", "room")},
+    **{
+      key: [(a,) for a in actions] for key in ("speed_after", "harm", "saves")
+    },
     "better": list(itertools.permutations(actions, 2)),
   }.get(kind, [()])
-  return np.array([(*row, *[-1] * (ARGS - len(row))) for row in rows], np.int32)
+  padded = [(*row, *[-1] * (ARGS - len(row))) for row in rows]
+  return jnp.array(padded, jnp.int32)
 
 
 def _options(kind: str, args: Array) -> Array:
-  """i32[_WIDTH]: codes of the answers offered; -1 pads."""
-  code = ANSWERS.index
-  offered = {
-    "light": jnp.arange(3) + code("green"),
-    "pace": jnp.array([code("faster"), code("slower")]),
-    "speed_after": jnp.array([code("faster"), code("slower"), code("same")]),
-    "better": truths.ACT + args[:2],
-    "best": truths.ACT + jnp.arange(len(ACTIONS)),
-  }.get(kind, jnp.array([truths.YES, truths.NO])).astype(jnp.int32)
-  return jnp.pad(offered, (0, _WIDTH - len(offered)), constant_values=-1)
+  """i32[phrases.WIDTH]: codes of the answers offered; -1 pads."""
+  offered = jnp.asarray(phrases.offered(kind))
+  if kind == "better":
+    offered = ACT + args[:2]
+  pad = (0, phrases.WIDTH - len(offered))
+  return jnp.pad(offered, pad, constant_values=-1)
+
+
+def _shares(kind: str) -> np.ndarray:
+  """f32[actions + 1, answers]: SHARES by first argument (-1: none) and code."""
+  shares = SHARES.get(kind, {})
+  table = np.ones((len(ACTIONS) + 1, len(ANSWERS)), np.float32)
+  for words, share in shares.items():
+    *action, answer = words.split()
+    row = ACTIONS.index(action[0]) if action else slice(None)
+    table[row, ANSWERS.index(answer)] = share
+  return table
 
 
 def sample(
@@ -120,19 +128,23 @@ def sample(
     params: the rules that the answers follow.
     config: substeps.
   """
-  moment, rows = truths.scene(state, params, config), []
-  luck = jax.random.gumbel(key, (len(KINDS), 64))
+  now, rows = moment(state, params, config), []
+  draw, plans, thin = jax.random.split(key, 3)
+  luck = jax.random.gumbel(draw, (len(KINDS), 64))
+  asked = jax.random.uniform(thin, (len(KINDS),))
   for k, kind in enumerate(KINDS):
-    candidates = jnp.asarray(_candidates(kind))
+    candidates = _candidates(kind, jax.random.fold_in(plans, k))
     truth = truths.TRUTHS[kind]
     codes, weights = jax.vmap(
-      lambda args, truth=truth: truth(moment, args, config)
+      lambda args, truth=truth: truth(now, args, config)
     )(candidates)
-    weights = weights.astype(jnp.float32)
+    shares = jnp.asarray(_shares(kind))[candidates[:, 0], codes]
+    weights = weights.astype(jnp.float32) * shares
     total = weights @ jax.nn.one_hot(codes, len(ANSWERS))
     share = jnp.log(weights / jnp.maximum(total[codes], 1e-9))
     pick = jnp.argmax(share + luck[k, : len(candidates)])
     enough = jnp.sum(total > 0) >= 1 + (kind in _TWO_SIDED)
+    enough &= asked[k] < shares[pick]
     options = _options(kind, candidates[pick])
     rows.append(
       QuestionArrays(
@@ -157,9 +169,9 @@ def answer(
     args: i32[ARGS], as in `QuestionArrays.args`.
     config: substeps.
   """
-  moment = truths.scene(state, params, config)
+  now = moment(state, params, config)
   args = jnp.maximum(args, -1)
-  codes = [truths.TRUTHS[name](moment, args, config)[0] for name in KINDS]
+  codes = [truths.TRUTHS[name](now, args, config)[0] for name in KINDS]
   return jnp.stack([jnp.asarray(c, jnp.int32) for c in codes])[kind]
 
 
@@ -192,7 +204,8 @@ def _question(arrays, i: int, k: int, salt: tuple[int, int]) -> Question:
   codes = arrays.options[i, k]
   choices = [ANSWERS[code] for code in codes[codes >= 0]]
   rng = np.random.default_rng([*salt, k, *(1 + x for x in args)])
-  template = TEMPLATES[kind][rng.integers(len(TEMPLATES[kind]))]
+  templates = phrases.TEMPLATES[kind]
+  template = templates[rng.integers(len(templates))]
   named = [ACTIONS[x] for x in args if x >= 0]
   words = {
     "s": "left" if args[0] == 1 else "right",

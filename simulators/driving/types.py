@@ -144,6 +144,7 @@ class Meters:
 
   collision: Array  # 0/1
   at_fault: Array  # 0/1
+  struck: Array  # index of the car collided with, -1 if none
   off_road: Array  # 0/1
   red_light: Array  # 0/1
   no_yield: Array  # 0/1
@@ -169,6 +170,7 @@ class EnvState:
   cars: Cars
   meters: Meters
   time: Array  # i32, decisions taken
+  chance: Array  # f32[3 * N + P] in 0..1, drawn for what is seen now
   ended: Array  # bool, success or failure: the meters stand still
 
 

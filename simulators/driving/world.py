@@ -10,6 +10,7 @@ from simulators.driving import (
   oracle,
   pools,
   questions,
+  reference,
   render,
   text,
   variants,
@@ -36,6 +37,7 @@ class Driving:
   actions = ACTIONS
   splits = pools.SPLITS
   question_kinds = questions.KINDS
+  reference = reference  # the rules again, by a second path
 
   def variants(self) -> tuple[str, ...]:
     return variants.VARIANTS

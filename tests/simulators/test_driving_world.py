@@ -1,4 +1,4 @@
-"""Urban Driving through the contract: play, words, questions, the oracle."""
+"""Urban Driving through the contract: play, words, the oracle."""
 
 import collections
 import functools
@@ -12,7 +12,7 @@ import pytest
 import simulators
 from simulators import rollout
 from simulators.base import SPLITS as PUZZLE_SPLITS
-from simulators.driving import metrics, pools, questions, text, variants
+from simulators.driving import metrics, pools, text, variants
 from simulators.driving.types import ACTIONS, FAMILIES, FAR
 from simulators.text_world import TextWorld
 
@@ -43,15 +43,12 @@ def _played(who: str, split="test"):
 
 
 @functools.cache
-def _moments():
-  """Numpy states of random play before its end, and questions about them."""
+def _seen():
+  """Numpy observations of random play, half-way to its end."""
   trajectory, _ = _played("random")
-  rows = np.arange(N)
   times = np.asarray(trajectory.lengths) // 2
-  states = jax.tree.map(lambda x: x[rows, times], trajectory.states)
-  sample = jax.jit(jax.vmap(WORLD.sample_questions, (0, 0, None)))
-  asked = sample(jax.random.split(jax.random.key(2), N), states, REAL)
-  return states, *jax.device_get((states.obs, asked))
+  obs = trajectory.states.obs
+  return jax.device_get(jax.tree.map(lambda x: x[np.arange(N), times], obs))
 
 
 _reset, _step = jax.jit(WORLD.reset), jax.jit(WORLD.step)
@@ -229,7 +226,7 @@ def test_variants_are_values_of_one_type():
 
 
 def test_descriptions_are_short_and_read_back():
-  _, obs, _ = _moments()
+  obs = _seen()
   for i, told in enumerate(WORLD.describe(obs)):
     assert len(told.split()) + told.count(".") + 1 <= text.LIMIT
     said = WORLD.parse_description(told)
@@ -243,7 +240,7 @@ def test_descriptions_are_short_and_read_back():
 
 def test_descriptions_fit_the_models_budget(smollm2):
   _, _, tokenizer = smollm2
-  _, obs, _ = _moments()
+  obs = _seen()
   lengths = [len(tokenizer.encode(told)) for told in WORLD.describe(obs)]
   assert max(lengths) <= 70
   for word in text.NUMBERS:
@@ -274,117 +271,6 @@ def test_a_text_world_plays_and_unseen_actors_go_unsaid():
   assert any("car" in t for t in told["real"])
   assert not any("car" in t or "man" in t for t in told["imperfect/blind(1)"])
   assert all(word in player.preamble for word in ACTIONS)
-
-
-# --- Questions ----------------------------------------------------------------
-
-
-def test_a_question_asked_again_has_the_same_truth():
-  states, _, asked = _moments()
-  rows, kinds = np.nonzero(asked.valid)
-  some = np.random.default_rng(0).permutation(len(rows))[:64]
-  rows, kinds = rows[some], kinds[some]
-  again = jax.jit(jax.vmap(WORLD.answer, (0, None, 0, 0)))(
-    jax.tree.map(lambda x: x[rows], states), REAL, kinds,
-    asked.args[rows, kinds],
-  )  # fmt: skip
-  codes = asked.options[rows, kinds, asked.answer[rows, kinds]]
-  np.testing.assert_array_equal(again, codes)
-
-
-def test_every_kind_is_asked_in_words_and_offers_the_truth():
-  _, obs, asked = _moments()
-  found = collections.Counter()
-  for row in WORLD.ask(asked, obs, seed=1):
-    for question in row:
-      found[question.kind] += 1
-      assert question.answer in question.choices
-      assert len(set(question.choices)) == len(question.choices) > 1
-      assert "{" not in question.text
-  assert set(found) == set(questions.KINDS), found
-
-
-def test_truths_agree_with_a_driver_who_reads_the_state_plainly():
-  """A second path: plain Python over the hidden state, no simulator code."""
-  states, _, asked = _moments()
-  env = jax.device_get(states.env_state.replace(key=None))
-  checked = collections.Counter()
-  for i, k in np.argwhere(asked.valid):
-    kind, args = questions.KINDS[k], asked.args[i, k]
-    one = jax.tree.map(lambda x, i=i: x[i], env)
-    told = _plainly(kind, args, one)
-    if told is None:
-      continue
-    code = asked.options[i, k, asked.answer[i, k]]
-    assert questions.ANSWERS[code] == told, (kind, args, i)
-    checked[kind] += 1
-  plain = "lane light people beside pace reach limit halt in_time gap"
-  assert set(checked) == set(plain.split()), checked
-
-
-def _plainly(kind, args, env):
-  """The answer as a word, by loops; None for the kinds that need driving."""
-  level, ego, cars = env.level, env.ego, env.cars
-  lane = round(float(ego.d) / 3.5)
-  around = []  # (bumper gap, lanes to the left, speed) of cars on the route
-  for j in range(len(cars.s)):
-    if level.there[j] and level.road[j] == 0:
-      away = float(cars.s[j] - ego.s)
-      free = max(abs(away) - (float(level.size[j]) + 4.8) / 2, 0.0)
-      free = free if away > 0 else -free
-      if -30 < free < 80:
-        side = round(float(cars.d[j]) / 3.5) - lane
-        around.append((free, side, float(cars.v[j])))
-  ahead = sorted(car for car in around if car[1] == 0 and car[0] >= 1)
-
-  def yes(truth):
-    return "yes" if truth else "no"
-
-  if kind == "lane":
-    there = lane + 1 < level.lanes if args[0] == 1 else lane > 0
-    return yes(there)
-  if kind == "beside":
-    side = 1 if args[0] == 1 else -1
-    return yes(any(abs(c[0]) < 10 for c in around if c[1] == side))
-  if kind == "pace":
-    return "faster" if ahead[0][2] > ego.v else "slower"
-  if kind == "reach":
-    return yes(ahead[0][0] < 5 * (float(ego.v) - ahead[0][2]))
-  if kind == "limit":
-    return yes(ego.target + 4 > level.limit)
-  if kind == "light":
-    phase = (env.time + level.signal[2]) % level.signal[1]
-    green = level.signal[0]
-    return ("green" if phase < green else
-            "amber" if phase < green + 3 else "red")  # fmt: skip
-  if kind == "people":
-    return yes(any(_walks(level, p, env.time) for p in level.walker))
-  if kind == "halt":
-    line = level.stop[0] if level.stop[0] - ego.s - 2.4 > 0 else FAR
-    line = level.walk if line >= FAR else line
-    return yes(ego.v**2 / 8 < line - ego.s - 2.4)
-  if kind == "in_time":
-    return yes(level.goal - ego.s < (level.time - env.time) * ego.v)
-  if kind == "gap":
-    radius = 1 / max(float(level.bend[1]), 1e-3)
-    meet = {1: level.oncoming - level.length[0] - 0.7 * radius, 2: 100.0}
-    soon = [
-      (meet[int(road)] - s - size / 2) / max(v, 0.5)
-      for road, s, size, v, there in zip(
-        level.road, cars.s, level.size, cars.v, level.there, strict=True
-      )
-      if there and road > 0 and 0 < meet[int(road)] - s - size / 2 < 80
-    ]
-    return yes(min(soon) < 4)
-  return None
-
-
-def _walks(level, walker, time):
-  start, speed, side, there = (float(x) for x in walker)
-  right, left = -3.75, (int(level.lanes) - 0.5) * 3.5 + 2.0
-  walked = speed * max(float(time) - start, 0.0)
-  d = right + walked if side > 0 else left - walked
-  return there > 0 and right + 1 < d < left - 1
 
 
 # --- Pictures -----------------------------------------------------------------
