@@ -47,6 +47,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       llm_plans=4,
       refinements=1,
       memories=1,
+      rechecked=20000,
       temperature=0.7,
       val_share=0.05,
       seed=0,

@@ -26,6 +26,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     "imperfect/slippery(0.4)",
     "imperfect/noisy(0.1)",
   )
+  config.annotate.rechecked = 300  # its second path plans in plain Python
   steps = 4 if size == "tiny" else 34
   config.collect.update(depths=FAMILIES, steps=steps)
   config.evaluate.update(depths=FAMILIES, max_steps=steps)

@@ -185,7 +185,7 @@ class Tools:
     """The replayed moments as the world's reference plays them.
 
     None if the world has no `reference`: a plain second writing of its rules,
-    with `Game.from_state(env_state, params)`, a game's `step(action)`, `done`
+    with `Game.from_state(env_state, params, config)`, `step(action)`, `done`
     and `optimal()`, and `answer(game, kind, args)` by `World.answer`'s codes.
     """
     reference = getattr(self.world, "reference", None)
@@ -196,7 +196,8 @@ class Tools:
       env_state, params = jax.device_get((state.env_state, params))
       for j, i in enumerate(rows):
         one = jax.tree.map(lambda x, j=j: _row(x, j), env_state)
-        out[i] = reference.Game.from_state(one, params)
+        config = self.world.config
+        out[i] = reference.Game.from_state(one, params, config)
     return out
 
   # --- Chunks -----------------------------------------------------------------

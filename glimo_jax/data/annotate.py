@@ -44,6 +44,9 @@ class AnnotateConfig:
     refinements: further drafts after a refuted one.
     memories: verified memories shown in each refinement.
     temperature: of refinements.
+    rechecked: of the rows by tools, at most how many questions, actions and
+      plans each the world's reference derives again, by lot; each row says
+      whether it was.
     val_share: share of episodes kept for validation.
     search_width: action sequences tried a state.
     search_depth: their length.
@@ -61,6 +64,7 @@ class AnnotateConfig:
   refinements: int = 1
   memories: int = 1
   temperature: float = 0.7
+  rechecked: int = 20000
   val_share: float = 0.1
   search_width: int = 256
   search_depth: int = 24
@@ -91,7 +95,9 @@ class AnnotateConfig:
       raise ValueError(
         f"questions_per_moment {self.questions_per_moment} must be at least 1"
       )
-    for name in ("refinements", "memories", "temperature", "seed"):
+    for name in (
+      "refinements", "memories", "temperature", "rechecked", "seed"
+    ):  # fmt: skip
       if getattr(self, name) < 0:
         raise ValueError(f"{name} {getattr(self, name)} must not be negative")
     for name in ("search_width", "search_depth"):
@@ -160,7 +166,7 @@ def annotate(
     if outcome.verdict in ("refuted", "invalid", "failed")
     and (config.tools_act or planned.seed.stage == 1)
   ]
-  verdicts, checked = _by_tools(tools, by_tool)
+  verdicts, checked = _by_tools(tools, by_tool, config)
 
   tally = counts.Tally({"llm": len(drafted), "tool": len(by_tool)})
   kept = []
@@ -168,10 +174,9 @@ def annotate(
     tally.add("llm", outcome.seed.kind, outcome.verdict)
     if outcome.verdict == "verified":
       kept.append(rows.drafted(outcome, config.label_source, lm.name))
-  for planned, verdict in zip(by_tool, verdicts, strict=True):
+  for planned, verdict, how in zip(by_tool, verdicts, checked, strict=True):
     tally.add("tool", planned.seed.kind, verdict)
     if verdict == "verified":
-      how = checked[planned.seed.stage]
       kept.append(rows.by_tool(planned, config.label_source, how))
   at_once = sum(o.verdict == "verified" and o.attempts == 1 for o in outcomes)
   numbers = {
@@ -268,48 +273,61 @@ def _plan(
 
 
 def _by_tools(
-  tools: Tools, plan: Sequence[Planned]
-) -> tuple[list[str], dict[int, str]]:
-  """The verdict on each row that the tools answer, and how rows are checked.
+  tools: Tools, plan: Sequence[Planned], config: AnnotateConfig
+) -> tuple[list[str], list[str]]:
+  """The verdict on each row that the tools answer, and how it was checked.
 
-  Truths are computed again from the replayed moment, and once more by the
-  world's reference where it has one; search has no second path to what is
-  shortest. Two paths that disagree refute the row.
+  Truths are computed again from the replayed moment, and for as many rows as
+  the config allows once more by the world's reference, where it has one;
+  search has no second path to what is shortest. Two paths that disagree refute
+  the row.
   """
   verdicts = ["unverifiable"] * len(plan)
+  checked = ["replay"] * len(plan)
   known = tools.known([p.seed.experience for p in plan])
-  has_reference = getattr(tools.world, "reference", None) is not None
-  by_oracle = tools.label_source == "oracle"
-  checked = {
-    1: "replay+reference" if has_reference else "replay",
-    2: "replay+reference" if has_reference and by_oracle else "replay",
-  }
   groups: dict[str, list[int]] = {}
   for i, planned in enumerate(plan):
     if known[i] and planned.answers:
       form = "question" if planned.seed.asked else planned.seed.kind
       groups.setdefault(form, []).append(i)
+  rng = np.random.default_rng([config.seed, 2])
   for form, members in groups.items():
-    moments = [plan[i].seed.experience for i in members]
     first = skills.verify(
       tools,
       [plan[i].seed for i in members],
       [plan[i].answers[0] for i in members],
     )
-    second = None
-    if form == "question":
-      asked = [plan[i].seed.asked for i in members]
-      second = verifier.recheck_answers(tools, moments, asked)
-    elif by_oracle and form == skills.PLAN:
-      ways = [_indices(tools, plan[i].answers[0].split()) for i in members]
-      second = verifier.recheck_plans(tools, moments, ways)
-    elif by_oracle:
-      best = [_indices(tools, plan[i].answers) for i in members]
-      second = verifier.recheck_actions(tools, moments, best)
-    for j, (i, check) in enumerate(zip(members, first, strict=True)):
-      agree = second is None or second[j]
-      verdicts[i] = check.verdict if agree else "refuted"
+    for i, check in zip(members, first, strict=True):
+      verdicts[i] = check.verdict
+    again = [members[j] for j in rng.permutation(len(members))]
+    again = again[: config.rechecked]
+    second = _recheck(tools, form, [plan[i] for i in again])
+    if second is None:
+      continue
+    for i, agree in zip(again, second, strict=True):
+      checked[i] = "replay+reference"
+      if not agree:
+        verdicts[i] = "refuted"
   return verdicts, checked
+
+
+def _recheck(
+  tools: Tools, form: str, rows: Sequence[Planned]
+) -> np.ndarray | None:
+  """bool[n]: whether the reference agrees; None where there is no such path."""
+  moments = [row.seed.experience for row in rows]
+  if not rows:
+    return None
+  if form == "question":
+    asked = [row.seed.asked for row in rows]
+    return verifier.recheck_answers(tools, moments, asked)
+  if tools.label_source != "oracle":
+    return None
+  if form == skills.PLAN:
+    ways = [_indices(tools, row.answers[0].split()) for row in rows]
+    return verifier.recheck_plans(tools, moments, ways)
+  best = [_indices(tools, row.answers) for row in rows]
+  return verifier.recheck_actions(tools, moments, best)
 
 
 def _indices(tools: Tools, words: Sequence[str]) -> tuple[int, ...]:

@@ -71,8 +71,11 @@ class Game:
     )
 
   @classmethod
-  def from_state(cls, env_state, params) -> "Game":
-    """The moment that one `EnvState` without batch axes describes."""
+  def from_state(cls, env_state, params, config=None) -> "Game":
+    """The moment that one `EnvState` without batch axes describes.
+
+    The world's `config` is not needed: a level tells its own size.
+    """
     return dataclasses.replace(
       cls.from_level(env_state.level, params),
       agent=_cell(env_state.agent),

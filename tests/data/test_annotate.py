@@ -214,6 +214,19 @@ def test_provenance_tells_teacher_from_tool(made):
       assert row.checked_by == "replay+reference"
 
 
+def test_the_second_path_is_walked_as_often_as_is_asked(
+  world, pool, experiences
+):
+  config = dataclasses.replace(
+    CONFIG, llm_questions=0, llm_actions=0, llm_plans=0, rechecked=3
+  )
+  rows = rows_of(annotate(experiences, world, pool, config))
+  again = [row.kind for row in rows if row.checked_by == "replay+reference"]
+  assert {row.checked_by for row in rows} == {"replay", "replay+reference"}
+  assert again.count("next_action") == again.count("full_plan") == 3
+  assert len(again) == 9
+
+
 def test_plan_rows_reach_the_goal_in_the_fewest_steps(world, pool, made):
   data, _ = made
   tools = Tools(world, pool)
