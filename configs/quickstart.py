@@ -25,7 +25,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     # An OpenAI-compatible server may draft instead of the model itself.
     teacher=dict(base_url="", model="", api_key_env="", concurrency=16),
     collect=dict(
-      variants=tuple(f"imperfect/swapped({k})" for k in range(16)),
+      variants=tuple(f"imperfect/swapped({k})" for k in range(4)),
       depths=(0, 1),
       levels=256,
       episodes=1,

@@ -25,6 +25,10 @@ ARMS = {
     "train.acting_steps": 40,
     "rounds.count": 2,
   },
+  # How many words the imperfect worlds teach.
+  "worlds-16": {
+    "collect.variants": tuple(f"imperfect/swapped({k})" for k in range(16))
+  },
   # What is learnt: a step, or a whole plan that is followed and made anew.
   "plans": {
     "annotate.next_actions": 462,

@@ -23,7 +23,7 @@ else
   fi
 fi
 # Arms that differ in training alone learn from the recipe's dataset.
-own_data=" tuned search agent self plans trained-on-real "
+own_data=" tuned search agent self plans worlds-16 trained-on-real "
 "$python" -m launch.collect --config="$config:tuned" --workdir="$runs/tuned-0"
 "$python" -m launch.annotate --config="$config:tuned" --workdir="$runs/tuned-0"
 for seed in $seeds; do
