@@ -6,8 +6,8 @@ One arm is `python -m launch.pipeline --config=configs/recipe.py:ARM
 --workdir=runs/recipe/ARM-0`, of quickstart's size; on 2 CPU cores about ten
 minutes and 3 GiB. Judged on `val` unless `--config.evaluate.suite=test` is
 given: choices are made here, `test` is for the end. Every arm takes as many
-optimizer steps as the recipe. So far only `rounds-2` and `high-lr`
-have been run: docs/LOG.md.
+optimizer steps as the recipe. What has been measured so far lies in
+docs/results/recipe/val and in docs/LOG.md.
 """
 
 from ml_collections import config_dict
