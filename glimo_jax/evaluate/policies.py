@@ -144,17 +144,11 @@ class PlanPolicy:
 
   def _write(self, texts: Sequence[str]) -> None:
     new = [text for text in dict.fromkeys(texts) if text not in self._written]
-    requests = [
-      llm.Request(
-        messages=prompts.plan(self._preamble, text),
-        max_tokens=self._max_tokens,
-      )
-      for text in new
-    ]
-    completions = self._lm.generate(requests) if requests else []
-    for text, completion in zip(new, completions, strict=True):
-      words = completion.text.split() if completion.error is None else []
-      moves = [self._parse(word) for word in words]
+    asked = [prompts.plan(self._preamble, text) for text in new]
+    for text, said in zip(
+      new, _said(self._lm, asked, self._max_tokens), strict=True
+    ):
+      moves = [self._parse(word) for word in said.split()]
       self._written[text] = [move for move in moves if move is not None]
 
 
@@ -181,18 +175,11 @@ class WritePolicy:
 
   def scores(self, texts, rows):
     new = [text for text in dict.fromkeys(texts) if text not in self._written]
-    requests = [
-      llm.Request(
-        messages=prompts.acting(self._preamble, text),
-        max_tokens=self._max_tokens,
-      )
-      for text in new
-    ]
-    if requests:
-      completions = self._lm.generate(requests)
-      for text, completion in zip(new, completions, strict=True):
-        failed = completion.error is not None
-        self._written[text] = None if failed else self._parse(completion.text)
+    asked = [prompts.acting(self._preamble, text) for text in new]
+    for text, said in zip(
+      new, _said(self._lm, asked, self._max_tokens), strict=True
+    ):
+      self._written[text] = self._parse(said)
     scores = np.zeros((len(texts), self._num_actions))
     for score, text in zip(scores, texts, strict=True):
       action = self._written[text]
@@ -201,3 +188,15 @@ class WritePolicy:
       else:
         score[action] = 1.0
     return scores
+
+
+def _said(
+  lm: llm.LanguageModel, asked: Sequence[prompts.Prompt], max_tokens: int
+) -> list[str]:
+  """What is written after each prompt, "" on an error."""
+  if not asked:
+    return []
+  completions = lm.generate(
+    [llm.Request(messages=p, max_tokens=max_tokens) for p in asked]
+  )
+  return [c.text if c.error is None else "" for c in completions]

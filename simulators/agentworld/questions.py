@@ -20,12 +20,12 @@ drawn so that each answer a moment allows is equally likely.
 """
 
 import itertools
-import zlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from simulators import asking
 from simulators.agentworld import truths
 from simulators.agentworld.truths import ANSWERS, ARGS
 from simulators.agentworld.types import (
@@ -231,44 +231,22 @@ _SHUFFLED = ("adjacent", "nearer", "which_tool")  # offers differ by question
 
 
 def ask(arrays: QuestionArrays, obs: Obs, seed: int) -> list[list[Question]]:
-  """Batched arrays in words: for each row the questions that can be asked.
-
-  The phrasing depends on the seed, the question and the moment, not on where
-  in the batch it stands.
+  """Batched arrays in words; see `asking.ask`.
 
   Args:
     arrays: numpy leaves [B, KINDS, ...].
     obs: numpy leaves [B, ...] of the same moments.
     seed: draws the template and the order of the choices.
   """
-  asked = []
-  for i in range(len(arrays.valid)):
-    moment = (obs.agent[i], obs.held[i], obs.opened[i], obs.time[i])
-    salt = zlib.crc32(b"".join(np.asarray(x).tobytes() for x in moment))
-    asked.append(
-      [
-        _question(arrays, obs, i, k, (seed, salt))
-        for k in np.flatnonzero(arrays.valid[i])
-      ]
-    )
-  return asked
-
-
-def _question(arrays, obs, i: int, k: int, salt: tuple[int, int]) -> Question:
-  kind, args = KINDS[k], tuple(int(x) for x in arrays.args[i, k])
-  codes = arrays.options[i, k]
-  choices = [ANSWERS[code] for code in codes[codes >= 0]]
-  truth = ANSWERS[codes[arrays.answer[i, k]]]
-  rng = np.random.default_rng([*salt, k, *(1 + x for x in args)])
-  template = TEMPLATES[kind][rng.integers(len(TEMPLATES[kind]))]
-  if kind in _SHUFFLED:
-    rng.shuffle(choices)
-  return Question(
-    kind=kind,
-    text=template.format(**_words(kind, args, obs.tool[i])),
-    choices=tuple(choices),
-    answer=truth,
-    args=args,
+  return asking.ask(
+    arrays,
+    (obs.agent, obs.held, obs.opened, obs.time),
+    seed,
+    kinds=KINDS,
+    answers=ANSWERS,
+    templates=TEMPLATES,
+    words=lambda i, kind, args: _words(kind, args, obs.tool[i]),
+    shuffled=_SHUFFLED,
   )
 
 

@@ -38,12 +38,12 @@ share of them (`SHARES`). What has happened is not asked: no text tells of it.
 """
 
 import itertools
-import zlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from simulators import asking
 from simulators.base import Question, QuestionArrays, State
 from simulators.driving import phrases, truths
 from simulators.driving.moments import ACT, ANSWERS, ARGS, moment
@@ -176,47 +176,31 @@ def answer(
 
 
 def ask(arrays: QuestionArrays, obs: Obs, seed: int) -> list[list[Question]]:
-  """Batched arrays in words: for each row the questions that can be asked.
-
-  The phrasing depends on the seed, the question and the moment, not on where
-  in the batch it stands.
+  """Batched arrays in words; see `asking.ask`.
 
   Args:
     arrays: numpy leaves [B, KINDS, ...].
     obs: numpy leaves [B, ...] of the same moments.
-    seed: draws the template and the order of two offered actions.
+    seed: draws the template.
   """
-  asked = []
-  for i in range(len(arrays.valid)):
-    moment = (obs.speed[i], obs.goal[i], obs.left[i], obs.car_gap[i])
-    salt = zlib.crc32(b"".join(np.asarray(x).tobytes() for x in moment))
-    asked.append(
-      [
-        _question(arrays, i, k, (seed, salt))
-        for k in np.flatnonzero(arrays.valid[i])
-      ]
-    )
-  return asked
+  return asking.ask(
+    arrays,
+    (obs.speed, obs.goal, obs.left, obs.car_gap),
+    seed,
+    kinds=KINDS,
+    answers=ANSWERS,
+    templates=phrases.TEMPLATES,
+    words=_words,
+  )
 
 
-def _question(arrays, i: int, k: int, salt: tuple[int, int]) -> Question:
-  kind, args = KINDS[k], tuple(int(x) for x in arrays.args[i, k])
-  codes = arrays.options[i, k]
-  choices = [ANSWERS[code] for code in codes[codes >= 0]]
-  rng = np.random.default_rng([*salt, k, *(1 + x for x in args)])
-  templates = phrases.TEMPLATES[kind]
-  template = templates[rng.integers(len(templates))]
+def _words(i: int, kind: str, args: tuple[int, ...]) -> dict[str, str]:
+  """What fills the gaps of a kind's templates."""
+  del i, kind
   named = [ACTIONS[x] for x in args if x >= 0]
-  words = {
+  return {
     "s": "left" if args[0] == 1 else "right",
     "a": named[0] if named else "",
     "b": named[1] if len(named) > 1 else "",
     "plan": " ".join(named),
   }
-  return Question(
-    kind=kind,
-    text=template.format(**words),
-    choices=tuple(choices),
-    answer=ANSWERS[codes[arrays.answer[i, k]]],
-    args=args,
-  )
