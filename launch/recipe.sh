@@ -14,7 +14,9 @@ python=.venv/bin/python
 if [ "${1:-}" = laptop ]; then
   shift
   config=configs/laptop.py seeds="${SEEDS:-0 1 2}" suite="${SUITE:-test}"
-  runs="${RUNS:-runs/laptop}" results="${RESULTS:-docs/results/recipe}"
+  runs="${RUNS:-runs/laptop}"
+  [ "$suite" = test ] && name=recipe || name="recipe/laptop-$suite"
+  results="${RESULTS:-docs/results/$name}"
 else
   config=configs/recipe.py seeds="${SEEDS:-0}" suite="${SUITE:-val}"
   runs="${RUNS:-runs/recipe}" results="${RESULTS:-docs/results/recipe/$suite}"

@@ -6,8 +6,9 @@ how the world is put into words reads `obs` alone, on numpy arrays.
 """
 
 import dataclasses
+import difflib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import flax.struct
@@ -125,6 +126,16 @@ class QuestionArrays:
   answer: Array
   options: Array
   valid: Array
+
+
+def check_split(split: str, splits: Sequence[str]) -> None:
+  """Raises ValueError for a split that is not one of `splits`."""
+  if split not in splits:
+    near = difflib.get_close_matches(str(split), splits, 1, 0.0)[0]
+    raise ValueError(
+      f"split {split!r} is unknown: did you mean {near!r}? "
+      f"Splits are {', '.join(splits)}"
+    )
 
 
 class World(Protocol):

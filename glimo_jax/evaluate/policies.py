@@ -1,5 +1,6 @@
 """Who acts: policies by lot, by oracle and by language model."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -116,9 +117,9 @@ class PlanPolicy:
     parse: Callable[[str], int | None],
     max_tokens: int = 32,
   ):
-    self._lm, self._preamble, self._parse = lm, preamble, parse
-    self._num_actions, self._max_tokens = len(actions), max_tokens
-    self._written: dict[str, list[int]] = {}  # text -> plan
+    ask = functools.partial(prompts.plan, preamble)
+    self._write = _Writer(lm, ask, max_tokens)
+    self._parse, self._num_actions = parse, len(actions)
     self._left: dict[int, list[int]] = {}  # row -> what is left of its plan
     self._last: dict[int, str] = {}  # row -> text before
 
@@ -132,8 +133,10 @@ class PlanPolicy:
       for text, row in zip(texts, rows, strict=True)
       if not self._left.get(row)
     ]
-    self._write([text for text, _ in ended])
-    self._left |= {row: list(self._written[text]) for text, row in ended}
+    plans = self._write([text for text, _ in ended])
+    for (_, row), plan in zip(ended, plans, strict=True):
+      moves = [self._parse(word) for word in plan.split()]
+      self._left[row] = [move for move in moves if move is not None]
     scores = np.zeros((len(texts), self._num_actions))
     for score, row in zip(scores, rows, strict=True):
       if self._left[row]:
@@ -141,15 +144,6 @@ class PlanPolicy:
       else:
         score[:] = np.nan
     return scores
-
-  def _write(self, texts: Sequence[str]) -> None:
-    new = [text for text in dict.fromkeys(texts) if text not in self._written]
-    asked = [prompts.plan(self._preamble, text) for text in new]
-    for text, said in zip(
-      new, _said(self._lm, asked, self._max_tokens), strict=True
-    ):
-      moves = [self._parse(word) for word in said.split()]
-      self._written[text] = [move for move in moves if move is not None]
 
 
 class WritePolicy:
@@ -169,20 +163,14 @@ class WritePolicy:
     parse: Callable[[str], int | None],
     max_tokens: int = 16,
   ):
-    self._lm, self._preamble, self._parse = lm, preamble, parse
-    self._num_actions, self._max_tokens = len(actions), max_tokens
-    self._written: dict[str, int | None] = {}
+    ask = functools.partial(prompts.acting, preamble)
+    self._write = _Writer(lm, ask, max_tokens)
+    self._parse, self._num_actions = parse, len(actions)
 
   def scores(self, texts, rows):
-    new = [text for text in dict.fromkeys(texts) if text not in self._written]
-    asked = [prompts.acting(self._preamble, text) for text in new]
-    for text, said in zip(
-      new, _said(self._lm, asked, self._max_tokens), strict=True
-    ):
-      self._written[text] = self._parse(said)
     scores = np.zeros((len(texts), self._num_actions))
-    for score, text in zip(scores, texts, strict=True):
-      action = self._written[text]
+    for score, said in zip(scores, self._write(texts), strict=True):
+      action = self._parse(said)
       if action is None:
         score[:] = np.nan
       else:
@@ -190,13 +178,25 @@ class WritePolicy:
     return scores
 
 
-def _said(
-  lm: llm.LanguageModel, asked: Sequence[prompts.Prompt], max_tokens: int
-) -> list[str]:
-  """What is written after each prompt, "" on an error."""
-  if not asked:
-    return []
-  completions = lm.generate(
-    [llm.Request(messages=p, max_tokens=max_tokens) for p in asked]
-  )
-  return [c.text if c.error is None else "" for c in completions]
+class _Writer:
+  """What a model writes to each text, asked once a text; "" on an error."""
+
+  def __init__(
+    self,
+    lm: llm.LanguageModel,
+    ask: Callable[[str], prompts.Prompt],
+    max_tokens: int,
+  ):
+    self._lm, self._ask, self._max_tokens = lm, ask, max_tokens
+    self._said: dict[str, str] = {}
+
+  def __call__(self, texts: Sequence[str]) -> list[str]:
+    new = [text for text in dict.fromkeys(texts) if text not in self._said]
+    if new:
+      requests = [
+        llm.Request(messages=self._ask(text), max_tokens=self._max_tokens)
+        for text in new
+      ]
+      for text, c in zip(new, self._lm.generate(requests), strict=True):
+        self._said[text] = c.text if c.error is None else ""
+    return [self._said[text] for text in texts]

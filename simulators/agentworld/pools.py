@@ -4,7 +4,6 @@ A level belongs to one split for ever: by its shift (kinds, side, depth) and by
 a hash that rotations, mirror images and renamed kinds leave alone.
 """
 
-import difflib
 import functools
 import hashlib
 import itertools
@@ -16,7 +15,7 @@ import numpy as np
 from simulators.agentworld import oracle
 from simulators.agentworld.levels import MAX_DEPTH, MIN_SIDE, generate
 from simulators.agentworld.types import KINDS, Config, Level, Params
-from simulators.base import SPLITS, LevelPool
+from simulators.base import SPLITS, LevelPool, check_split
 
 Array = jax.Array
 
@@ -182,12 +181,7 @@ def pool(
     ValueError: for an unknown split, or depths that it cannot have.
   """
   config = config or Config()
-  if split not in SPLITS:
-    near = difflib.get_close_matches(str(split), SPLITS, 1, 0.0)[0]
-    raise ValueError(
-      f"split {split!r} is unknown: did you mean {near!r}? "
-      f"Splits are {', '.join(SPLITS)}"
-    )
+  check_split(split, SPLITS)
   if size < 1:
     raise ValueError(f"a pool of {size} levels is empty: ask for at least 1")
   _, sides, default = _DEALT[split]

@@ -1,13 +1,12 @@
 """Scenes in splits: the same on every call, and no scene in two of them."""
 
-import difflib
 import functools
 import hashlib
 
 import jax
 import numpy as np
 
-from simulators.base import LevelPool
+from simulators.base import LevelPool, check_split
 from simulators.driving.scenes import SHIFTS, generate
 from simulators.driving.types import FAMILIES, Config, Level
 
@@ -86,12 +85,7 @@ def pool(
     ValueError: for an unknown split, family or an empty pool.
   """
   config = config or Config()
-  if split not in SPLITS:
-    near = difflib.get_close_matches(str(split), SPLITS, 1, 0.0)[0]
-    raise ValueError(
-      f"split {split!r} is unknown: did you mean {near!r}? "
-      f"Splits are {', '.join(SPLITS)}"
-    )
+  check_split(split, SPLITS)
   if size < 1:
     raise ValueError(f"a pool of {size} scenes is empty: ask for at least 1")
   families = (
