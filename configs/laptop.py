@@ -24,6 +24,7 @@ def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
   ):
     config[section][name] *= scale
   config.train.lr *= 2 / 3  # of a longer run
+  config.world.options.deeper = (3,)  # 2 is trained on
   config.collect.update(depths=(0, 1, 2), levels=256, moments=4000)
   if arm != "trained-on-real":
     config.collect.variants = recipe.ARMS["worlds-16"]["collect.variants"]

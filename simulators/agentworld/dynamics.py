@@ -1,15 +1,28 @@
 """How AgentWorld moves: reset, step and what the agent sees of it.
 
-`move` is the rule book without chance; `step` adds slipping, `observe` adds
-dropout. Walking onto a tool takes it, for good. Walking into a closed element
-with a tool in hand that opens it opens it, for good, and moves in.
+`move` is the rule book without chance; `step` adds slipping and failing,
+`observe` adds what is missed and misread. Walking onto a tool takes it, for
+good. Walking into a closed element with a tool in hand that opens it opens it,
+for good, and moves in. Walking into a box pushes it onto the next cell, unless
+a wall, another box, a hazard or a closed element is there. Walking into a
+hazard ends the episode without success.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from simulators.agentworld.types import Config, EnvState, Level, Obs, Params
+from simulators.agentworld import goals
+from simulators.agentworld.types import (
+  KINDS,
+  PAST,
+  Config,
+  EnvState,
+  Level,
+  Obs,
+  Params,
+  Place,
+)
 from simulators.base import State
 
 Array = jax.Array
@@ -28,74 +41,117 @@ def openers(level: Level, params: Params) -> Array:
   return params.opens[level.tool_kind[:, None], level.element_kind[None, :]]
 
 
-def move(
-  level: Level,
-  agent: Array,
-  held: Array,
-  opened: Array,
-  action: Array,
-  params: Params,
-) -> tuple[Array, Array, Array]:
-  """The rules without chance: (agent, held, opened) after `action`."""
-  size = level.wall.shape[-1]
-  target = agent + jnp.asarray(DELTAS)[action]
-  inside = jnp.all((target >= 0) & (target < size))
-  row, column = jnp.clip(target, 0, size - 1)
+def _inside(wall: Array, cell: Array) -> Array:
+  """bool[]: `cell` i32[2] is one of the array's, and no wall."""
+  size = wall.shape[-1]
+  row, column = jnp.clip(cell, 0, size - 1)
+  return jnp.all((cell >= 0) & (cell < size)) & ~wall[row, column]
+
+
+def _on(cells: Array, cell: Array) -> Array:
+  """bool[]: `cells` bool[S, S] is True at `cell` i32[2], which is inside."""
+  row, column = jnp.clip(cell, 0, cells.shape[-1] - 1)
+  return cells[row, column]
+
+
+def dangers(level: Level, params: Params) -> Array:
+  """bool[S, S]: the hazards of a level, none where the rules have none."""
+  return level.hazard & params.hazardous
+
+
+def move(level: Level, place: Place, action: Array, params: Params) -> Place:
+  """The rules without chance: the place after `action`."""
+  delta = jnp.asarray(DELTAS)[action]
+  target = place.agent + delta
   entered = at(level.element_at, target)
-  openable = opened | jnp.any(held[:, None] & openers(level, params), axis=0)
-  free = inside & ~level.wall[row, column]
-  free &= jnp.all(~entered | openable)
-  agent = jnp.where(free, target, agent)
-  held = held | (free & at(level.tool_at, target))
-  opened = opened | (free & entered)
-  return agent, held, opened
+  fits = jnp.any(place.held[:, None] & openers(level, params), axis=0)
+  free = _inside(level.wall, target)
+  free &= jnp.all(~entered | place.opened | fits)
+  boxes = place.boxes
+  if boxes.shape[0]:  # else nothing is there to be pushed
+    beyond = target + delta
+    pushed = at(boxes, target)
+    shut = at(level.element_at, beyond) & ~place.opened
+    room = _inside(level.wall, beyond) & ~jnp.any(at(boxes, beyond))
+    room &= ~jnp.any(shut) & ~_on(dangers(level, params), beyond)
+    free &= ~jnp.any(pushed) | room
+    boxes = jnp.where((free & pushed)[:, None], beyond, boxes)
+  return Place(
+    agent=jnp.where(free, target, place.agent),
+    held=place.held | (free & at(level.tool_at, target)),
+    opened=place.opened | (free & entered),
+    boxes=boxes,
+  )
+
+
+def lost(level: Level, place: Place, params: Params) -> Array:
+  """bool[]: whether the agent has walked into a hazard."""
+  return _on(dangers(level, params), place.agent)
 
 
 def observe(env: EnvState, moved: Array, chance: Array, params: Params) -> Obs:
-  """What the agent sees; each tool and element may be missed this once.
+  """What the agent sees; each tool and element may be missed or misread.
 
-  A missed object has word -1, place (-1, -1) and looks closed; a tool in the
-  agent's hand is never missed.
+  A missed object has word -1, place (-1, -1) and looks closed; a misread one
+  has the word of another kind, and what is told of that kind is told of it. A
+  tool in the agent's hand is neither.
 
   Args:
     env: the hidden state.
     moved: bool[], whether the last action changed the agent's cell.
-    chance: f32[2, P] in 0..1, for the tools and for the elements.
+    chance: f32[4, P] in 0..1: tools and elements missed, then misread.
     params: the rules.
   """
   level = env.level
-  seen = chance >= params.dropout
+  seen = chance[:2] >= params.dropout
   tool_seen, element_seen = seen[0] | env.held, seen[1]
-  told = params.nominal[:, level.element_kind]  # [KINDS, P]
+  tool = _misread(level.tool_kind, chance[2], params)
+  tool = jnp.where(env.held, level.tool_kind, tool)
+  element = _misread(level.element_kind, chance[3], params)
+  told = params.nominal[:, element]  # [KINDS, P]
   needed = params.tool_id[jnp.argmax(told, axis=0)]
   known = element_seen & jnp.any(told, axis=0)
   return Obs(
     wall=level.wall,
+    hazard=dangers(level, params),
     side=level.side,
     agent=env.agent,
     goal=level.goal,
-    tool=jnp.where(tool_seen, params.tool_id[level.tool_kind], -1),
+    goal_kind=level.goal_kind,
+    goal_word=goals.word(level, params.tool_id, params.element_id),
+    tool=jnp.where(tool_seen, params.tool_id[tool], -1),
     tool_at=jnp.where(tool_seen[:, None], level.tool_at, -1),
     held=env.held,
-    element=jnp.where(element_seen, params.element_id[level.element_kind], -1),
+    element=jnp.where(element_seen, params.element_id[element], -1),
     element_at=jnp.where(element_seen[:, None], level.element_at, -1),
     opened=env.opened & element_seen,
     needs=jnp.where(known, needed, -1),
+    boxes=env.boxes,
     moved=moved,
     time=env.time,
   )
 
 
+def _misread(kind: Array, chance: Array, params: Params) -> Array:
+  """i32[P]: `kind`, or any of the others where `chance` f32[P] has it so."""
+  others = KINDS - 1
+  share = chance / jnp.maximum(params.misread, 1e-9)  # in 0..1 where misread
+  by = 1 + jnp.minimum(jnp.floor(share * others), others - 1).astype(jnp.int32)
+  return jnp.where(chance < params.misread, (kind + by) % KINDS, kind)
+
+
 def _state(
   env: EnvState, moved: Array, chance: Array, params: Params, config: Config
 ) -> State:
-  success = jnp.all(env.agent == env.level.goal)
+  failed = lost(env.level, env.place, params)
+  success = goals.achieved(env.level, env.place) & ~failed
+  ended = success | failed
   return State(
     env_state=env,
     obs=observe(env, moved, chance, params),
     reward=success.astype(jnp.float32),
-    terminated=success,
-    truncated=~success & (env.time >= config.horizon),
+    terminated=ended,
+    truncated=~ended & (env.time >= config.horizon),
     metrics={
       "steps": env.time.astype(jnp.float32),
       "opened": jnp.sum(env.opened).astype(jnp.float32),
@@ -115,9 +171,12 @@ def reset(key: Array, params: Params, level: Level, config: Config) -> State:
     agent=level.agent,
     held=jnp.zeros(pairs, bool),
     opened=jnp.zeros(pairs, bool),
+    boxes=level.box_at,
     time=jnp.zeros((), jnp.int32),
+    tried=jnp.full(PAST, -1, jnp.int32),
+    trail=jnp.full((PAST, 2), -1, jnp.int32),
   )
-  sight = jax.random.uniform(draw, (2, pairs))
+  sight = jax.random.uniform(draw, (4, pairs))
   return _state(env, jnp.zeros((), bool), sight, params, config)
 
 
@@ -133,19 +192,28 @@ def step(state: State, action: Array, params: Params, config: Config) -> State:
   env = state.env_state
   key, draw = jax.random.split(env.key)
   pairs = env.held.shape[0]
-  # One draw for all that chance decides: slip, where to, what is missed.
-  chance = jax.random.uniform(draw, (2 + 2 * pairs,))
+  # One draw for all that chance decides: slip, where to, failure, sight.
+  chance = jax.random.uniform(draw, (3 + 4 * pairs,))
   anywhere = jnp.floor(chance[1] * len(DELTAS)).astype(jnp.int32)
   slipped = chance[0] < params.slip
   action = jnp.where(slipped, anywhere, jnp.asarray(action, jnp.int32))
-  agent, held, opened = move(
-    env.level, env.agent, env.held, env.opened, action, params
+  after = move(env.level, env.place, action, params)
+  idle = chance[2] < params.failure
+  after = jax.tree.map(
+    lambda old, new: jnp.where(idle, old, new), env.place, after
   )
-  moved = jnp.any(agent != env.agent)
+  moved = jnp.any(after.agent != env.agent)
   env = env.replace(
-    key=key, agent=agent, held=held, opened=opened, time=env.time + 1
+    key=key,
+    agent=after.agent,
+    held=after.held,
+    opened=after.opened,
+    boxes=after.boxes,
+    time=env.time + 1,
+    tried=jnp.append(action, env.tried[:-1]),
+    trail=jnp.concatenate([env.agent[None], env.trail[:-1]]),
   )
-  sight = chance[2:].reshape(2, pairs)
+  sight = chance[3:].reshape(4, pairs)
   return _state(env, moved, sight, params, config)
 
 

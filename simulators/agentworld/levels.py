@@ -5,22 +5,29 @@ wall has one gap, closed by an element, and the tool that opens it lies in the
 room before it: so the way to the goal opens exactly d elements, in order. The
 pairs that are left over are distractors: their tools lie about, their elements
 stand about as obstacles. `pools` keeps those levels whose shortest solution
-indeed opens d elements and no more.
+indeed opens d elements and no more. A tool that is asked for lies in the last
+room, as does the box that is to be pushed onto the goal; an element that is
+asked for closes the last wall. Other boxes and hazards stand anywhere.
 """
 
 import functools
+import itertools
 import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from simulators.agentworld.types import KINDS, OOD_KINDS, Config, Level
+from simulators.agentworld import goals
+from simulators.agentworld.types import (
+  GOALS,
+  KINDS,
+  OOD_KINDS,
+  Config,
+  Level,
+)
 
 Array = jax.Array
-
-MAX_DEPTH = 2
-MIN_SIDE = (5, 5, 6)  # side that a depth needs
 
 
 def _pick(chance: Array, mask: Array) -> tuple[Array, Array]:
@@ -43,21 +50,24 @@ def _dice(key: Array, *shapes: tuple[int, ...]) -> list[Array]:
   ]
 
 
-def _ways(size: int) -> np.ndarray:
-  """i32[W, MAX_DEPTH]: columns that walls can have; `size` where none.
+def _ways(size: int, most: int) -> np.ndarray:
+  """i32[W, most]: columns that up to `most` walls can have; `size` where none.
 
   Every room is left at least one column.
   """
-  none = size
-  ways = [(none, none)]
-  ways += [(a, none) for a in range(1, size - 1)]
-  ways += [(a, b) for a in range(1, size) for b in range(a + 2, size - 1)]
+  ways = [
+    (*columns, *[size] * (most - count))
+    for count in range(most + 1)
+    for columns in itertools.combinations(range(1, size - 1), count)
+    if all(b - a > 1 for a, b in itertools.pairwise(columns))
+  ]
   return np.array(ways, np.int32)
 
 
-def _walls_at(chance: Array, depth: Array, side: Array, size: int) -> Array:
-  """i32[MAX_DEPTH]: the way of most chance f32[W] among those that fit."""
-  ways = _ways(size)
+def _walls_at(
+  chance: Array, depth: Array, side: Array, ways: np.ndarray, size: int
+) -> Array:
+  """i32[most]: the way of most chance f32[W] among those that fit."""
   count = np.sum(ways < size, axis=1)
   last = np.max(np.where(ways < size, ways, 0), axis=1)
   fits = (count == depth) & (last <= side - 2)
@@ -117,15 +127,20 @@ def _turn(chance: Array, level: Level) -> Level:
   inside = (row < level.side) & (column < level.side)
   old_row = jnp.where(flip_row, end - row, row)
   old_column = jnp.where(flip_column, end - column, column)
-  wall = jnp.where(
-    swap, level.wall[old_column, old_row], level.wall[old_row, old_column]
-  )
+
+  def seen(cells):
+    return jnp.where(
+      swap, cells[old_column, old_row], cells[old_row, old_column]
+    )
+
   return level.replace(
-    wall=wall | ~inside,
+    wall=seen(level.wall) | ~inside,
+    hazard=seen(level.hazard) & inside,
     agent=there(level.agent),
     goal=there(level.goal),
     tool_at=there(level.tool_at),
     element_at=there(level.element_at),
+    box_at=there(level.box_at),
   )
 
 
@@ -140,20 +155,23 @@ def generate(
 
   Args:
     key: PRNG key.
-    depth: i32[], 0..2; depth 2 needs side 6 or more.
+    depth: i32[], 0 to config.pairs - 1; see MIN_SIDE.
     side: i32[], 5..config.size.
     config: sizes and counts.
     novel: bool[], chain of kinds that other splits never show.
 
   Returns:
     level: the puzzle.
-    ok: bool[], all had room and everything free is connected.
+    ok: bool[], all had room and everything free is connected, boxes aside.
   """
   size, pairs = config.size, config.pairs
+  longest = pairs - 1
+  ways = _ways(size, longest)
+  more_walls = longest + 1 + 2 * max(0, size - 7)
   walls, cells, spare, kinds, order, turn = _dice(
     key,
-    (len(_ways(size)),),
-    (2 * MAX_DEPTH + 3 + 2 * pairs, size, size),
+    (len(ways),),
+    (longest + 2 + 2 * pairs + more_walls, size, size),
     (),
     (KINDS,),
     (pairs,),
@@ -164,7 +182,7 @@ def generate(
   inside = (row < side) & (column < side)
 
   # Rooms: walls in columns, one gap each; turned at random at the end.
-  walls_at = _walls_at(walls, depth, side, size)
+  walls_at = _walls_at(walls, depth, side, ways, size)
   room = sum((column > at).astype(jnp.int32) for at in walls_at)
   between = functools.reduce(jnp.logical_or, [column == at for at in walls_at])
   wall = ~inside | between
@@ -177,21 +195,29 @@ def generate(
   free = ~wall
   ok = jnp.ones((), bool)
 
-  def place(mask):
+  def place(mask, chances=chances):
     nonlocal free, ok
     cell, found = _pick(next(chances), free & mask)
     free = free.at[cell[0], cell[1]].set(False)
     ok &= found
     return cell
 
+  asked = goals.draw(key, depth, config)
+  ok &= asked.possible
+
   # The chain: agent first, each tool one room before its gap, goal last.
   agent = place(room == 0)
   goal = place(room == depth)
-  tool_at = jnp.stack([place((room == i) | ~chain[i]) for i in range(pairs)])
+  tool_at = jnp.stack([
+    place(
+      (room == i) | (~chain[i] & ((room == depth) | ~asked.is_taken(i)))
+    )
+    for i in range(pairs)
+  ])  # fmt: skip
   element_at = []
   for i in range(pairs):
     stand, found = _pick(next(chances), free)
-    gap = gaps[min(i, MAX_DEPTH - 1)]
+    gap = gaps[min(i, longest - 1)]
     cell = jnp.where(chain[i], gap, stand)
     ok &= chain[i] | found
     free = free.at[cell[0], cell[1]].set(False)
@@ -201,25 +227,55 @@ def generate(
   wall &= ~jnp.any(in_gap, axis=0)
 
   # A few walls more, where the rooms have any to spare.
-  most = jnp.asarray(MAX_DEPTH + 2 - depth, jnp.float32)
-  for i in range(MAX_DEPTH + 1):
+  most = jnp.asarray(more_walls + 1 - depth, jnp.float32)
+  for i in range(more_walls):
     cell, found = _pick(next(chances), free)
     built = found & (i < jnp.floor(spare * most))
     wall = wall.at[cell[0], cell[1]].max(built)
     free = free.at[cell[0], cell[1]].min(~built)
-  obstacle = jnp.any(~chain[:, None, None] & _mark(element_at, size), axis=0)
-  ok &= _connected(~wall & ~obstacle, agent)
 
+  # Boxes and hazards, dice of their own: levels without them stay as they are.
+  hazard = jnp.zeros((size, size), bool)
+  box_at = []
+  if config.boxes or config.hazards:
+    cells, count = _dice(
+      jax.random.fold_in(key, 1),
+      (config.boxes + config.hazards, size, size),
+      (),
+    )
+    chances = iter(cells)
+    for i in range(config.boxes):
+      last_room = (room == depth) | (asked.kind != GOALS.index("push"))
+      box_at.append(place(last_room | (i > 0), chances))
+    for i in range(config.hazards):
+      cell, found = _pick(next(chances), free)
+      put = found & (i < jnp.floor(count * (config.hazards + 1)))
+      hazard = hazard.at[cell[0], cell[1]].max(put)
+      free = free.at[cell[0], cell[1]].min(~put)
+  obstacle = jnp.any(~chain[:, None, None] & _mark(element_at, size), axis=0)
+  ok &= _connected(~wall & ~obstacle & ~hazard, agent)
+
+  goal = jnp.select(
+    [asked.kind == GOALS.index("take"), asked.kind == GOALS.index("open")],
+    [tool_at[asked.thing], element_at[asked.thing]],
+    goal,
+  )
   kind = _kinds(kinds, depth, jnp.asarray(novel), pairs)
   order = _ranks(order)
   level = Level(
     wall=wall,
+    hazard=hazard,
     agent=agent,
     goal=goal,
+    goal_kind=asked.kind,
+    goal_thing=jnp.where(
+      asked.has_thing, jnp.argmax(order == asked.thing), 0
+    ).astype(jnp.int32),
     tool_kind=kind[order],
     tool_at=tool_at[order],
     element_kind=kind[order],
     element_at=element_at[order],
+    box_at=jnp.stack(box_at) if box_at else jnp.zeros((0, 2), jnp.int32),
     side=jnp.asarray(side, jnp.int32),
     depth=jnp.asarray(depth, jnp.int32),
   )

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from simulators.agentworld import dynamics, oracle
+from simulators.agentworld import dynamics, goals, oracle
 from simulators.agentworld.types import REAL_ELEMENTS, REAL_TOOLS, Level, Params
 
 Array = jax.Array
@@ -80,12 +80,16 @@ def transcribe(env: Any) -> tuple[Level, Place]:
   agent = np.array([row, column], np.int32)
   level = Level(
     wall=wall,
+    hazard=np.zeros_like(wall),
     agent=agent,
     goal=found["goal"],
+    goal_kind=np.int32(goals.REACH),
+    goal_thing=np.int32(0),
     tool_kind=np.array([REAL_TOOLS.index("key")], np.int32),
     tool_at=found["key"][None],
     element_kind=np.array([REAL_ELEMENTS.index("door")], np.int32),
     element_at=found["door"][None],
+    box_at=np.zeros((0, 2), np.int32),
     side=np.int32(size),
     depth=np.int32(1),
   )

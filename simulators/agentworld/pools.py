@@ -4,6 +4,7 @@ A level belongs to one split for ever: by its shift (kinds, side, depth) and by
 a hash that rotations, mirror images and renamed kinds leave alone.
 """
 
+import dataclasses
 import functools
 import hashlib
 import itertools
@@ -12,46 +13,57 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from simulators.agentworld import oracle
-from simulators.agentworld.levels import MAX_DEPTH, MIN_SIDE, generate
-from simulators.agentworld.types import KINDS, Config, Level, Params
+from simulators.agentworld import goals, oracle, variants
+from simulators.agentworld.levels import generate
+from simulators.agentworld.types import (
+  KINDS,
+  MIN_SIDE,
+  OOD_KINDS,
+  Config,
+  Level,
+  Place,
+)
 from simulators.base import SPLITS, LevelPool, check_split
 
 Array = jax.Array
 
 MIN_STEPS = 3  # of the shortest solution: nearer goals teach nothing
 BUCKETS = 16  # of the canonical hash, dealt to the splits below
-# split -> buckets, sides, default depths. `ood-size` is set apart by its side
-# and takes every bucket.
+# split -> buckets; `ood-size` is set apart by its sides, takes every bucket.
 _DEALT = {
-  "train": (range(10), (5, 6), (0, 1)),
-  "val": (range(10, 12), (5, 6), (0, 1)),
-  "test": (range(12, 14), (5, 6), (0, 1)),
-  "ood-chain": (range(14, 15), (5, 6), (1,)),
-  "ood-depth": (range(15, 16), (5, 6), (2,)),
-  "ood-size": (range(BUCKETS), (7,), (0, 1)),
+  "train": range(10),
+  "val": range(10, 12),
+  "test": range(12, 14),
+  "ood-chain": range(14, 15),
+  "ood-depth": range(15, 16),
+  "ood-size": range(BUCKETS),
 }
 _CANDIDATES = 1024  # drawn at a time
-_CHECKED = 128  # solved at a time
+_SOLVED = 2**20  # states solved at a time
 _PATIENCE = 50  # batches without a single level
 
 
 def hashes(levels: Level) -> np.ndarray:
   """uint64[n]: equal where levels differ by a turn, mirror or renaming only.
 
-  A level is written as a byte a cell, kinds numbered by first appearance; the
-  least of its eight turned forms is hashed.
+  A level is written as a byte a cell, kinds numbered by first appearance, and
+  what it asks for behind them; the least of its eight turned forms is hashed.
 
   Args:
     levels: numpy leaves with a leading axis n.
   """
   out = np.zeros(len(levels.side), np.uint64)
-  for side in np.unique(levels.side):
-    rows = np.flatnonzero(levels.side == side)
-    grid = _cells(_rows(levels, rows), int(side))
+  groups = np.stack([levels.side, levels.goal_kind], -1)
+  for side, goal in np.unique(groups, axis=0):
+    rows = np.flatnonzero((groups == (side, goal)).all(-1))
+    some = _rows(levels, rows)
+    grid, asked = _cells(some, int(side)), _asked(some, int(goal))
     turned = [np.rot90(grid, turns, (1, 2)) for turns in range(4)]
     turned += [form.swapaxes(1, 2) for form in turned]
-    forms = [_renamed(form.reshape(len(rows), -1)) for form in turned]
+    forms = [
+      _renamed(np.concatenate([form.reshape(len(rows), -1), asked], 1))
+      for form in turned
+    ]
     for i, row in enumerate(rows):
       least = min(form[i].tobytes() for form in forms)
       digest = hashlib.blake2b(least, digest_size=8).digest()
@@ -63,15 +75,19 @@ def _rows(levels: Level, rows: np.ndarray) -> Level:
   return jax.tree.map(lambda x: x[rows], levels)
 
 
-_TOOL, _ELEMENT = 8, 8 + KINDS  # codes of kind 0 in `_cells`
+_HAZARD, _BOX, _TOOL = 4, 5, 8  # codes in `_cells`; tools begin at kind 0
+_ELEMENT = _TOOL + KINDS
 
 
 def _cells(levels: Level, side: int) -> np.ndarray:
-  """uint8[n, side, side]: 0 free, 1 wall, 2 agent, 3 goal, tools, elements."""
+  """uint8[n, side, side]: 0 free, 1 wall, 2 agent, 3 goal, and the codes."""
   grid = levels.wall[:, :side, :side].astype(np.uint8)
+  grid[levels.hazard[:, :side, :side]] = _HAZARD
   row = np.arange(len(grid))
   for code, at in ((2, levels.agent), (3, levels.goal)):
     grid[row, at[:, 0], at[:, 1]] = code
+  for i in range(levels.box_at.shape[1]):
+    grid[row, levels.box_at[:, i, 0], levels.box_at[:, i, 1]] = _BOX
   for i in range(levels.tool_kind.shape[1]):
     for first, kind, at in (
       (_TOOL, levels.tool_kind, levels.tool_at),
@@ -79,6 +95,21 @@ def _cells(levels: Level, side: int) -> np.ndarray:
     ):
       grid[row, at[:, i, 0], at[:, i, 1]] = first + kind[:, i]
   return grid
+
+
+def _asked(levels: Level, goal: int) -> np.ndarray:
+  """uint8[n, 2]: the goal's kind and thing; nothing where it is `reach`."""
+  row, thing = np.arange(len(levels.side)), levels.goal_thing
+  code = {
+    goals.REACH: None,
+    goals.TAKE: _TOOL + levels.tool_kind[row, thing],
+    goals.OPEN: _ELEMENT + levels.element_kind[row, thing],
+    goals.BRING: _TOOL + levels.tool_kind[row, thing],
+    goals.PUSH: 0 * row,
+  }[goal]
+  if code is None:
+    return np.zeros((len(row), 0), np.uint8)
+  return np.stack([0 * row + goal, code], -1).astype(np.uint8)
 
 
 def _renamed(cells: np.ndarray) -> np.ndarray:
@@ -111,27 +142,23 @@ def _measure(levels: Level) -> tuple[Array, Array]:
   Each opening is 1/64 cheaper than a step: too little to make a detour pay,
   enough to show in the cost of a shortest solution that opens more.
   """
-  same = jnp.eye(KINDS, dtype=bool)
-  unused = jnp.zeros(())
-  names = jnp.arange(KINDS)
-  params = Params(names, names, same, same, unused, unused)
+  params = variants.parse("real")
 
   def one(level):
-    cheap = jnp.full(level.tool_kind.shape, 1.0 - 1.0 / 64.0)
-    table = oracle.solve(level, params, cheap)
     closed = jnp.zeros(level.tool_kind.shape, bool)
-    return oracle.value(table, level.agent, closed, closed)
+    start = Place(level.agent, closed, closed, level.box_at)
+    cheap = jnp.full(level.tool_kind.shape, 1.0 - 1.0 / 64.0)
+    return oracle.value(oracle.solve(level, params, cheap), start)
 
   cost = jax.vmap(one)(levels)
   steps = jnp.ceil(cost)
   return steps, jnp.round((steps - cost) * 64.0)
 
 
-def _stream(split: str, depth: int, config: Config):
+def _stream(split: str, depth: int, sides: list[int], config: Config):
   """Yields (hash, level) of one split and depth, for ever, always the same."""
-  buckets, sides, _ = _DEALT[split]
-  sides = [s for s in sides if MIN_SIDE[depth] <= s <= config.size]
   key = jax.random.fold_in(jax.random.key(SPLITS.index(split)), depth)
+  solved = max(1, min(128, _SOLVED // config.states))  # levels at a time
   seen = set()
   for batch in itertools.count():
     if batch > _PATIENCE and not seen:
@@ -141,17 +168,17 @@ def _stream(split: str, depth: int, config: Config):
     drawn = _candidates(
       jax.random.fold_in(key, batch),
       depth,
-      jnp.asarray(np.resize(sides, 2)),
+      jnp.asarray(np.resize(sides, max(2, len(sides)))),
       config,
       split == "ood-chain",
     )
     levels, ok = jax.device_get(drawn)
     levels = _rows(levels, ok)
     names = hashes(levels)
-    mine = np.flatnonzero(np.isin(names % BUCKETS, list(buckets)))
-    for start in range(0, len(mine), _CHECKED):
-      rows = mine[start : start + _CHECKED]
-      full = np.resize(rows, _CHECKED)  # one shape, one compile
+    mine = np.flatnonzero(np.isin(names % BUCKETS, list(_DEALT[split])))
+    for start in range(0, len(mine), solved):
+      rows = mine[start : start + solved]
+      full = np.resize(rows, solved)  # one shape, one compile
       steps, opened = jax.device_get(_measure(_rows(levels, full)))
       good = (steps >= MIN_STEPS) & (steps <= config.horizon)
       good &= opened == depth
@@ -162,19 +189,36 @@ def _stream(split: str, depth: int, config: Config):
           yield name, _rows(levels, rows[i])
 
 
+def _depths(split: str, config: Config) -> tuple[int, ...]:
+  """The chain depths that a split can have."""
+  if split == "ood-depth":
+    return config.deeper
+  first = int(split == "ood-chain" or config.goals == ("open",))
+  last = OOD_KINDS if split == "ood-chain" else config.pairs - 1
+  return tuple(d for d in range(first, last + 1) if d not in config.deeper)
+
+
+def _sides(split: str, depth: int, config: Config) -> list[int]:
+  """The sides of a split's levels of one depth; the least if none will do."""
+  sides = config.larger if split == "ood-size" else config.sides
+  roomy = [s for s in sides if MIN_SIDE[depth] <= s <= config.size]
+  return roomy or [MIN_SIDE[depth]] * (split == "ood-depth")
+
+
 def pool(
   split: str, size: int, depths=None, config: Config | None = None
 ) -> LevelPool:
   """`size` levels of a split, the same on every call.
 
   Depths take turns. A longer pool starts with the shorter one. No level is in
-  two splits, nor twice in one.
+  two splits, nor twice in one. `ood-depth` brings as many pairs and as large
+  an array as its depths need, other splits those of `config`.
 
   Args:
     split: one of SPLITS.
     size: number of levels.
-    depths: chain depths; by default 0 and 1 for train, val, test and ood-size,
-      1 for ood-chain, 2 for ood-depth.
+    depths: chain depths; by default 0 and 1, 1 for ood-chain, `config.deeper`
+      for ood-depth.
     config: sizes and counts.
 
   Raises:
@@ -184,21 +228,29 @@ def pool(
   check_split(split, SPLITS)
   if size < 1:
     raise ValueError(f"a pool of {size} levels is empty: ask for at least 1")
-  _, sides, default = _DEALT[split]
-  depths = default if depths is None else tuple(int(d) for d in depths)
-  lowest = int(split == "ood-chain")
-  wrong = [d for d in depths if not lowest <= d <= MAX_DEPTH]
-  if wrong or not depths or len(set(depths)) < len(depths):
+  can = _depths(split, config)
+  if depths is None:
+    depths = can if split == "ood-depth" else can[: 1 + (can[:1] == (0,))]
+  depths = tuple(int(d) for d in depths)
+  distinct = set(depths)
+  if not depths or len(distinct) < len(depths) or not distinct <= set(can):
     raise ValueError(
-      f"depths {depths} of {split}: give distinct depths in "
-      f"{lowest}..{MAX_DEPTH}"
+      f"depths {depths} of {split}: give distinct ones of {can}; deeper="
+      f"{config.deeper} are kept for ood-depth, and pairs={config.pairs} allow "
+      f"up to {config.pairs - 1}"
     )
-  for depth in depths:
-    room = [s for s in sides if MIN_SIDE[depth] <= s <= config.size]
-    if not room:
+  if split == "ood-depth":
+    config = dataclasses.replace(
+      config,
+      pairs=max(config.pairs, 1 + max(depths)),
+      size=max(config.size, *(MIN_SIDE[depth] for depth in depths)),
+    )
+  sides = {depth: _sides(split, depth, config) for depth in depths}
+  for depth, fitting in sides.items():
+    if not fitting:
       raise ValueError(
-        f"{split} at depth {depth} has sides {sides} of which none lies in "
-        f"{MIN_SIDE[depth]}..{config.size}: set config.size to {max(sides)}"
+        f"{split} at depth {depth} needs a side of {MIN_SIDE[depth]} or more "
+        f"and at most size={config.size}: set sides, larger or size"
       )
-  streams = {depth: _stream(split, depth, config) for depth in depths}
+  streams = {d: _stream(split, d, sides[d], config) for d in depths}
   return LevelPool.draw(split, streams, size)

@@ -186,14 +186,16 @@ def sample(
     key: PRNG key.
     state: the moment asked about; nothing can be asked once it is done.
     params: the rules that the answers follow.
-    config: sizes, for the number of objects.
+    config: not needed: a state tells its own sizes.
   """
-  width = max(3 + 2 * config.pairs, len(truths.NUMBERS))
+  del config
+  pairs = state.obs.tool.shape[-1]
+  width = max(3 + 2 * pairs, len(truths.NUMBERS))
   moment, rows = truths.scene(state, params), []
   for kind, kind_key in zip(
     KINDS, jax.random.split(key, len(KINDS)), strict=True
   ):
-    candidates = jnp.asarray(_candidates(kind, config.pairs))
+    candidates = jnp.asarray(_candidates(kind, pairs))
     codes, weights = jax.vmap(truths.TRUTHS[kind], (None, 0))(
       moment, candidates
     )

@@ -19,6 +19,7 @@ from simulators.agentworld.types import (
   TOOLS,
   Level,
   Params,
+  Place,
 )
 from simulators.base import State
 
@@ -50,6 +51,7 @@ class Scene:
   agent: Array  # i32[2]
   held: Array  # bool[P]
   opened: Array  # bool[P]
+  boxes: Array  # i32[B, 2]
   params: Params
   word: Array  # i32[1 + P], code of each object
   place: Array  # i32[1 + P, 2]
@@ -61,10 +63,14 @@ class Scene:
   def move(self, action: Array, held: Array | None = None) -> "Scene":
     """The rules without chance; only what they change is new."""
     held = self.held if held is None else held
-    agent, held, opened = dynamics.move(
-      self.level, self.agent, held, self.opened, action, self.params
+    place = Place(self.agent, held, self.opened, self.boxes)
+    place = dynamics.move(self.level, place, action, self.params)
+    return self.replace(
+      agent=place.agent,
+      held=place.held,
+      opened=place.opened,
+      boxes=place.boxes,
     )
-    return self.replace(agent=agent, held=held, opened=opened)
 
   def beside(self, action: Array) -> Array:
     """i32[2]: the cell next to the agent."""
@@ -95,6 +101,7 @@ def scene(state: State, params: Params) -> Scene:
     agent=env.agent,
     held=env.held,
     opened=env.opened,
+    boxes=env.boxes,
     params=params,
     word=jnp.append(GOAL, TOOL + params.tool_id[level.tool_kind]),
     place=jnp.concatenate([level.goal[None], level.tool_at]),

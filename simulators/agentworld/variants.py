@@ -6,7 +6,10 @@
 | imperfect/swapped(k) | other words for all tools and elements, drawn by k |
 | imperfect/wrong-rules(p) | a share p of what opens what; told as in `real` |
 | imperfect/slippery(p) | a random move replaces the chosen one, chance p |
+| imperfect/failing(p) | a move does nothing, chance p |
 | imperfect/blind(p) | each tool and element goes unseen, chance p a step |
+| imperfect/misread(p) | each is taken for another kind, chance p a step |
+| imperfect/no-hazards | hazards are not there |
 """
 
 import difflib
@@ -30,12 +33,27 @@ VARIANTS = (
   "imperfect/swapped(k)",
   "imperfect/wrong-rules(p)",
   "imperfect/slippery(p)",
+  "imperfect/failing(p)",
   "imperfect/blind(p)",
+  "imperfect/misread(p)",
+  "imperfect/no-hazards",
 )
 
 
-def _params(tool_id=None, element_id=None, opens=None, slip=0, dropout=0):
+# Chances of Params -> the variant that is one of them alone.
+_CHANCES = {
+  "slip": "imperfect/slippery",
+  "failure": "imperfect/failing",
+  "dropout": "imperfect/blind",
+  "misread": "imperfect/misread",
+}
+
+
+def _params(
+  tool_id=None, element_id=None, opens=None, hazardous=True, **chances
+) -> Params:
   names, same = np.arange(KINDS), np.eye(KINDS, dtype=bool)
+  chances = dict.fromkeys(_CHANCES, 0.0) | chances
   return Params(
     tool_id=jnp.asarray(names if tool_id is None else tool_id, jnp.int32),
     element_id=jnp.asarray(
@@ -43,8 +61,8 @@ def _params(tool_id=None, element_id=None, opens=None, slip=0, dropout=0):
     ),
     opens=jnp.asarray(same if opens is None else opens),
     nominal=jnp.asarray(same),
-    slip=jnp.asarray(slip, jnp.float32),
-    dropout=jnp.asarray(dropout, jnp.float32),
+    hazardous=jnp.asarray(hazardous),
+    **{name: jnp.asarray(p, jnp.float32) for name, p in chances.items()},
   )
 
 
@@ -80,6 +98,8 @@ def parse(variant: str) -> Params:
   name, argument = match.groups() if match else (variant, None)
   if name == "real" and argument is None:
     return _params()
+  if name == "imperfect/no-hazards" and argument is None:
+    return _params(hazardous=False)
   if name == "imperfect/swapped":
     k = "0" if argument is None else argument
     if not k.isdecimal():
@@ -88,13 +108,11 @@ def parse(variant: str) -> Params:
         "'imperfect/swapped(1)'"
       )
     return _swapped(int(k))
-  makers = {
-    "imperfect/wrong-rules": _wrong_rules,
-    "imperfect/slippery": lambda p: _params(slip=p),
-    "imperfect/blind": lambda p: _params(dropout=p),
-  }
-  if name in makers:
-    return makers[name](_share(variant, name, argument))
+  if name == "imperfect/wrong-rules":
+    return _wrong_rules(_share(variant, name, argument))
+  for chance, named in _CHANCES.items():
+    if name == named:
+      return _params(**{chance: _share(variant, name, argument)})
   near = difflib.get_close_matches(variant, VARIANTS, 1, cutoff=0.0)[0]
   raise ValueError(
     f"variant {variant!r} is unknown: did you mean {near!r}? "

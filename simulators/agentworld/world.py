@@ -28,10 +28,11 @@ Array = jax.Array
 
 @dataclasses.dataclass(frozen=True)
 class AgentWorld:
-  """A grid of rooms; tools open the elements that bar the way to the goal.
+  """A grid of rooms; tools open the elements that bar the way.
 
-  Actions: up, down, left, right. Reward 1 and the end on reaching the goal;
-  cut off after `config.horizon` steps. What is seen: `types.Obs`.
+  Actions: up, down, left, right. Reward 1 and the end when what the level asks
+  for is so, the end without reward in a hazard; cut off after
+  `config.horizon` steps. What is seen: `types.Obs`.
   """
 
   config: Config = dataclasses.field(default_factory=Config)
@@ -71,9 +72,9 @@ class AgentWorld:
     return oracle.costs(state, params)
 
   def solve(self, level: Level, params: Params) -> Array:
-    """f32[S * S * 4^P]: a table for `lookup`, good for all states of a level.
+    """f32[states]: a table for `lookup`, good for all states of a level.
 
-    A pytree of Params is one value: vmap for more levels or more rules.
+    See `oracle.solve`. A pytree of Params is one value: vmap for more.
     """
     return oracle.solve(level, params)
 

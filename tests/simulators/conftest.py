@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import pytest
 
 import simulators
+from simulators.agentworld.types import GOALS
 
 
 @pytest.fixture(scope="session")
 def world():
-  return simulators.make("agentworld", size=7)
+  return simulators.make("agentworld", size=7, deeper=(3,))
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,15 @@ def pool(world):
 def large(world):
   """48 levels of side 7, of depths 0, 1 and 2 in turn."""
   return world.pool("ood-size", 48, (0, 1, 2))
+
+
+@pytest.fixture(scope="session")
+def rich():
+  """48 levels with a box, hazards and every goal, of depths 0, 1 and 2."""
+  world = simulators.make(
+    "agentworld", boxes=1, hazards=3, goals=GOALS, deeper=(3,)
+  )
+  return world.pool("test", 48, (0, 1, 2))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 
 import simulators
 from simulators.agentworld import variants
-from simulators.agentworld.types import KINDS
+from simulators.agentworld.types import GOALS, KINDS
 
 STEPS = 16
 
@@ -38,6 +38,12 @@ def play(world):
 def moves(walk, world, pool):
   """i32[STEPS, 12]: what an erring expert did on the first twelve levels."""
   return walk(world.params(), pool.levels, chance=0.2)[1][:STEPS, :12]
+
+
+@pytest.fixture(scope="module")
+def rich_moves(walk, world, rich):
+  """The same on the first twelve levels with boxes, hazards and goals."""
+  return walk(world.params(), rich.levels, chance=0.2)[1][:STEPS, :12]
 
 
 def _numbers(states):
@@ -79,23 +85,29 @@ def test_jit_and_vmap_change_nothing(world, pool, play, moves):
     ("element_id", "imperfect/swapped(0)"),
     ("opens", "imperfect/wrong-rules(0.25)"),
     ("slip", "imperfect/slippery(0.5)"),
+    ("failure", "imperfect/failing(0.5)"),
     ("dropout", "imperfect/blind(0.5)"),
+    ("misread", "imperfect/misread(0.5)"),
+    ("hazardous", "imperfect/no-hazards"),
     ("nominal", None),
   ],
 )
-def test_every_leaf_of_params_shows(world, pool, play, moves, leaf, variant):
+def test_every_leaf_of_params_shows(
+  world, rich, play, rich_moves, leaf, variant
+):
   """Taken alone from another world, each leaf changes what is seen."""
-  real, levels = world.params(), pool.take(np.arange(12))
+  real, levels = world.params(), rich.take(np.arange(12))
   other = real.nominal[::-1] if variant is None else None
   other = getattr(world.params(variant), leaf) if variant else other
-  changed = play(real.replace(**{leaf: other}), levels, moves)
-  plain = play(real, levels, moves)
+  changed = play(real.replace(**{leaf: other}), levels, rich_moves)
+  plain = play(real, levels, rich_moves)
   assert not _same(plain.obs, changed.obs)
 
 
 def test_there_is_no_leaf_that_the_test_above_forgets(world):
   assert set(vars(world.params())) == {
-    "tool_id", "element_id", "opens", "nominal", "slip", "dropout",
+    "tool_id", "element_id", "opens", "nominal", "hazardous", "slip",
+    "failure", "dropout", "misread",
   }  # fmt: skip
 
 
@@ -113,6 +125,155 @@ def test_stacked_params_play_as_each_alone(world, pool, play, moves):
       for states in (alone, together)
     )
     _equal(one, two)
+
+
+def _floor(world, **things):
+  """A 7x7 floor with nothing but `things` on it, as a level."""
+  nowhere = np.full((3, 2), -1)
+  level = (
+    world.pool("test", 1)
+    .take(0)
+    .replace(
+      wall=np.zeros((7, 7), bool),
+      hazard=np.zeros((7, 7), bool),
+      agent=np.array([3, 3]),
+      goal=np.array([0, 0]),
+      tool_at=nowhere,
+      element_at=nowhere,
+      box_at=nowhere[:2],
+    )
+  )
+  return level.replace(**things)
+
+
+UP, DOWN, LEFT, RIGHT = range(4)
+
+
+@pytest.fixture(scope="module")
+def go(world):
+  """go(level, actions, variant) -> the states after each action."""
+  step = jax.jit(world.step)
+
+  def go(level, actions, variant="real"):
+    params = world.params(variant)
+    state = world.reset(jax.random.key(0), params, level)
+    states = []
+    for action in actions:
+      state = step(state, jnp.int32(action), params)
+      states.append(jax.device_get(state))
+    return states
+
+  return go
+
+
+def test_a_box_is_pushed_until_something_is_behind_it(world, go):
+  level = _floor(world, box_at=np.array([[2, 3], [-1, -1]]))
+  states = go(level, [UP, UP, UP, RIGHT])
+  boxes = [state.env_state.boxes[0].tolist() for state in states]
+  assert boxes == [[1, 3], [0, 3], [0, 3], [0, 3]]
+  agents = [state.env_state.agent.tolist() for state in states]
+  assert agents == [[2, 3], [1, 3], [1, 3], [1, 4]]
+
+
+@pytest.mark.parametrize("behind", ["wall", "hazard", "box", "element"])
+def test_what_holds_a_box(world, go, behind):
+  there = np.zeros((7, 7), bool)
+  there[1, 3] = True
+  away, element = [-1, -1], np.full((3, 2), -1)
+  element[1] = (1, 3)
+  level = _floor(
+    world,
+    box_at=np.array([[2, 3], [1, 3] if behind == "box" else away]),
+    **{
+      "wall": {"wall": there},
+      "hazard": {"hazard": there},
+      "box": {},
+      "element": {"element_at": element},
+    }[behind],
+  )
+  assert not go(level, [UP])[0].obs.moved
+  gone = "imperfect/no-hazards" if behind == "hazard" else None
+  if gone:
+    assert go(level, [UP], gone)[0].obs.moved
+
+
+def test_a_hazard_ends_the_episode_without_reward(world, go):
+  hazard = np.zeros((7, 7), bool)
+  hazard[2, 3] = True
+  level = _floor(world, hazard=hazard)
+  state = go(level, [UP])[0]
+  assert state.terminated
+  assert state.reward == 0.0
+  assert not go(level, [UP], "imperfect/no-hazards")[0].terminated
+  assert not go(level, [DOWN])[0].terminated
+
+
+@pytest.mark.parametrize(
+  ("goal", "actions"),
+  [
+    ("reach", [UP, UP]),
+    ("take", [RIGHT]),
+    ("open", [RIGHT, LEFT, LEFT]),
+    ("bring", [UP, UP, DOWN, DOWN, RIGHT, UP, UP, LEFT]),
+    ("push", [LEFT, UP, UP, UP, RIGHT, DOWN]),
+  ],
+)
+def test_each_goal_ends_the_episode_when_it_is_so(world, go, goal, actions):
+  """The tool lies right, its element stands left, the goal is two up."""
+  level = _floor(
+    world,
+    goal_kind=np.int32(GOALS.index(goal)),
+    goal_thing=np.int32(0),
+    goal=np.array([1, 3]) if goal != "push" else np.array([2, 3]),
+    tool_at=np.array([[3, 4], [-1, -1], [-1, -1]]),
+    element_at=np.array([[3, 2], [-1, -1], [-1, -1]]),
+    box_at=np.array([[1, 3] if goal == "push" else [6, 6], [-1, -1]]),
+    element_kind=np.array([0, 1, 2]),
+    tool_kind=np.array([0, 1, 2]),
+  )
+  if goal == "push":
+    level = level.replace(element_at=np.full((3, 2), -1))
+  states = go(level, actions)
+  assert [bool(s.terminated) for s in states] == [False] * (len(states) - 1) + [
+    True
+  ]
+  assert states[-1].reward == 1.0
+
+
+def test_a_failed_action_does_nothing(world, rich, play, moves):
+  levels = rich.take(np.arange(12))
+  idle = _numbers(play(world.params("imperfect/failing(1)"), levels, moves))
+  start = idle.env_state
+  for name in ("agent", "held", "opened", "boxes"):
+    leaf = getattr(start, name)
+    assert (leaf == leaf[:1]).all()
+  assert (start.time[-1] == STEPS).all()
+
+
+def test_a_misread_thing_has_the_word_of_another_kind(world, rich, play, moves):
+  """At chance 1 no word is right but that of a tool in hand."""
+  levels = rich.take(np.arange(12))
+  real = world.params()
+  clear = _numbers(play(real, levels, moves))
+  wrong = _numbers(play(world.params("imperfect/misread(1)"), levels, moves))
+  _equal(clear.env_state, wrong.env_state)
+  same = clear.obs.tool == wrong.obs.tool
+  np.testing.assert_array_equal(same, clear.obs.held)
+  assert (clear.obs.element != wrong.obs.element).all()
+  needed = np.asarray(real.tool_id)[wrong.obs.element]
+  np.testing.assert_array_equal(wrong.obs.needs, needed)  # as told of the word
+
+
+def test_a_state_remembers_its_last_steps(world, pool, play, moves):
+  env = _numbers(
+    play(world.params(), pool.take(np.arange(12)), moves)
+  ).env_state
+  assert (env.tried[0] == -1).all()
+  for back in range(3):
+    now = env.tried[1 + back :, :, back]
+    np.testing.assert_array_equal(now, moves[: len(now)])
+    then = env.trail[1 + back :, :, back]
+    np.testing.assert_array_equal(then, env.agent[: len(then)])
 
 
 def test_what_is_taken_or_opened_stays_so(world, pool, play, moves):

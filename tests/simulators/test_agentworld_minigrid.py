@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 import simulators
-from simulators.agentworld import minigrid
+from simulators.agentworld import goals, minigrid
 from simulators.agentworld.types import REAL_ELEMENTS, REAL_TOOLS, Level
 
 REAL = simulators.make("agentworld").params("real")
@@ -34,12 +34,16 @@ def _read(rows):
   agent = at(FACING[facing])
   level = Level(
     wall=grid == "#",
+    hazard=np.zeros(grid.shape, bool),
     agent=agent,
     goal=at("G"),
+    goal_kind=np.int32(goals.REACH),
+    goal_thing=np.int32(0),
     tool_kind=np.array([REAL_TOOLS.index("key")], np.int32),
     tool_at=at("K")[None],
     element_kind=np.array([REAL_ELEMENTS.index("door")], np.int32),
     element_at=at("D")[None],
+    box_at=np.zeros((0, 2), np.int32),
     side=np.int32(len(grid)),
     depth=np.int32(1),
   )

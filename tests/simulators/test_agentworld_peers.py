@@ -9,6 +9,7 @@ import pytest
 
 import simulators
 from simulators.agentworld import minigrid, oracle, reference
+from simulators.agentworld.types import Place
 
 envs = pytest.importorskip(
   "minigrid.envs", reason="the peer: pip install -e '.[bench]'"
@@ -141,7 +142,8 @@ def test_agentworld_s_own_moves_solve_them_in_no_more(side):
   def walk(level):
     table = oracle.solve(level, REAL)
     none = np.zeros(1, bool)
-    return oracle.value(table, level.agent, none, none)
+    start = Place(level.agent, none, none, level.box_at)
+    return oracle.value(table, start)
 
   ours = np.asarray(jax.jit(jax.vmap(walk))(levels))
   for seed in range(SEEDS):

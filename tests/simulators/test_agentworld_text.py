@@ -71,9 +71,12 @@ def test_a_known_moment_in_words():
 def _obs(wall, agent, goal, tools, held, elements, needs, opened):
   batch = {
     "wall": wall,
+    "hazard": np.zeros_like(wall),
     "side": np.array(len(wall)),
     "agent": np.array(agent),
     "goal": np.array(goal),
+    "goal_kind": np.array(0),
+    "goal_word": np.array(-1),
     "tool": np.array([TOOLS.index(x) for x in tools]),
     "tool_at": np.array(list(tools.values())),
     "held": np.array([x in held for x in tools]),
@@ -81,6 +84,7 @@ def _obs(wall, agent, goal, tools, held, elements, needs, opened):
     "element_at": np.array(list(elements.values())),
     "opened": np.array([x in opened for x in elements]),
     "needs": np.array([TOOLS.index(x) for x in needs]),
+    "boxes": np.zeros((0, 2), int),
     "moved": np.array(False),
     "time": np.array(0),
   }
