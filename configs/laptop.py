@@ -2,10 +2,9 @@
 
   python -m launch.pipeline --config=configs/laptop.py --workdir=runs/laptop-0
 
-As configs/recipe.py:ARM, with four times the optimizer steps, sixteen imperfect
-worlds, more moments, and depths 0 to 2 on 256 test levels. On 2 CPU cores about
-45 minutes and 3 GiB. Not measured yet in this form, so no numbers are promised;
-with four worlds `val` success was .957, questions .678: docs/LOG.md.
+As configs/recipe.py:ARM, with four times the optimizer steps (more of them on
+understanding), twice the replay text, sixteen imperfect worlds, more moments,
+and depths 0 to 2 on 256 test levels. On 2 CPU cores about 50 minutes and 3 GiB.
 """
 
 from ml_collections import config_dict
@@ -23,12 +22,16 @@ def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
     ("rounds", "steps"),
   ):
     config[section][name] *= scale
+  shifted = 120 if config.train.understanding_steps else 0
+  config.train.understanding_steps += shifted
+  config.train.acting_steps -= shifted
   config.train.lr *= 2 / 3  # of a longer run
+  config.train.replay_length = 128
   config.world.options.deeper = (3,)  # 2 is trained on
   config.collect.update(depths=(0, 1, 2), levels=256, moments=4000)
   if arm != "trained-on-real":
     config.collect.variants = recipe.ARMS["worlds-16"]["collect.variants"]
-  config.annotate.update(questions=9000, next_actions=2500)
+  config.annotate.update(questions=12000, next_actions=2500)
   config.evaluate.update(
     suite="test", depths=(0, 1, 2), episodes=256, per_kind=32,
     ood_episodes=64, language_tokens=16384,
