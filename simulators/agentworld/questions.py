@@ -1,4 +1,4 @@
-"""Ten kinds of question about a moment of AgentWorld, with their truths.
+"""Kinds of question about a moment of AgentWorld, with their truths.
 
 | kind | category | args | answer |
 |---|---|---|---|
@@ -11,170 +11,150 @@
 | reachable | reachability | object | whether by open floor alone |
 | optimal_next | planning | - | the one best move |
 | plan | plan validity | object, 2-3 moves | whether they end there |
-| steps | measure | - | fewest steps to the goal, one..eight |
+| steps | measure | - | fewest steps to what is asked, one..eight |
+| held | perception | tool | whether it is in hand |
+| exits | perception | - | how many moves would move, one..four |
+| task | perception | - | reach, take, open, bring or push |
+| distance | measure | object | rows plus columns, one..eight |
+| apart | spatial relation | object, object | rows plus columns |
+| aligned | spatial relation | object, axis | whether in one row, or column |
+| relative | spatial relation | object, object, axis | second seen from first |
+| which_element | rules | tool word | element, by what the agent is told |
+| opens | rules | tool word, element word | whether, by what it is told |
+| can_open | rules | element | whether a tool in hand opens it |
+| takes | next state | move | whether it takes a tool |
+| nears | next state | move, object | whether nearer then |
+| next_distance | next state | move, object | rows plus columns then |
+| pushes | next state | move | whether it pushes a box |
+| deadly | next state | move | whether it ends in a hazard |
+| if_open | counterfactual | element, object | whether reachable then |
+| helps | counterfactual | tool | whether having it saves steps |
+| way_bar | reachability | object | the closed element before it, nothing |
+| better | planning | move, move | the better |
+| progress | planning | move | whether it is a best move |
+| first_tool | planning | - | tool to fetch first, nothing |
+| good_start | plan validity | 2 moves | whether they begin a shortest way |
+| stopped | plan validity | 3 moves | what stops them: wall, element, nothing |
+| why_barred | cause of failure | move | wall, element, box |
+| lacking | cause of failure | move | the tool that would let one pass |
+| did_move | history | last move | whether it moved one |
+| was_distance | history | object, 2-3 past moves | distance before them |
+| approached | history | object, 2-3 past moves | whether nearer since |
 
-An object is 0 for the goal, 1 + i for the level's tool i. What *happens* is
-answered by `Params.opens`, slipping set aside; `which_tool` alone is answered
-by `Params.nominal`. Only what is in sight is asked about. The arguments are
-drawn so that each answer a moment allows is equally likely.
+An object is 0 for the goal, where that is a place, 1 + i for the level's tool
+i; an element is its place in the level. What *happens* is answered by
+`Params.opens`, slipping set aside; `which_tool`, `which_element` and `opens`
+are answered by `Params.nominal`. Only what is in sight, and not taken for
+something else, is asked about. The arguments are drawn so that each answer a
+moment allows is equally likely.
 """
 
-import itertools
+import difflib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from simulators import asking
-from simulators.agentworld import truths
-from simulators.agentworld.truths import ANSWERS, ARGS
-from simulators.agentworld.types import (
-  ACTIONS,
-  ELEMENTS,
-  TOOLS,
-  Config,
-  Obs,
-  Params,
-)
+from simulators.agentworld import candidates, phrases
+from simulators.agentworld.moments import ANSWERS, moment
+from simulators.agentworld.templates import TEMPLATES
+from simulators.agentworld.truths import TRUTHS
+from simulators.agentworld.types import Config, Obs, Params
 from simulators.base import Question, QuestionArrays, State
 
 Array = jax.Array
 
-TEMPLATES = {
-  "where": (
-    "is {x} {one} or {two}?",
-    "{one} or {two}: where is {x}?",
-    "which way is {x}, {one} or {two}?",
-  ),
-  "adjacent": (
-    "what is one step {d}?",
-    "what is next to you {d}?",
-    "name what is just {d} of you.",
-  ),
-  "nearer": (
-    "which is nearer, {x} or {y}?",
-    "nearer to you: {x} or {y}?",
-    "is {x} or {y} less far?",
-  ),
-  "which_tool": (
-    "which tool opens {x}?",
-    "what opens {x}?",
-    "what do you need for {x}?",
-  ),
-  "bump": (
-    "you go {d}. do you move?",
-    "would going {d} move you?",
-    "does {d} take you anywhere?",
-  ),
-  "if_held": (
-    "if you held {x}, could you go {d}?",
-    "with {x} in hand, could you go {d}?",
-    "suppose you had {x}: could you go {d}?",
-  ),
-  "reachable": (
-    "is there an open way to {x}?",
-    "can you reach {x} and open nothing?",
-    "is {x} reachable as things stand?",
-  ),
-  "optimal_next": (
-    "which move is best?",
-    "what is the best move now?",
-    "which move leads to the goal soonest?",
-  ),
-  "plan": (
-    "does {plan} lead to {x}?",
-    "you go {plan}. are you at {x}?",
-    "do the moves {plan} end at {x}?",
-  ),
-  "steps": (
-    "how many steps to the goal?",
-    "the goal takes how many moves?",
-    "count the fewest steps to the goal.",
-  ),
-}
 KINDS = tuple(TEMPLATES)
-CATEGORIES = dict(
-  zip(
-    KINDS,
-    (
-      "perception", "perception", "spatial relation", "rules", "next state",
-      "counterfactual", "reachability", "planning", "plan validity", "measure",
-    ),
-    strict=True,
-  )
+# Asked only where more than one answer could be had: most moments know but
+# one, and always the same.
+_TWO_SIDED = (
+  "reachable", "plan", "held", "aligned", "can_open", "takes", "nears",
+  "pushes", "deadly", "if_open", "helps", "way_bar", "progress", "good_start",
+  "stopped", "why_barred", "approached",
 )  # fmt: skip
+# kind -> answer -> share of the moments with it that it is asked in, where
+# most moments have this answer and no argument could bring another.
+SHARES = {"first_tool": {"nothing": 0.25}, "did_move": {"yes": 0.3}}
+
+
+def kinds(config: Config) -> tuple[str, ...]:
+  """The kinds that a world asks, in the order of its arrays.
+
+  Those of `config.kinds`; where that is empty, all that its levels allow.
+
+  Raises:
+    ValueError: for unknown kinds, each with the nearest known.
+  """
+  unknown = [kind for kind in config.kinds if kind not in KINDS]
+  if unknown:
+    near = [difflib.get_close_matches(k, KINDS, 1, 0.0)[0] for k in unknown]
+    raise ValueError(
+      f"question kinds {unknown} are unknown: did you mean {near}? "
+      f"Kinds are {', '.join(KINDS)}"
+    )
+  if len(set(config.kinds)) < len(config.kinds):
+    raise ValueError(f"kinds {config.kinds} name one twice: drop it")
+  idle = {
+    "task": len(config.goals) == 1,
+    "pushes": config.boxes == 0,
+    "deadly": config.hazards == 0,
+  }
+  able = tuple(kind for kind in KINDS if not idle.get(kind, False))
+  return config.kinds or able
 
 
 # --- Sampling: numbers only -------------------------------------------------
 
-# Asked only where either answer could be had: most moments know but one.
-_TWO_SIDED = ("reachable", "plan")
 
+def _draw(
+  key: Array, codes: list[Array], weights: list[Array]
+) -> tuple[Array, Array, Array]:
+  """One candidate of each kind, so that each of its answers is as likely.
 
-def _candidates(kind: str, pairs: int) -> np.ndarray:
-  """i32[N, ARGS]: every question of a kind that a level could hold."""
-  moves, objects = range(len(ACTIONS)), range(1 + pairs)
-  plans = [
-    (*plan, -1)[: ARGS - 1]
-    for length in (2, 3)
-    for plan in itertools.product(moves, repeat=length)
-    if all({a, b} not in ({0, 1}, {2, 3}) for a, b in itertools.pairwise(plan))
-  ]
-  rows = {
-    "where": itertools.product(objects, range(2)),
-    "adjacent": itertools.product(moves),
-    "nearer": itertools.permutations(objects, 2),
-    "which_tool": itertools.product(range(len(ELEMENTS))),
-    "bump": itertools.product(moves),
-    "if_held": itertools.product(range(pairs), moves),
-    "reachable": itertools.product(objects),
-    "optimal_next": [()],
-    "plan": [(target, *plan) for target in objects for plan in plans],
-    "steps": [()],
-  }[kind]
-  return np.array([(*row, *[-1] * (ARGS - len(row))) for row in rows], np.int32)
-
-
-def _draw(key: Array, codes: Array, weights: Array, both: bool):
-  """An index drawn so that each answer is as likely, and whether there is one.
+  One draw serves all kinds, of which each sees what it would by itself: a
+  draw apiece takes XLA long to compile.
 
   Args:
     key: PRNG key.
-    codes: i32[N], answer of each candidate.
-    weights: f32[N], 0 where a candidate must not be asked.
-    both: refuse a moment in which only one answer could be had.
+    codes: of each of K kinds i32[N], the answers of its candidates.
+    weights: of each kind f32[N], 0 where a candidate must not be asked.
+
+  Returns:
+    pick: i32[K], index of the candidate in its kind.
+    answers: i32[K], how many answers could be had.
+    chance: f32[K], of which kinds of few candidates can make a further draw.
   """
-  of_code = jax.nn.one_hot(codes, len(ANSWERS))
-  total = weights @ of_code
-  share = weights / jnp.maximum(total[codes], 1e-9)
-  answers = jnp.sum(total > 0)
-  return jax.random.categorical(key, jnp.log(share)), answers >= 1 + both
+  lengths = [len(code) for code in codes]
+  of_kind = np.repeat(np.arange(len(codes)), lengths)
+  place = np.full((len(codes), max(lengths)), len(of_kind))  # a pad's
+  for k, (first, n) in enumerate(zip(_firsts(codes), lengths, strict=True)):
+    place[k, :n] = first + np.arange(n)
+  code, weight = jnp.concatenate(codes), jnp.concatenate(weights)
+  total = jnp.zeros((len(codes), len(ANSWERS)))
+  total = total.at[of_kind, code].add(weight)
+  share = weight / jnp.maximum(total[of_kind, code], 1e-9)
+  logits = jnp.append(jnp.log(share), -jnp.inf)[place]
+  luck = jax.vmap(lambda key: jax.random.gumbel(key, place.shape[1:]))(
+    jax.random.split(key, len(codes))
+  )
+  pick, answers = jnp.argmax(logits + luck, -1), jnp.sum(total > 0, -1)
+  return pick, answers, jnp.exp(-jnp.exp(-luck[:, -1]))
 
 
-def _options(kind: str, moment: truths.Scene, args: Array, width: int):
-  """i32[width]: codes of the answers offered; -1 pads."""
-  level, params = moment.level, moment.params
-  code = ANSWERS.index
-  if kind == "where":
-    offered = jnp.where(args[1] == 0, code("up"), code("left")) + jnp.arange(2)
-  elif kind == "adjacent":
-    elements = truths.ELEMENT + params.element_id[level.element_kind]
-    things = jnp.where(moment.present, moment.word, -1)
-    elements = jnp.where(moment.seen, elements, -1)
-    floor = jnp.array([truths.WALL, truths.NOTHING])
-    offered = jnp.concatenate([floor, things, elements])
-  elif kind == "nearer":
-    offered = moment.word[args[:2]]
-  elif kind == "which_tool":
-    offered = truths.TOOL + params.tool_id
-  elif kind == "optimal_next":
-    offered = code("up") + jnp.arange(len(ACTIONS))
-  elif kind == "steps":
-    offered = code("one") + jnp.arange(len(truths.NUMBERS))
-  else:
-    offered = jnp.array([truths.YES, truths.NO])
-  offered = offered.astype(jnp.int32)
-  return jnp.pad(offered, (0, width - len(offered)), constant_values=-1)
+def _shares(names: tuple[str, ...]) -> np.ndarray:
+  """f32[K, answers]: SHARES by code, 1 where nothing stands."""
+  table = np.ones((len(names), len(ANSWERS)), np.float32)
+  for k, kind in enumerate(names):
+    for word, share in SHARES.get(kind, {}).items():
+      table[k, ANSWERS.index(word)] = share
+  return table
+
+
+def _firsts(parts: list[Array]) -> np.ndarray:
+  """i32[K]: where each part begins in all of them behind one another."""
+  lengths = [0, *(len(part) for part in parts[:-1])]
+  return np.cumsum(lengths).astype(np.int32)
 
 
 def sample(
@@ -186,89 +166,81 @@ def sample(
     key: PRNG key.
     state: the moment asked about; nothing can be asked once it is done.
     params: the rules that the answers follow.
-    config: not needed: a state tells its own sizes.
+    config: names the kinds that are asked.
   """
-  del config
-  pairs = state.obs.tool.shape[-1]
-  width = max(3 + 2 * pairs, len(truths.NUMBERS))
-  moment, rows = truths.scene(state, params), []
-  for kind, kind_key in zip(
-    KINDS, jax.random.split(key, len(KINDS)), strict=True
-  ):
-    candidates = jnp.asarray(_candidates(kind, pairs))
-    codes, weights = jax.vmap(truths.TRUTHS[kind], (None, 0))(
-      moment, candidates
-    )
-    weights = weights.astype(jnp.float32)
-    pick, valid = _draw(kind_key, codes, weights, both=kind in _TWO_SIDED)
-    options = _options(kind, moment, candidates[pick], width)
-    rows.append(
-      QuestionArrays(
-        args=candidates[pick],
-        answer=jnp.argmax(options == codes[pick]).astype(jnp.int32),
-        options=options,
-        valid=valid & ~state.done,
-      )
-    )
-  return jax.tree.map(lambda *x: jnp.stack(x), *rows)
+  now, names = moment(state, params), kinds(config)
+  every = [candidates.every(kind, now) for kind in names]
+  codes, weights = zip(
+    *(
+      jax.vmap(TRUTHS[kind], (None, 0))(now, args)
+      for kind, args in zip(names, every, strict=True)
+    ),
+    strict=True,
+  )
+  codes = [code.astype(jnp.int32) for code in codes]
+  weights = [weight.astype(jnp.float32) for weight in weights]
+  pick, answers, chance = _draw(key, codes, weights)
+  picked = pick + _firsts(codes)
+  args = jnp.concatenate(every)[picked]
+  code = jnp.concatenate(codes)[picked]
+  pairs, boxes = len(now.element), len(now.place.boxes)
+  width = phrases.width(pairs, boxes > 0, config.hazards > 0)
+  options = []
+  for k, kind in enumerate(names):
+    offered = phrases.offered(kind, now, args[k], config.hazards > 0)
+    pad = (0, width - len(offered))
+    options.append(jnp.pad(offered, pad, constant_values=-1))
+  options = jnp.stack(options)
+  enough = answers >= 1 + np.isin(names, _TWO_SIDED)
+  enough &= chance < jnp.asarray(_shares(names))[np.arange(len(names)), code]
+  return QuestionArrays(
+    args=args,
+    answer=jnp.argmax(options == code[:, None], axis=-1).astype(jnp.int32),
+    options=options,
+    valid=enough & ~state.done,
+  )
 
 
-def answer(state: State, params: Params, kind: Array, args: Array) -> Array:
+def answer(
+  state: State, params: Params, kind: Array, args: Array, config: Config
+) -> Array:
   """i32[]: the code, index into ANSWERS, of the true answer.
 
   Args:
     state: the moment asked about.
     params: the rules that the answer follows.
-    kind: i32[], index into KINDS.
+    kind: i32[], index into `kinds(config)`.
     args: i32[ARGS], as in `QuestionArrays.args`.
+    config: names the kinds that are asked.
   """
-  moment = truths.scene(state, params)
-  codes = [truths.TRUTHS[name](moment, args)[0] for name in KINDS]
+  now = moment(state, params)
+  codes = [TRUTHS[name](now, args)[0] for name in kinds(config)]
   return jnp.stack([code.astype(jnp.int32) for code in codes])[kind]
 
 
 # --- Asking: numbers into words ---------------------------------------------
 
-_SHUFFLED = ("adjacent", "nearer", "which_tool")  # offers differ by question
 
-
-def ask(arrays: QuestionArrays, obs: Obs, seed: int) -> list[list[Question]]:
+def ask(
+  arrays: QuestionArrays, obs: Obs, seed: int, config: Config
+) -> list[list[Question]]:
   """Batched arrays in words; see `asking.ask`.
 
   Args:
-    arrays: numpy leaves [B, KINDS, ...].
+    arrays: numpy leaves [B, K, ...], K kinds.
     obs: numpy leaves [B, ...] of the same moments.
     seed: draws the template and the order of the choices.
+    config: names the kinds that are asked.
   """
   return asking.ask(
     arrays,
     (obs.agent, obs.held, obs.opened, obs.time),
     seed,
-    kinds=KINDS,
+    kinds=kinds(config),
     answers=ANSWERS,
     templates=TEMPLATES,
-    words=lambda i, kind, args: _words(kind, args, obs.tool[i]),
-    shuffled=_SHUFFLED,
+    words=lambda i, kind, args: phrases.words(
+      kind, args, obs.tool[i], obs.element[i]
+    ),
+    shuffled=phrases.SHUFFLED,
   )
-
-
-def _words(kind: str, args: tuple[int, ...], tool: np.ndarray) -> dict:
-  """What fills the gaps of a kind's templates."""
-  names = ("goal", *(TOOLS[word] for word in tool))
-  if kind == "where":
-    one, two = ACTIONS[2 * args[1] : 2 * args[1] + 2]
-    return {"x": names[args[0]], "one": one, "two": two}
-  if kind in ("adjacent", "bump"):
-    return {"d": ACTIONS[args[0]]}
-  if kind == "nearer":
-    return {"x": names[args[0]], "y": names[args[1]]}
-  if kind == "which_tool":
-    return {"x": ELEMENTS[args[0]]}
-  if kind == "if_held":
-    return {"x": names[1 + args[0]], "d": ACTIONS[args[1]]}
-  if kind == "reachable":
-    return {"x": names[args[0]]}
-  if kind == "plan":
-    plan = " ".join(ACTIONS[move] for move in args[1:] if move >= 0)
-    return {"x": names[args[0]], "plan": plan}
-  return {}

@@ -1,24 +1,26 @@
 """AgentWorld's rules a second time, in plain Python on ints, tuples and sets.
 
-Nothing here shares code with `dynamics`, `oracle` or `questions`: it is the
-second, independent path by which their optimal actions and their answers are
-derived again. The rules are those without chance: slipping is set aside.
+Nothing here shares code with `dynamics`, `oracle` or `truths`: it is the
+second, independent path by which their optimal actions and their answers
+(`reference_answers`) are derived again. The rules are those without chance:
+slipping is set aside.
 """
 
 import collections
 import dataclasses
+import functools
 import math
 
 import numpy as np
 
-from simulators.agentworld import questions
-from simulators.agentworld.types import ACTIONS, ELEMENTS, TOOLS
+from simulators.agentworld import reference_answers
+from simulators.agentworld.types import ACTIONS, ELEMENTS, GOALS, TOOLS
 
 Cell = tuple[int, int]
-Place = tuple[Cell, frozenset, frozenset]  # agent, tools held, elements opened
+# Agent, tools held, elements opened, boxes: all that moves.
+Place = tuple[Cell, frozenset, frozenset, tuple[Cell, ...]]
 
 OFFSETS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
-NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Game:
   Attributes:
     size: side of the array; beyond it nobody goes.
     walls: cells that nobody enters.
-    goal: the cell to reach.
+    goal: the cell to reach, or where the thing that is asked for lies.
     tools: (cell, kind) of each tool.
     elements: (cell, kind) of each element.
     opens: (tool kind, element kind) pairs by which the world really works.
@@ -38,6 +40,10 @@ class Game:
     agent: cell where the agent stands.
     held: indices of the tools picked up.
     opened: indices of the elements opened.
+    hazards: cells that end the game for who enters them.
+    boxes: cells where boxes stand.
+    task: what is asked for, one of GOALS.
+    thing: index of the tool or element asked for.
   """
 
   size: int
@@ -52,11 +58,16 @@ class Game:
   agent: Cell
   held: frozenset[int] = frozenset()
   opened: frozenset[int] = frozenset()
+  hazards: frozenset[Cell] = frozenset()
+  boxes: tuple[Cell, ...] = ()
+  task: str = "reach"
+  thing: int = 0
 
   @classmethod
   def from_level(cls, level, params) -> "Game":
     """The start of one level (a `Level` without batch axes)."""
-    wall = np.asarray(level.wall)
+    wall, hazard = np.asarray(level.wall), np.asarray(level.hazard)
+    hazards = np.argwhere(hazard & bool(params.hazardous))
     return cls(
       size=len(wall),
       walls=frozenset(map(_cell, np.argwhere(wall))),
@@ -68,6 +79,10 @@ class Game:
       tool_words=tuple(TOOLS[i] for i in np.asarray(params.tool_id)),
       element_words=tuple(ELEMENTS[i] for i in np.asarray(params.element_id)),
       agent=_cell(level.agent),
+      hazards=frozenset(map(_cell, hazards)),
+      boxes=tuple(map(_cell, np.asarray(level.box_at))),
+      task=GOALS[int(level.goal_kind)],
+      thing=int(level.goal_thing),
     )
 
   @classmethod
@@ -81,102 +96,162 @@ class Game:
       agent=_cell(env_state.agent),
       held=frozenset(np.flatnonzero(env_state.held).tolist()),
       opened=frozenset(np.flatnonzero(env_state.opened).tolist()),
+      boxes=tuple(map(_cell, np.asarray(env_state.boxes))),
     )
+
+  # --- Playing ----------------------------------------------------------------
 
   @property
   def done(self) -> bool:
-    """Whether the goal is reached."""
-    return self.agent == self.goal
+    """Whether what is asked for is so."""
+    return self._achieved(self.place())
+
+  @property
+  def failed(self) -> bool:
+    """Whether the player has walked into a hazard."""
+    return self.agent in self.hazards
 
   def step(self, action: int) -> "Game":
     """The game after an action; a game that is over stays as it is."""
-    if self.done:
+    if self.done or self.failed:
       return self
-    agent, held, opened = self._move(self._place(), action)
-    return dataclasses.replace(self, agent=agent, held=held, opened=opened)
+    return self.put(self.move(self.place(), action))
 
   def bfs(self) -> tuple[float, ...]:
-    """Steps to the goal after each action, counting it; inf if none."""
-    after = (self._move(self._place(), a) for a in range(len(ACTIONS)))
-    return tuple(1.0 + self._distance(place) for place in after)
+    """Steps to success after each action, counting it; inf if none."""
+    return _after_each(self)
 
   def optimal(self) -> tuple[int, ...]:
-    """The actions of least finite cost; none if the goal is out of reach."""
+    """The actions of least finite cost; none if there is no way to succeed."""
     costs = self.bfs()
     best = min(costs)
     if math.isinf(best):
       return ()
     return tuple(a for a, cost in enumerate(costs) if cost == best)
 
-  def _place(self) -> Place:
-    return self.agent, self.held, self.opened
+  # --- Rules ------------------------------------------------------------------
 
-  def _move(self, place: Place, action: int) -> Place:
-    agent, held, opened = place
+  def place(self) -> Place:
+    """What moves, as it stands."""
+    return self.agent, self.held, self.opened, self.boxes
+
+  def put(self, place: Place) -> "Game":
+    """The game with all that moves at other places."""
+    agent, held, opened, boxes = place
+    return dataclasses.replace(
+      self, agent=agent, held=held, opened=opened, boxes=boxes
+    )
+
+  def move(self, place: Place, action: int) -> Place:
+    """What an action makes of a place."""
+    agent, held, opened, boxes = place
     target = _beside(agent, ACTIONS[action])
-    if self._is_wall(target):
+    if self.is_wall(target):
       return place
-    for e, (cell, kind) in enumerate(self.elements):
-      if cell != target or e in opened:
-        continue
-      if not any((self.tools[t][1], kind) in self.opens for t in held):
+    e = self._element_on.get(target)
+    if e is not None and e not in opened:
+      if not self.openable(self.elements[e][1], held):
         return place
       opened = opened | {e}
-    found = {t for t, (cell, _) in enumerate(self.tools) if cell == target}
-    return target, held | found, opened
+    if target in boxes:
+      beyond = _beside(target, ACTIONS[action])
+      shut = self._element_on.get(beyond, -1) not in {-1, *opened}
+      if shut or self.is_wall(beyond) or beyond in {*boxes, *self.hazards}:
+        return place
+      boxes = tuple(beyond if box == target else box for box in boxes)
+    if target in self._tool_on:
+      held = held | {self._tool_on[target]}
+    return target, held, opened, boxes
 
-  def _is_wall(self, cell: Cell) -> bool:
-    inside = all(0 <= x < self.size for x in cell)
+  @functools.cached_property
+  def _element_on(self) -> dict[Cell, int]:
+    return {cell: e for e, (cell, _) in enumerate(self.elements)}
+
+  @functools.cached_property
+  def _tool_on(self) -> dict[Cell, int]:
+    return {cell: t for t, (cell, _) in enumerate(self.tools)}
+
+  def openable(self, kind: int, held) -> bool:
+    """Whether one of the tools `held` opens elements of a kind."""
+    return any((self.tools[t][1], kind) in self.opens for t in held)
+
+  def beside(self, action: int) -> Cell:
+    """The cell that an action leads to, or would."""
+    return _beside(self.agent, ACTIONS[action])
+
+  def is_wall(self, cell: Cell) -> bool:
+    """Whether nobody ever enters the cell."""
+    row, column = cell
+    inside = 0 <= row < self.size and 0 <= column < self.size
     return not inside or cell in self.walls
 
-  def _distance(self, start: Place) -> float:
-    """Fewest steps to the goal by breadth-first search."""
+  def distance(self, start: Place) -> float:
+    """Fewest steps to what is asked for by breadth-first search."""
+    return _distance(self, start)
+
+  def _achieved(self, place: Place) -> bool:
+    agent, held, opened, boxes = place
+    if agent in self.hazards:
+      return False
+    if self.task == "take":
+      return self.thing in held
+    if self.task == "open":
+      return self.thing in opened
+    if self.task == "push":
+      return self.goal in boxes
+    return agent == self.goal and (self.task == "reach" or self.thing in held)
+
+  def search(self, start: Place) -> float:
+    """See `distance`."""
+    if self._achieved(start):
+      return 0.0
     queue, seen = collections.deque([(start, 0)]), {start}
     while queue:
       place, steps = queue.popleft()
-      if place[0] == self.goal:
-        return float(steps)
+      if place[0] in self.hazards:
+        continue
       for action in range(len(ACTIONS)):
-        after = self._move(place, action)
-        if after not in seen:
-          seen.add(after)
-          queue.append((after, steps + 1))
+        after = self.move(place, action)
+        if after in seen:
+          continue
+        if self._achieved(after):
+          return float(steps + 1)
+        seen.add(after)
+        queue.append((after, steps + 1))
     return math.inf
 
-  def _object(self, index: int) -> Cell:
-    return self.goal if index == 0 else self.tools[index - 1][0]
+  def walkable(self, opened) -> set[Cell]:
+    """Cells joined to the agent by open floor.
 
-  def _name(self, index: int) -> str:
-    if index == 0:
-      return "goal"
-    return self.tool_words[self.tools[index - 1][1]]
-
-  def _contents(self) -> dict[Cell, str]:
-    """What stands on each cell that is not bare floor."""
-    contents = dict.fromkeys(self.walls, "wall")
-    contents[self.goal] = "goal"
-    for t, (cell, kind) in enumerate(self.tools):
-      if t not in self.held:
-        contents[cell] = self.tool_words[kind]
-    for cell, kind in self.elements:
-      contents[cell] = self.element_words[kind]
-    return contents
-
-  def _walkable(self) -> set[Cell]:
-    """Cells joined to the agent by open floor, nothing being opened."""
+    Args:
+      opened: the elements that do not close their cells.
+    """
     closed = {
-      cell for e, (cell, _) in enumerate(self.elements) if e not in self.opened
+      cell for e, (cell, _) in enumerate(self.elements) if e not in opened
     }
+    closed |= {*self.boxes, *self.hazards}
     found, stack = {self.agent}, [self.agent]
     while stack:
       here = stack.pop()
       for direction in ACTIONS:
         cell = _beside(here, direction)
-        if cell in found or cell in closed or self._is_wall(cell):
+        if cell in found or cell in closed or self.is_wall(cell):
           continue
         found.add(cell)
         stack.append(cell)
     return found
+
+
+# Several questions about a moment ask for the same few distances.
+@functools.lru_cache(maxsize=256)
+def _distance(game: Game, start: Place) -> float:
+  return game.search(start)
+
+
+@functools.lru_cache(maxsize=256)
+def _after_each(game: Game) -> tuple[float, ...]:
+  after = (game.move(game.place(), a) for a in range(len(ACTIONS)))
+  return tuple(1.0 + game.distance(place) for place in after)
 
 
 def _cell(pair) -> Cell:
@@ -190,108 +265,20 @@ def _placed(cells, kinds) -> tuple[tuple[Cell, int], ...]:
 
 
 def _beside(cell: Cell, direction: str) -> Cell:
+  """The next cell in a direction."""
   down, right = OFFSETS[direction]
   return cell[0] + down, cell[1] + right
 
 
-def answer(game: Game, kind: int | str, args) -> int:
-  """The code, index into `questions.ANSWERS`, of a question's true answer.
+def answer(game: Game, kind: str, args) -> int:
+  """The code, index into `moments.ANSWERS`, of a question's true answer.
 
   Args:
     game: the moment asked about.
-    kind: name of the question kind, or its index in `questions.KINDS`.
+    kind: name of the question kind.
     args: the numbers of `Question.args`.
 
   Raises:
     ValueError: the question has no single answer in this moment.
   """
-  if not isinstance(kind, str):
-    kind = questions.KINDS[int(kind)]
-  word = _WORDS[kind](game, *(int(x) for x in args))
-  if word not in questions.ANSWERS:
-    raise ValueError(
-      f"question {kind}{tuple(args)} has no single answer here: ask it only "
-      f"where QuestionArrays.valid is True"
-    )
-  return questions.ANSWERS.index(word)
-
-
-def _yes(truth: bool) -> str:
-  return "yes" if truth else "no"
-
-
-def _where(game, index, axis, *_) -> str:
-  offset = game._object(index)[axis] - game.agent[axis]
-  before, after = (("up", "down"), ("left", "right"))[axis]
-  return "" if offset == 0 else before if offset < 0 else after
-
-
-def _adjacent(game, action, *_) -> str:
-  cell = _beside(game.agent, ACTIONS[action])
-  if game._is_wall(cell):
-    return "wall"
-  return game._contents().get(cell, "nothing")
-
-
-def _nearer(game, first, second, *_) -> str:
-  (row, column), steps = game.agent, []
-  for index in (first, second):
-    there = game._object(index)
-    steps.append(abs(there[0] - row) + abs(there[1] - column))
-  if steps[0] == steps[1]:
-    return ""
-  return game._name(first if steps[0] < steps[1] else second)
-
-
-def _which_tool(game, element, *_) -> str:
-  kind = game.element_words.index(ELEMENTS[element])
-  tools = [t for t, e in game.nominal if e == kind]
-  return game.tool_words[tools[0]] if len(tools) == 1 else ""
-
-
-def _bump(game, action, *_) -> str:
-  return _yes(game.step(action).agent != game.agent)
-
-
-def _if_held(game, tool, action, *_) -> str:
-  target = _beside(game.agent, ACTIONS[action])
-  hands = {game.tools[t][1] for t in game.held | {tool}}
-  for e, (cell, kind) in enumerate(game.elements):
-    if cell == target and e not in game.opened:
-      return _yes(any((hand, kind) in game.opens for hand in hands))
-  return _yes(not game._is_wall(target))
-
-
-def _reachable(game, index, *_) -> str:
-  return _yes(game._object(index) in game._walkable())
-
-
-def _optimal_next(game, *_) -> str:
-  best = game.optimal()
-  return ACTIONS[best[0]] if len(best) == 1 else ""
-
-
-def _plan(game, index, *moves) -> str:
-  for action in moves:
-    if action >= 0:
-      game = game.step(action)
-  return _yes(game.agent == game._object(index))
-
-
-def _steps(game, *_) -> str:
-  fewest = min(game.bfs())
-  return NUMBERS[int(fewest) - 1] if fewest <= len(NUMBERS) else ""
-
-
-_WORDS = {
-  "where": _where,
-  "adjacent": _adjacent,
-  "nearer": _nearer,
-  "which_tool": _which_tool,
-  "bump": _bump,
-  "if_held": _if_held,
-  "reachable": _reachable,
-  "optimal_next": _optimal_next,
-  "plan": _plan,
-  "steps": _steps,
-}
+  return reference_answers.answer(game, kind, args)

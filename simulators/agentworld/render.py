@@ -2,8 +2,10 @@
 
 Walls are dark, the goal is chequered, the agent a black disc. An element
 fills its cell while closed and frames it once open; a tool is a diamond. A
-tool and an element of the same kind share a colour. The darker row
-below the grid shows what the agent holds.
+tool and an element of the same kind share a colour. A box is brown, a hazard a
+red cross. Where the level asks for more than to reach the goal, black corners
+mark the tool or the boxes that it is about, chequers the element. The darker
+row below the grid shows what the agent holds.
 """
 
 import colorsys
@@ -12,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from simulators.agentworld import dynamics, goals
 from simulators.agentworld.types import KINDS, Params
 from simulators.base import State
 
@@ -20,6 +23,8 @@ Array = jax.Array
 CELL = 16  # pixels
 _FLOOR, _WALL = (235, 232, 225), (70, 72, 80)
 _AGENT, _LINE, _POCKET = (20, 20, 20), (205, 202, 196), (190, 186, 178)
+_BOX, _RIM = (190, 140, 85), (95, 62, 30)
+_SCORCHED, _HAZARD = (250, 205, 190), (205, 30, 30)
 _KIND = np.array(
   [
     [round(255 * x) for x in colorsys.hsv_to_rgb(k / KINDS, 0.75, light)]
@@ -36,11 +41,16 @@ def _shapes() -> dict[str, np.ndarray]:
   edge = np.maximum(down, across)
   return {
     "chequer": (np.indices((CELL, CELL)) // 4).sum(0) % 2 == 0,
+    "inset": ((np.indices((CELL, CELL)) // 4).sum(0) % 2 == 0) & (edge < 4.6),
     "line": (np.indices((CELL, CELL)) == 0).any(0),
     "full": edge < 7.4,
     "frame": (edge > 4.6) & (edge < 7.4),
     "disc": np.hypot(down, across) < 5.2,
     "diamond": down + across < 6.2,
+    "square": edge < 5.6,
+    "rim": ((edge > 3.6) & (edge < 5.6)) | ((edge < 5.6) & (down < 1)),
+    "cross": (np.abs(down - across) < 1.6) & (edge < 5.6),
+    "corners": (edge > 5.6) & (np.minimum(down, across) > 3.6),
   }
 
 
@@ -59,7 +69,6 @@ def _paint(
 
 def render(state: State, params: Params) -> Array:
   """uint8[(S + 1) * CELL, S * CELL, 3]: one state; vmap for more."""
-  del params  # words have no look
   env = state.env_state
   level = env.level
   size = level.wall.shape[0]
@@ -73,20 +82,34 @@ def render(state: State, params: Params) -> Array:
   picture = jnp.where(
     wall[:, None, :, None, None], jnp.array(_WALL, jnp.uint8), picture
   )
-  picture = _paint(
-    picture, "chequer", level.goal, jnp.array(_AGENT, jnp.uint8), shown
-  )
+  hazard = jnp.pad(dynamics.dangers(level, params), ((0, 1), (0, 0)))
+  for shape, colour in (("full", _SCORCHED), ("cross", _HAZARD)):
+    mask = hazard[:, None, :, None] & _SHAPES[shape][None, :, None, :]
+    colour = jnp.array(colour, jnp.uint8)
+    picture = jnp.where(mask[..., None], colour, picture)
+  black = jnp.array(_AGENT, jnp.uint8)
+  kind, thing = level.goal_kind, level.goal_thing
+  on_cell = (kind != goals.TAKE) & (kind != goals.OPEN)
+  picture = _paint(picture, "chequer", level.goal, black, on_cell)
   picture = picture.at[size].set(jnp.array(_POCKET, jnp.uint8))
   colours = jnp.asarray(_KIND)
+  tool_asked = (kind == goals.TAKE) | (kind == goals.BRING)
   for i in range(level.tool_kind.shape[0]):
+    asked = thing == i
     cell, colour = level.element_at[i], colours[level.element_kind[i]]
     picture = _paint(picture, "full", cell, colour, ~env.opened[i])
     picture = _paint(picture, "frame", cell, colour, env.opened[i])
+    mark = asked & (kind == goals.OPEN)
+    picture = _paint(picture, "inset", cell, black, mark)
     pocket = jnp.array([size, i])
     cell = jnp.where(env.held[i], pocket, level.tool_at[i])
     colour = colours[level.tool_kind[i]]
     picture = _paint(picture, "diamond", cell, colour, shown)
-  picture = _paint(
-    picture, "disc", env.agent, jnp.array(_AGENT, jnp.uint8), shown
-  )
+    picture = _paint(picture, "corners", cell, black, asked & tool_asked)
+  for cell in env.boxes:
+    for shape, colour in (("square", _BOX), ("rim", _RIM)):
+      colour = jnp.array(colour, jnp.uint8)
+      picture = _paint(picture, shape, cell, colour, shown)
+    picture = _paint(picture, "corners", cell, black, kind == goals.PUSH)
+  picture = _paint(picture, "disc", env.agent, black, shown)
   return picture.reshape((size + 1) * CELL, size * CELL, 3)

@@ -10,170 +10,233 @@ stands and what it needs (or `open`) is told once. An element that nothing
 lies past is told of if adjacent, a tool until it is held. What is unseen goes
 unsaid. In a text that grows too long the farthest tools past an element lose
 their offset: `bone past tree`.
+
+    task open tree. danger up. tree two up needs ax past door left needs key.
+    package down. ax left past door. key two down. holding pole.
+
+What is asked for comes first, unless it is to reach the goal; `danger` lists
+the next cells that are hazards, and a package is a box. Here a text that is
+still too long keeps what the next move needs: tools that the way does not take
+go unsaid, then open elements and boxes off it. `maps` draws the same.
 """
 
-import re
+from typing import NamedTuple
 
 import numpy as np
 
+from simulators.agentworld import maps, reading, routes, words
 from simulators.agentworld.types import (
   ACTIONS,
   ELEMENTS,
+  GOALS,
   TOOLS,
+  Config,
   Obs,
   Params,
 )
+from simulators.agentworld.words import DELTAS, offset
 
-NUMBERS = (
-  "zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
-)  # fmt: skip
-LIMIT = 40  # tokens of a description, kept where possible
+# The other half of speaking, so that who needs both finds them here.
+NUMBERS = words.NUMBERS
+parse = reading.parse
+parse_description = reading.parse_description
+
+LIMIT, WIDE_LIMIT = 40, 60  # tokens of a description, kept where possible
+WIDE = 8  # side from which the second limit holds, but for plain levels
 INSTRUCTION = "Reach the goal."
-
-# (row, column) offsets of ACTIONS.
-_DELTAS = ((-1, 0), (1, 0), (0, -1), (0, 1))
-# Price of entering a cell in `_routes`: a way through an open element loses
-# against an equally long one beside it; a closed one is the last resort.
-_STEP, _THROUGH, _CLOSED = 100, 101, 10_000
-_FAR = 1 << 29
-
-
-# --- Routes -----------------------------------------------------------------
-
-
-def _shut(obs: Obs) -> np.ndarray:
-  """bool[B, P]: closed elements whose nominal tool is not held."""
-  fits = (obs.needs[:, :, None] == obs.tool[:, None, :]) & obs.held[:, None, :]
-  fits &= obs.needs[:, :, None] >= 0
-  return ~obs.opened & ~fits.any(-1)
-
-
-def _routes(obs: Obs) -> tuple[np.ndarray, np.ndarray]:
-  """The cheapest ways from the agent to every cell, for all rows at once.
-
-  Returns:
-    price: i32[B, S + 2, S + 2], with a border of walls.
-    first: i32[B, S + 2, S + 2], the first element that a way leads through,
-      -1 for none.
-  """
-  batch = np.arange(len(obs.agent))
-  wall = np.pad(obs.wall, ((0, 0), (1, 1), (1, 1)), constant_values=True)
-  enter = np.where(wall, _FAR, _STEP).astype(np.int32)
-  element = np.full(wall.shape, -1)
-  for j in range(obs.element.shape[1]):
-    seen = np.flatnonzero(obs.element[:, j] >= 0)
-    row, column = obs.element_at[seen, j].T + 1
-    element[seen, row, column] = j
-    enter[seen, row, column] = np.where(obs.opened[seen, j], _THROUGH, _CLOSED)
-  price = np.full(wall.shape, _FAR, np.int32)
-  price[batch, obs.agent[:, 0] + 1, obs.agent[:, 1] + 1] = 0
-  first = np.full(wall.shape, -1)
-  changed = True
-  while changed:
-    changed = False
-    for row, column in _DELTAS:
-      came = (row, column)  # a move by it enters the cell from behind
-      there = np.roll(price, came, (1, 2)) + enter
-      better = there < price
-      if better.any():
-        changed = True
-        label = np.roll(first, came, (1, 2))
-        label = np.where(label < 0, element, label)
-        price = np.where(better, there, price)
-        first = np.where(better, label, first)
-  return price, first
+_INSTRUCTIONS = {
+  "reach": INSTRUCTION,
+  "take": "Take the {}.",
+  "open": "Open the {}.",
+  "bring": "Bring the {} to the goal.",
+  "push": f"Push a {words.BOX} onto the goal.",
+}
+_TASKS = {
+  "take": "take a tool",
+  "open": "open an element",
+  "bring": "bring a tool to the goal",
+  "push": f"push a {words.BOX} onto the goal",
+}
 
 
 # --- Describing -------------------------------------------------------------
 
 
-def _offset(there: np.ndarray, here: np.ndarray) -> str:
-  row, column = (int(x) for x in there - here)
-  parts = []
-  for steps, (back, forth) in ((row, ACTIONS[:2]), (column, ACTIONS[2:])):
-    if abs(steps) > 1:
-      parts.append(NUMBERS[abs(steps)])
-    if steps:
-      parts.append(forth if steps > 0 else back)
-  return " ".join(parts) or "here"
-
-
-def describe(obs: Obs) -> list[str]:
+def describe(obs: Obs, config: Config) -> list[str]:
   """One short text for each row.
 
   Args:
     obs: numpy leaves with a leading axis B (after one `jax.device_get`).
+    config: of the world; chooses the rendering.
   """
-  shut = _shut(obs)
-  price, first = _routes(obs)
-  return [
-    _describe(obs, i, shut[i], price[i], first[i])
-    for i in range(len(obs.agent))
-  ]
+  if config.rendering == "map":
+    return maps.describe(obs)
+  found = routes.find(obs)
+  row = np.arange(len(obs.agent))[:, None]
+
+  def at(table, cells):
+    return table[row, cells[..., 0] + 1, cells[..., 1] + 1].tolist()
+
+  goal = obs.goal[:, None]
+  ways = _Ways(
+    blocked=found.blocked.tolist(),
+    danger=found.danger.tolist(),
+    plain=((obs.goal_kind == 0) & ~obs.hazard.any((1, 2))).tolist(),
+    goal=at(found.first, goal),
+    tool=at(found.first, obs.tool_at),
+    element=at(found.first, obs.element_at),
+    price=at(found.price, obs.tool_at),
+  )
+  # Lists: numpy's scalars are slow to read one by one.
+  lists = {name: getattr(obs, name).tolist() for name in _READ}
+  obs = obs.replace(**lists)
+  return [_describe(obs, i, ways) for i in range(len(row))]
 
 
-def _describe(obs: Obs, i: int, shut, price, first) -> str:
-  agent = obs.agent[i]
-  pairs = obs.tool.shape[1]
-  wall = np.pad(obs.wall[i], 1, constant_values=True)
-  elements = {
-    tuple(obs.element_at[i, j]): j
-    for j in range(pairs)
-    if obs.element[i, j] >= 0
+_READ = (
+  "side", "agent", "goal", "goal_kind", "goal_word", "tool", "tool_at", "held",
+  "element", "element_at", "opened", "needs", "boxes",
+)  # fmt: skip
+
+
+class _Ways(NamedTuple):
+  """Lists of B rows: `routes.Routes` where things are.
+
+  `goal`, `tool` and `element` are the first element on the way to each, -1
+  for none; `price` is that of the ways to the tools; `plain` rows show no
+  hazard and ask for nothing but to reach the goal.
+  """
+
+  blocked: list
+  danger: list
+  plain: list
+  goal: list
+  tool: list
+  element: list
+  price: list
+
+
+def _describe(obs: Obs, i: int, ways: _Ways) -> str:
+  agent, element, tool = obs.agent[i], obs.element[i], obs.tool[i]
+  needs, opened = obs.needs[i], obs.opened[i]
+  kind, asked = GOALS[obs.goal_kind[i]], obs.goal_word[i]
+  standing = {
+    tuple(cell): j
+    for j, cell in enumerate(obs.element_at[i])
+    if element[j] >= 0
   }
-  told = set()
+  first, price = ways.tool[i], ways.price[i]
+  lying = [k for k in range(len(tool)) if tool[k] >= 0 and not obs.held[i][k]]
+  lying.sort(key=price.__getitem__)
+  if kind in ("take", "bring"):
+    lying.sort(key=lambda k: tool[k] != asked)
+  boxes = sorted(obs.boxes[i], key=lambda box: _steps(box, agent))
+  bare = set()  # tools whose offset goes unsaid
 
-  def bar(j, idle=False) -> str:
-    told.add(j)
-    parts = [ELEMENTS[obs.element[i, j]], _offset(obs.element_at[i, j], agent)]
-    if obs.opened[i, j]:
-      parts.append("open")
-    elif not idle and obs.needs[i, j] >= 0:
-      parts.append(f"needs {TOOLS[obs.needs[i, j]]}")
-    return " ".join(parts)
-
-  def past(cell) -> str:
-    j = int(first[cell[0] + 1, cell[1] + 1])
-    if j < 0:
-      return ""
-    return f" past {ELEMENTS[obs.element[i, j]] if j in told else bar(j)}"
-
-  blocked, adjacent = [], []
-  for name, delta in zip(ACTIONS, _DELTAS, strict=True):
-    cell = (agent[0] + delta[0], agent[1] + delta[1])
-    j = elements.get(cell, -1)
-    if j >= 0:
-      adjacent.append(j)
-    if wall[cell[0] + 1, cell[1] + 1] or (j >= 0 and shut[j]):
-      blocked.append(name)
-
-  lying = [
-    k for k in range(pairs) if obs.tool[i, k] >= 0 and not obs.held[i, k]
+  blocked = [
+    w for w, said in zip(ACTIONS, ways.blocked[i], strict=True) if said
   ]
-  lying.sort(key=lambda k: price[tuple(obs.tool_at[i, k] + 1)])
-  goal = f"goal {_offset(obs.goal[i], agent)}{past(obs.goal[i])}"
-  tools = []  # (name, offset, past), nearest first
-  for k in lying:
-    cell = obs.tool_at[i, k]
-    where = f" {_offset(cell, agent)}"
-    tools.append((TOOLS[obs.tool[i, k]], where, past(cell)))
-  bars = [bar(j, idle=True) for j in adjacent if j not in told]
-  held = [TOOLS[obs.tool[i, k]] for k in range(pairs) if obs.held[i, k]]
+  danger = [w for w, said in zip(_PLACES, ways.danger[i], strict=True) if said]
+  opening = [] if kind == "reach" else [words.task(kind, asked)]
+  opening += [" ".join(["blocked", *blocked])] if blocked else []
+  opening += [" ".join(["danger", *danger])] if danger else []
+  ending = [TOOLS[word] for k, word in enumerate(tool) if obs.held[i][k]]
+  ending = [" ".join(["holding", *ending])] if ending else []
+
+  unsaid = set()  # of what `write` may leave out: "open", "way"
 
   def write() -> str:
-    sentences = [" ".join(["blocked", *blocked])] if blocked else []
-    sentences += [goal, *map("".join, tools), *bars]
-    if held:
-      sentences.append(" ".join(["holding", *held]))
-    return ". ".join(sentences) + "."
+    told = set()
 
-  for k in reversed(range(len(tools))):
-    if _length(write()) <= LIMIT:
-      break
-    name, _, beyond = tools[k]
-    if beyond:
-      tools[k] = (name, "", beyond)
-  return write()
+    def bar(j, idle=False) -> str:
+      told.add(j)
+      said = f"{ELEMENTS[element[j]]} {offset(obs.element_at[i][j], agent)}"
+      if opened[j]:
+        return f"{said} open"
+      return said if idle or needs[j] < 0 else f"{said} needs {TOOLS[needs[j]]}"
+
+    def past(j) -> str:
+      if j < 0:
+        return ""
+      return f" past {ELEMENTS[element[j]] if j in told else bar(j)}"
+
+    sentences = list(opening)
+    way = ways.goal[i][0]
+    if kind == "open":
+      for j in standing.values():
+        if element[j] == asked:
+          sentences.append(bar(j) + past(-1 if way == j else way))
+    elif kind != "take":
+      way = -1 if "way" in unsaid else way
+      sentences.append(f"goal {offset(obs.goal[i], agent)}{past(way)}")
+    sentences += [f"{words.BOX} {offset(box, agent)}" for box in boxes]
+    for k in lying:
+      where = "" if k in bare else f" {offset(obs.tool_at[i][k], agent)}"
+      sentences.append(f"{TOOLS[tool[k]]}{where}{past(first[k])}")
+    for down, right in DELTAS:
+      j = standing.get((agent[0] + down, agent[1] + right), -1)
+      if j >= 0 and j not in told and not (opened[j] and "open" in unsaid):
+        sentences.append(bar(j, idle=True))
+    return ". ".join(sentences + ending) + "."
+
+  def shorten():
+    """Leaves out one thing at a time, what matters least first."""
+    wanted = set() if plain else _wanted(obs, i, ways)
+    for k in reversed(lying):
+      kept = tool[k] in wanted and opened[first[k]]
+      kept |= kind == "take" and tool[k] == asked
+      if first[k] >= 0 and not kept:
+        yield bare.add(k)
+    if plain:
+      return
+    for k in reversed(list(lying)):
+      if tool[k] not in wanted:
+        yield lying.remove(k)
+    yield unsaid.add("open")
+    for box in reversed(list(boxes)):
+      if kind != "push" and _steps(box, agent) > 1:
+        yield boxes.remove(box)
+    if kind == "bring" and any(tool[k] == asked for k in lying):
+      yield unsaid.add("way")
+    while boxes and kind != "push":
+      yield boxes.pop()
+
+  plain = ways.plain[i] and not boxes
+  limit = LIMIT if plain or obs.side[i] < WIDE else WIDE_LIMIT
+  text = write()
+  if _length(text) > limit:
+    for _ in shorten():
+      text = write()
+      if _length(text) <= limit:
+        break
+  return text
+
+
+def _wanted(obs: Obs, i: int, ways: _Ways) -> set[int]:
+  """Words of the tools that the way to what is asked for takes, as told."""
+  asked, tool, first = obs.goal_word[i], obs.tool[i], ways.tool[i]
+  wanted, seen = {asked}, set()
+  todo = [ways.goal[i][0]]
+  if GOALS[obs.goal_kind[i]] == "open":
+    todo += [j for j, word in enumerate(obs.element[i]) if word == asked]
+  else:
+    todo += [first[k] for k, word in enumerate(tool) if word == asked]
+  while todo:
+    j = todo.pop()
+    if j < 0 or j in seen or obs.opened[i][j]:
+      continue
+    seen.add(j)
+    needed = obs.needs[i][j]
+    wanted.add(needed)
+    todo += [first[k] for k, word in enumerate(tool) if word == needed]
+  return wanted
+
+
+_PLACES = (*ACTIONS, "here")
+
+
+def _steps(cell, agent) -> int:
+  return abs(cell[0] - agent[0]) + abs(cell[1] - agent[1])
 
 
 def _length(text: str) -> int:
@@ -182,109 +245,55 @@ def _length(text: str) -> int:
   return len(text.split()) + text.count(".") + 1
 
 
+# --- Instructions and rules -------------------------------------------------
+
+
 def instruction(obs: Obs) -> list[str]:
-  """What is to be achieved: the same for every row."""
-  return [INSTRUCTION] * len(obs.agent)
+  """What each row is to achieve, one sentence."""
+  out = []
+  for kind, word in zip(obs.goal_kind, obs.goal_word, strict=True):
+    kind = GOALS[kind]
+    names = ELEMENTS if kind == "open" else TOOLS
+    out.append(_INSTRUCTIONS[kind].format(names[word]))
+  return out
 
 
-def rules(params: Params) -> str:
+def rules(params: Params, config: Config) -> str:
   """How the world works as the agent is told, the shared prefix of prompts.
 
   Args:
     params: one world's rules, arrays without batch axes.
+    config: what there is to be told of: boxes, hazards, goals, a map.
   """
-  tool_id, element_id = (
-    np.asarray(params.tool_id),
-    np.asarray(params.element_id),
-  )
+  tool_id = np.asarray(params.tool_id)
+  element_id = np.asarray(params.element_id)
   pairs = ", ".join(
     f"{TOOLS[tool_id[k]]} opens {ELEMENTS[element_id[j]]}"
     for k, j in np.argwhere(np.asarray(params.nominal))
   )
-  return (
-    "Walk to the goal. Walk onto a tool to take it. Walk into a closed element "
-    f"with its tool to open it: {pairs}. Moves: {', '.join(ACTIONS)}. "
-    "Answer with one word."
+  clauses = [
+    _aim(config.goals),
+    "Walk onto a tool to take it.",
+    f"Walk into a closed element with its tool to open it: {pairs}.",
+  ]
+  if config.boxes:
+    clauses.append(
+      f"Walk into a {words.BOX} to push it onto a free cell behind it."
+    )
+  if config.hazards:
+    clauses.append("Walking into danger ends the game.")
+  if config.rendering == "map":
+    clauses.append(maps.marks(config))
+  return " ".join(
+    [*clauses, f"Moves: {', '.join(ACTIONS)}. Answer with one word."]
   )
 
 
-# --- Reading ----------------------------------------------------------------
-
-_ACTION = re.compile(rf"\b({'|'.join(ACTIONS)})\b", re.IGNORECASE)
-_MOVE = rf"(?:(?:{'|'.join(NUMBERS)}) )?(?:{'|'.join(ACTIONS)})"
-_WHERE = rf"(?:here|{_MOVE}(?: {_MOVE})?)"
-_ELEMENT, _TOOL = f"(?:{'|'.join(ELEMENTS)})", f"(?:{'|'.join(TOOLS)})"
-_BAR = (
-  rf"(?P<element>{_ELEMENT})"
-  rf"(?: (?P<stands>{_WHERE})(?: (?P<how>open|needs {_TOOL}))?)?"
-)
-_SENTENCES = tuple(
-  re.compile(pattern)
-  for pattern in (
-    r"(?P<list>blocked|holding) (?P<words>\w+(?: \w+)*)",
-    rf"(?P<thing>goal|{_TOOL})(?: (?P<where>{_WHERE}))?(?: past {_BAR})?",
-    _BAR,
+def _aim(goals: tuple[str, ...]) -> str:
+  if goals == ("reach",):
+    return "Walk to the goal."
+  tasks = ", ".join(
+    _TASKS[goal] for goal in GOALS if goal in _TASKS and goal in goals
   )
-)
-
-
-def parse(text: str) -> int | None:
-  """The action that `text` names; None if it names none or several."""
-  named = {word.lower() for word in _ACTION.findall(text)}
-  return ACTIONS.index(named.pop()) if len(named) == 1 else None
-
-
-def _read_offset(words: str) -> tuple[int, int]:
-  """(rows down, columns right) of an offset in words."""
-  row = column = 0
-  steps = 1
-  for word in words.split():
-    if word in ACTIONS:
-      delta = _DELTAS[ACTIONS.index(word)]
-      row, column = row + steps * delta[0], column + steps * delta[1]
-    steps = NUMBERS.index(word) if word in NUMBERS else 1
-  return row, column
-
-
-def parse_description(text: str) -> dict:
-  """What a description says, as data; the inverse of `describe`.
-
-  Returns:
-    blocked: list of directions.
-    goal: {"offset": (rows down, columns right), "past": element or None}.
-    elements: word -> {"offset", "needs": tool or None, "open": bool}.
-    tools: word -> {"offset", "past"}; offset None where it goes unsaid.
-    holding: list of tools.
-
-  Raises:
-    ValueError: for a sentence that `describe` cannot have written.
-  """
-  out = {
-    "blocked": [], "goal": None, "elements": {}, "tools": {}, "holding": [],
-  }  # fmt: skip
-  for sentence in text.strip().removesuffix(".").split(". "):
-    matches = [pattern.fullmatch(sentence) for pattern in _SENTENCES]
-    said = next((m.groupdict() for m in matches if m), None)
-    if said is None:
-      raise ValueError(
-        f"cannot read {sentence!r} in {text!r}: give a text that `describe` "
-        "wrote"
-      )
-    if "list" in said:
-      out[said["list"]] = said["words"].split()
-      continue
-    if said["stands"]:
-      how = said["how"] or ""
-      out["elements"][said["element"]] = {
-        "offset": _read_offset(said["stands"]),
-        "needs": how.partition("needs ")[2] or None,
-        "open": how == "open",
-      }
-    if "thing" in said:
-      offset = _read_offset(said["where"]) if said["where"] else None
-      thing = {"offset": offset, "past": said["element"]}
-      if said["thing"] == "goal":
-        out["goal"] = thing
-      else:
-        out["tools"][said["thing"]] = thing
-  return out
+  otherwise = "; without a task, walk to the goal" if "reach" in goals else ""
+  return f"Do the task: {tasks}{otherwise}."

@@ -39,9 +39,12 @@ class AgentWorld:
 
   name = "agentworld"
   actions = ACTIONS
-  question_kinds = questions.KINDS
   splits = SPLITS
   reference = reference  # the rules again, by a second path
+
+  @property
+  def question_kinds(self) -> tuple[str, ...]:
+    return questions.kinds(self.config)
 
   def variants(self) -> tuple[str, ...]:
     return variants.VARIANTS
@@ -90,23 +93,23 @@ class AgentWorld:
   def answer(
     self, state: State, params: Params, kind: Array, args: Array
   ) -> Array:
-    return questions.answer(state, params, kind, args)
+    return questions.answer(state, params, kind, args, self.config)
 
   # --- Speaking (numpy in, text out) ----------------------------------------
 
   def describe(self, obs: Obs) -> list[str]:
-    return text.describe(obs)
+    return text.describe(obs, self.config)
 
   def instruction(self, obs: Obs) -> list[str]:
     return text.instruction(obs)
 
   def rules(self, params: Params) -> str:
-    return text.rules(params)
+    return text.rules(params, self.config)
 
   def ask(
     self, questions_: QuestionArrays, obs: Obs, seed: int
   ) -> list[list[Question]]:
-    return questions.ask(questions_, obs, seed)
+    return questions.ask(questions_, obs, seed, self.config)
 
   def parse(self, text_: str) -> int | None:
     return text.parse(text_)

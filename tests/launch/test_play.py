@@ -25,7 +25,7 @@ def test_what_is_typed_is_read_as_an_answer_of_a_model_is():
   run = _play("--option=size=5", typed="I go up.\nfly\nup or down\nquit\n")
   assert run.returncode == 0, run.stderr
   assert run.stdout.count("names no action") == 2
-  assert "you did not get there, 1 actions" in run.stdout
+  assert "you did not do it, 1 actions" in run.stdout
   assert "Walk to the goal." in run.stdout.splitlines()[0]
 
 
@@ -34,7 +34,7 @@ def test_the_oracle_is_filmed_on_its_way(tmp_path):
   run = _play("--option=size=5", "--player=oracle", f"--gif={film}")
   assert run.returncode == 0, run.stderr
   moves = sum(line.startswith("> ") for line in run.stdout.splitlines())
-  assert f"oracle reached the goal, {moves} actions" in run.stdout
+  assert f"oracle did it, {moves} actions" in run.stdout
   with Image.open(film) as pictures:
     assert pictures.n_frames == moves + 1
 

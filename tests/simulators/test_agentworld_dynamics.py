@@ -399,6 +399,8 @@ def test_an_unknown_world_or_field_names_the_nearest():
     simulators.make("agentwrold")
   with pytest.raises(ValueError, match="did you mean 'horizon'"):
     simulators.make("agentworld", horizont=3)
+  with pytest.raises(ValueError, match="give it as int"):
+    simulators.make("agentworld", size="large")
 
 
 def test_the_picture_shows_what_changed(world, pool, walk):

@@ -1,14 +1,16 @@
 """Words say what is so, no more than the agent sees, and can be read back."""
 
 import collections
+import hashlib
 
 import jax
 import numpy as np
 import pytest
 
 from simulators.agentworld import text
-from simulators.agentworld.types import ACTIONS, ELEMENTS, TOOLS, Obs
+from simulators.agentworld.types import ACTIONS, ELEMENTS, TOOLS, Config, Obs
 
+CONFIG = Config()
 MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
@@ -26,7 +28,7 @@ def seen(world, pool, large, walk):
 
 @pytest.fixture(scope="module")
 def told(seen):
-  descriptions = text.describe(seen[0])
+  descriptions = text.describe(seen[0], CONFIG)
   return descriptions, [text.parse_description(d) for d in descriptions]
 
 
@@ -45,16 +47,19 @@ def test_a_known_moment_in_words():
     needs=("ax", "key", "pole"),
     opened=(),
   )
-  assert text.describe(obs) == [
+  assert text.describe(obs, CONFIG) == [
     "blocked up left right. goal three up two right past tree up needs ax. "
     "ax down. key two up past tree. door right. holding pole."
   ]
-  assert text.parse_description(text.describe(obs)[0]) == {
+  assert text.parse_description(text.describe(obs, CONFIG)[0]) == {
+    "task": None,
     "blocked": ["up", "left", "right"],
+    "danger": [],
+    "boxes": [],
     "goal": {"offset": (-3, 2), "past": "tree"},
     "elements": {
-      "tree": {"offset": (-1, 0), "needs": "ax", "open": False},
-      "door": {"offset": (0, 1), "needs": None, "open": False},
+      "tree": _bar((-1, 0), "ax"),
+      "door": _bar((0, 1), None),
     },
     "tools": {
       "ax": {"offset": (1, 0), "past": None},
@@ -64,19 +69,25 @@ def test_a_known_moment_in_words():
   }
   through = obs.replace(opened=np.array([[True, False, False]]))
   assert (
-    "goal three up two right past tree up open" in text.describe(through)[0]
+    "goal three up two right past tree up open"
+    in text.describe(through, CONFIG)[0]
   )
+
+
+def _bar(offset, needs):
+  return {"offset": offset, "needs": needs, "open": False, "past": None}
 
 
 def _obs(wall, agent, goal, tools, held, elements, needs, opened):
   batch = {
     "wall": wall,
     "hazard": np.zeros_like(wall),
+    "goal_kind": np.array(0),
+    "goal_word": np.array(-1),
+    "boxes": np.zeros((0, 2), int),
     "side": np.array(len(wall)),
     "agent": np.array(agent),
     "goal": np.array(goal),
-    "goal_kind": np.array(0),
-    "goal_word": np.array(-1),
     "tool": np.array([TOOLS.index(x) for x in tools]),
     "tool_at": np.array(list(tools.values())),
     "held": np.array([x in held for x in tools]),
@@ -84,11 +95,24 @@ def _obs(wall, agent, goal, tools, held, elements, needs, opened):
     "element_at": np.array(list(elements.values())),
     "opened": np.array([x in opened for x in elements]),
     "needs": np.array([TOOLS.index(x) for x in needs]),
-    "boxes": np.zeros((0, 2), int),
     "moved": np.array(False),
     "time": np.array(0),
   }
   return Obs(**{name: leaf[None] for name, leaf in batch.items()})
+
+
+def test_plain_levels_are_told_as_they_always_were(told, world):
+  """What was learnt from these texts is worth as much as their bytes."""
+  assert _digest("\n".join(told[0])) == (
+    "5f9dc7d8ca2b40eadb4634d450bae47d6b079e0af2cb7c4df81fb84cfd1a85fb"
+  )
+  assert _digest(world.rules(world.params("real"))) == (
+    "45f9debfb2be44e928cd4823a97a87ee99932b2d12a65f15abd38bd89a2436a4"
+  )
+
+
+def _digest(words):
+  return hashlib.sha256(words.encode()).hexdigest()
 
 
 def test_descriptions_read_back_as_what_was_seen(seen, told):
@@ -185,7 +209,7 @@ def _flood(obs, i, closed):
 def test_a_row_reads_the_same_in_any_batch(seen, told):
   for i in (0, 17, 400):
     alone = jax.tree.map(lambda x, i=i: x[i : i + 1], seen[0])
-    assert text.describe(alone) == [told[0][i]]
+    assert text.describe(alone, CONFIG) == [told[0][i]]
   assert text.instruction(seen[0]) == [text.INSTRUCTION] * len(told[0])
 
 
@@ -212,7 +236,7 @@ def test_the_unseen_goes_unsaid(world, pool, walk):
   params = world.params("imperfect/blind(1)")
   states, _ = walk(params, pool.levels, chance=0.2)
   obs = jax.tree.map(lambda x: np.asarray(x)[9], states.obs)
-  for said in map(text.parse_description, text.describe(obs)):
+  for said in map(text.parse_description, text.describe(obs, CONFIG)):
     assert said["elements"] == {}
     assert said["tools"] == {}
     assert said["goal"]["past"] is None

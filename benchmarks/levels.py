@@ -1,0 +1,116 @@
+"""Are AgentWorld's levels what they promise, and is its oracle exact?
+
+  python -m benchmarks.levels [--levels=100000] [--searched=10000]
+
+Draws levels of every split of four worlds, walks each along the oracle and
+counts those that end in success with as many elements opened as promised; no
+hash may be in two splits of a world. The oracle's costs at the start of some
+are held against the breadth-first search of `reference`, in plain Python.
+"""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tqdm
+
+import simulators
+from benchmarks import common
+from simulators.agentworld import reference
+from simulators.agentworld.types import GOALS
+from simulators.base import SPLITS
+
+# World -> (fields of its Config, share of the levels, levels walked at a time).
+_WIDE = {
+  "size": 9, "pairs": 4, "hazards": 4, "goals": GOALS[:4], "sides": (6, 8),
+  "larger": (9,), "deeper": (3,), "horizon": 60,
+}  # fmt: skip
+_LARGE = {
+  "size": 13, "pairs": 5, "hazards": 6, "goals": GOALS[:4], "sides": (9, 11),
+  "larger": (13,), "deeper": (4,), "horizon": 120,
+}  # fmt: skip
+_BOXES = {"boxes": 1, "hazards": 3, "goals": GOALS, "horizon": 40}
+WORLDS = {
+  "small": ({}, 0.8, 256),
+  "wide": (_WIDE, 0.17, 64),
+  "boxes": (_BOXES, 0.02, 16),
+  "large": (_LARGE, 0.01, 8),
+}
+
+
+def walk(world):
+  """(levels, params) -> (success, opened, costs at the start) along the oracle.
+
+  One batch of levels; shapes [n], [n] and [n, A].
+  """
+
+  def one(level, params):
+    table = world.solve(level, params)
+    first = world.reset(jax.random.key(0), params, level)
+    start = world.lookup(table, first, params)
+
+    def step(state):
+      action = jnp.argmin(world.lookup(table, state, params))
+      return world.step(state, action.astype(jnp.int32), params)
+
+    last = jax.lax.while_loop(lambda state: ~state.done, step, first)
+    return last.metrics["success"], last.metrics["opened"], start
+
+  return jax.jit(jax.vmap(one, (0, None)))
+
+
+def check(name: str, levels: int, searched: int) -> dict:
+  """How many levels of a world keep their promises; see the module."""
+  fields, _, batch = WORLDS[name]
+  world = simulators.make("agentworld", **fields)
+  params, run = world.params(), walk(world)
+  kept = drawn = equal = compared = 0
+  hashes = {}
+  per_split, to_search = -(-levels // len(SPLITS)), -(-searched // len(SPLITS))
+  for split in SPLITS:
+    pool = world.pool(split, -(-per_split // batch) * batch)
+    hashes[split] = set(pool.hashes.tolist())
+    label, left = f"{name}, {split}", to_search
+    for rows in tqdm.tqdm(np.arange(len(pool)).reshape(-1, batch), label):
+      some = pool.take(rows)
+      success, opened, costs = jax.device_get(run(some, params))
+      good = (success > 0) & (opened == pool.depths[rows])
+      drawn, kept = drawn + len(rows), kept + int(good.sum())
+      for i in range(min(batch, left)):
+        level = jax.tree.map(lambda x, i=i: x[i], some)
+        told = reference.Game.from_level(level, params).bfs()
+        compared, equal = compared + 1, equal + (tuple(costs[i]) == told)
+      left -= min(batch, left)
+  shared = sum(
+    len(hashes[a] & hashes[b]) for a, b in itertools.combinations(SPLITS, 2)
+  )
+  return {
+    "world": name,
+    "levels": drawn,
+    "kept": kept,
+    "in_two_splits": shared,
+    "searched": compared,
+    "equal": equal,
+  }
+
+
+def main() -> None:
+  flags = common.parser(__doc__)
+  flags.add_argument("--levels", type=int, default=100_000)
+  flags.add_argument("--searched", type=int, default=10_000)
+  flags.add_argument("--worlds", nargs="*", default=list(WORLDS))
+  args = flags.parse_args()
+  rows = []
+  for name in args.worlds:
+    share = WORLDS[name][1]
+    levels, searched = (round(share * n) for n in (args.levels, args.searched))
+    rows.append(check(name, levels, searched))
+  header = list(rows[0])
+  print(" ".join(f"{column:>14}" for column in header))
+  for row in rows:
+    print(" ".join(f"{row[column]:>14}" for column in header))
+
+
+if __name__ == "__main__":
+  main()
