@@ -74,7 +74,8 @@ class Config:
     larger: sides of the levels of `ood-size`.
     deeper: chain depths of `ood-depth`, which no other split has.
     rendering: how a moment is told, of RENDERINGS.
-    kinds: question kinds to ask, of `questions.KINDS`; all where empty.
+    kinds: question kinds to ask, of `questions.KINDS`; all that the levels
+      allow where empty.
   """
 
   size: int = 7
