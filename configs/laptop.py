@@ -25,9 +25,10 @@ def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
     ("rounds", "steps"),
   ):
     config[section][name] *= scale
-  shifted = 120 if config.train.understanding_steps else 0
-  config.train.understanding_steps += shifted
-  config.train.acting_steps -= shifted
+  if config.train.understanding_steps:
+    shifted = config.train.acting_steps * 3 // 8
+    config.train.understanding_steps += shifted
+    config.train.acting_steps -= shifted
   config.train.lr *= 2 / 3  # of a longer run
   config.train.replay_length = 128
   config.world.options.deeper = (3,)  # 2 is trained on
