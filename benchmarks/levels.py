@@ -8,6 +8,7 @@ hash may be in two splits of a world. The oracle's costs at the start of some
 are held against the breadth-first search of `reference`, in plain Python.
 """
 
+import dataclasses
 import itertools
 
 import jax
@@ -39,6 +40,27 @@ WORLDS = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """What became of the levels of one world.
+
+  Attributes:
+    world: its name in WORLDS.
+    levels: drawn, over all splits.
+    kept: of these, solved along the oracle as deep as promised.
+    in_two_splits: hashes that two splits share.
+    searched: levels whose start was searched in breadth, too.
+    equal: of these, where the oracle has the same costs.
+  """
+
+  world: str
+  levels: int
+  kept: int
+  in_two_splits: int
+  searched: int
+  equal: int
+
+
 def walk(world):
   """(levels, params) -> (success, opened, costs at the start) along the oracle.
 
@@ -60,7 +82,7 @@ def walk(world):
   return jax.jit(jax.vmap(one, (0, None)))
 
 
-def check(name: str, levels: int, searched: int) -> dict:
+def check(name: str, levels: int, searched: int) -> Row:
   """How many levels of a world keep their promises; see the module."""
   fields, _, batch = WORLDS[name]
   world = simulators.make("agentworld", **fields)
@@ -85,14 +107,7 @@ def check(name: str, levels: int, searched: int) -> dict:
   shared = sum(
     len(hashes[a] & hashes[b]) for a, b in itertools.combinations(SPLITS, 2)
   )
-  return {
-    "world": name,
-    "levels": drawn,
-    "kept": kept,
-    "in_two_splits": shared,
-    "searched": compared,
-    "equal": equal,
-  }
+  return Row(name, drawn, kept, shared, compared, equal)
 
 
 def main() -> None:
@@ -106,10 +121,11 @@ def main() -> None:
     share = WORLDS[name][1]
     levels, searched = (round(share * n) for n in (args.levels, args.searched))
     rows.append(check(name, levels, searched))
-  header = list(rows[0])
-  print(" ".join(f"{column:>14}" for column in header))
+  columns = [field.name for field in dataclasses.fields(Row)]
+  print(" ".join(f"{column:>14}" for column in columns))
   for row in rows:
-    print(" ".join(f"{row[column]:>14}" for column in header))
+    print(" ".join(f"{value:>14}" for value in dataclasses.astuple(row)))
+  common.report(rows, {}, args.json)
 
 
 if __name__ == "__main__":
