@@ -9,8 +9,8 @@ wrapped by `simulators/brax_env.py`; losses, updates and roll-outs are brax's.
 Ours are the two ends of its network: what it is fed, and that it chooses one
 of four moves instead of four numbers.
 
-Expect 0.03 -> 0.8 sampled, 0.6 greedy, in 1.4M steps, some two minutes of CPU
-time. One seed was run, on a machine shared with others.
+Expect 0.03 -> 0.84 sampled in 1.4M steps and 0.87 in 2.1M (greedy 0.67 and
+0.75), in two minutes on two cores. One seed was run.
 """
 
 import dataclasses
