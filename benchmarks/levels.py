@@ -22,7 +22,6 @@ from simulators.agentworld import reference
 from simulators.agentworld.types import GOALS
 from simulators.base import SPLITS
 
-# World -> (fields of its Config, share of the levels, levels walked at a time).
 _WIDE = {
   "size": 9, "pairs": 4, "hazards": 4, "goals": GOALS[:4], "sides": (6, 8),
   "larger": (9,), "deeper": (3,), "horizon": 60,
@@ -32,6 +31,7 @@ _LARGE = {
   "larger": (13,), "deeper": (4,), "horizon": 120,
 }  # fmt: skip
 _BOXES = {"boxes": 1, "hazards": 3, "goals": GOALS, "horizon": 40}
+# World -> (fields of its Config, share of the levels, levels walked at a time).
 WORLDS = {
   "small": ({}, 0.8, 256),
   "wide": (_WIDE, 0.17, 64),

@@ -4,7 +4,7 @@
 
 As configs/recipe.py:ARM, with four times the optimizer steps (more of them on
 understanding), twice the replay text, sixteen imperfect worlds, more moments,
-and depths 0 to 2 on 256 test levels. On 2 CPU cores 50 to 60 minutes and 3 GiB.
+and depths 0 to 2 on 256 test levels. On 2 CPU cores about an hour and 3 GiB.
 Expect on test success near .95 (base .14, random .10, oracle 1; ood-chain .94,
 ood-size .92, ood-depth, which is depth 3 here, .92), questions .80 (base .41),
 bits per byte 0.3 to 0.4 % above the base's: docs/results/recipe.

@@ -10,7 +10,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from simulators.agentworld import dynamics, goals, levels, oracle
+from simulators.agentworld import dynamics, goals, levels, oracle, words
 from simulators.agentworld.types import (
   ACTIONS,
   ELEMENTS,
@@ -26,7 +26,7 @@ from simulators.base import State
 Array = jax.Array
 
 HAZARD = "danger"  # as a description tells of it
-NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
+NUMBERS = words.NUMBERS[1:9]
 # Every answer there is; an answer's code is its place here. Codes are told
 # apart by place: what is new goes to the end.
 ANSWERS = (

@@ -14,13 +14,11 @@ import math
 import numpy as np
 
 from simulators.agentworld import reference_answers
+from simulators.agentworld.reference_sights import OFFSETS, Cell
 from simulators.agentworld.types import ACTIONS, ELEMENTS, GOALS, TOOLS
 
-Cell = tuple[int, int]
 # Agent, tools held, elements opened, boxes: all that moves.
 Place = tuple[Cell, frozenset, frozenset, tuple[Cell, ...]]
-
-OFFSETS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 
 
 @dataclasses.dataclass(frozen=True)

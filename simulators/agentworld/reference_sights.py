@@ -10,7 +10,7 @@ from simulators.agentworld.types import ACTIONS, ELEMENTS, TOOLS
 Cell = tuple[int, int]
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
 BACK = {"up": "down", "down": "up", "left": "right", "right": "left"}
-STEPS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
+OFFSETS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 
 
 def thing_at(game, index) -> Cell:
@@ -157,7 +157,7 @@ def start(game, moves) -> Cell:
   row, column = game.agent
   for move in moves:
     if 0 <= move < len(ACTIONS):
-      down, right = STEPS[ACTIONS[move]]
+      down, right = OFFSETS[ACTIONS[move]]
       row, column = row - down, column - right
   return row, column
 

@@ -42,6 +42,9 @@ class AgentWorld:
   splits = SPLITS
   reference = reference  # the rules again, by a second path
 
+  def __post_init__(self):
+    questions.kinds(self.config)  # refuses those that are unknown
+
   @property
   def question_kinds(self) -> tuple[str, ...]:
     return questions.kinds(self.config)

@@ -240,6 +240,8 @@ def test_a_world_asks_the_kinds_it_is_told_to():
   twice = dataclasses.replace(WORLD.config, kinds=("where", "where"))
   with pytest.raises(ValueError, match="drop it"):
     questions.kinds(twice)
+  with pytest.raises(ValueError, match="did you mean \\['where'\\]"):
+    simulators.make("agentworld", kinds=("wheer",))  # before any work
 
 
 # Checksums, a kind each, of what the first ten were when they were all.
