@@ -35,6 +35,12 @@ ARMS = {
     "annotate.plans": 400,
     "evaluate.written": ("plan",),
   },
+  # How many kinds of question are learnt from; the same ten are in the exam.
+  "kinds-1": {"annotate.kinds": ("bump",)},
+  "kinds-all": {
+    "world.options.kinds": (),
+    "evaluate.kinds": quickstart.KINDS,
+  },
   # What holds the model to its base.
   "no-kl": {"train.kl_coef": 0.0},
   "kl-completion": {"train.kl_tokens": "completion"},

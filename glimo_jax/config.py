@@ -145,6 +145,16 @@ def check(config: Config) -> None:
   world = simulators.make(config.world.name, **config.world.options)
   for variant in config.collect.variants:
     world.params(variant)
+  for name in ("annotate", "evaluate"):
+    kinds = getattr(config, name).kinds
+    unknown = sorted(set(kinds) - set(world.question_kinds))
+    if unknown:
+      raise ValueError(
+        f"{name}.kinds {unknown} are not asked in this {world.name}: name some "
+        f"of {', '.join(world.question_kinds)}"
+      )
+  for split, depths in _splits(config, world):
+    world.depths(split, depths)
   weights.locate(config.model.source)
   weights.locate(config.model.embedder)
   key = config.teacher.api_key_env
@@ -163,3 +173,14 @@ def check(config: Config) -> None:
   mesh = mesh_lib.make(**dataclasses.asdict(config.mesh))
   mesh_lib.check_batch(config.train.batch, mesh)
   mesh_lib.check_batch(config.train.replay_batch, mesh)
+
+
+def _splits(config: Config, world) -> list[tuple[str, tuple | None]]:
+  """(split, depths) of every pool that a run draws; None for its own."""
+  settings = config.evaluate
+  return [
+    (config.collect.split, config.collect.depths),
+    ("val", settings.depths),
+    (settings.suite, settings.depths),
+    *((split, None) for split in settings.shifted(world.splits)),
+  ]

@@ -46,13 +46,9 @@ def benchmarks(
     config, dataset, settings.suite, settings.episodes, settings.per_kind,
     settings.depths,
   )  # fmt: skip
-  if settings.suite != "test" or not settings.ood_episodes:
-    return [judged]
-  splits = parts.make_world(config).splits
   ood = [
     _benchmark(config, dataset, split, settings.ood_episodes, 0)
-    for split in splits
-    if split.startswith("ood-")
+    for split in settings.shifted(parts.make_world(config).splits)
   ]
   return [judged, *ood]
 
@@ -71,7 +67,10 @@ def _benchmark(
     )
   questions = []
   if per_kind:
-    questions = exam.make(world, real, pool, per_kind, config.evaluate.seed)
+    questions = exam.make(
+      world, real, pool, per_kind, config.evaluate.seed,
+      kinds=config.evaluate.kinds,
+    )  # fmt: skip
   return suite.Benchmark(
     f"{world.name}/{split}",
     TextWorld(world, real, pool),

@@ -138,6 +138,12 @@ def check_split(split: str, splits: Sequence[str]) -> None:
     )
 
 
+def check_size(size: int) -> None:
+  """Raises ValueError for a pool without levels."""
+  if size < 1:
+    raise ValueError(f"a pool of {size} levels is empty: ask for at least 1")
+
+
 class World(Protocol):
   """A simulator that can also speak about itself.
 
@@ -155,6 +161,12 @@ class World(Protocol):
 
   def params(self, variant: str = "real") -> PyTree:
     """The rules of a variant; ValueError lists the names it knows."""
+
+  def depths(self, split: str, depths=None) -> tuple[int, ...]:
+    """The depths (or families) that `pool` would draw, at no cost.
+
+    Raises ValueError for an unknown split, or depths that it cannot have.
+    """
 
   def pool(self, split: str, size: int, depths=None) -> LevelPool:
     """`size` levels of a split, the same on every call."""

@@ -4,13 +4,19 @@ import dataclasses
 
 import pytest
 
-from configs import laptop, quickstart, recipe
-from glimo_jax.config import Config
+from configs import laptop, quickstart, quickstart_driving, recipe
+from glimo_jax.config import Config, check
 from launch import common
 
 
 def built(values):
   return common.build(Config, values.to_dict())
+
+
+def checked(values):
+  """Checks a config; the tests have eight devices, so a batch of eight."""
+  values.train.batch = values.train.replay_batch = 8
+  check(built(values))
 
 
 @pytest.mark.parametrize("arm", recipe.ARMS)
@@ -46,6 +52,42 @@ def test_sizes_for_tests_and_for_laptops_are_accepted():
   for arm in recipe.ARMS:
     built(recipe.get_config(f"{arm}-tiny"))
     built(laptop.get_config(arm))
+
+
+@pytest.mark.parametrize("config", [laptop, quickstart, quickstart_driving])
+def test_every_pool_of_a_run_can_be_drawn(config):
+  checked(config.get_config())
+
+
+@pytest.mark.parametrize(
+  ("section", "depths", "said"),
+  [
+    ("collect", (3,), r"depths \(3,\) of train"),
+    ("evaluate", (0, 1, 2), r"kept for ood-depth"),
+  ],
+)
+def test_depths_are_refused_before_any_work(section, depths, said):
+  config = quickstart.get_config()
+  config[section].depths = depths
+  with pytest.raises(ValueError, match=said):
+    checked(config)
+
+
+@pytest.mark.parametrize("section", ["annotate", "evaluate"])
+def test_kinds_that_the_world_does_not_ask_are_refused(section):
+  config = quickstart.get_config()
+  config[section].kinds = ("bumps",)
+  with pytest.raises(ValueError, match=rf"{section}.kinds \['bumps'\]"):
+    checked(config)
+
+
+def test_a_shift_that_the_world_cannot_have_is_refused_where_it_is_judged():
+  config = quickstart.get_config()
+  config.world.options.larger = (13,)
+  with pytest.raises(ValueError, match="ood-size at depth 0 needs a side"):
+    checked(config)
+  config.evaluate.ood_episodes = 0
+  checked(config)
 
 
 def test_an_unknown_arm_or_size_is_named():

@@ -35,6 +35,7 @@ class AnnotateConfig:
       `search` (the simulator alone), or `agent` and `self`, where the language
       model writes all acting rows and search only verifies them.
     questions: rows that ask about a moment.
+    kinds: of questions; () for all that the world asks.
     questions_per_moment: of them on average; training reads a moment once.
     next_actions: rows that ask for the next action.
     plans: rows that ask for all moves to the goal.
@@ -54,6 +55,7 @@ class AnnotateConfig:
 
   label_source: str = "oracle"
   questions: int = 600
+  kinds: tuple[str, ...] = ()
   questions_per_moment: int = 1
   next_actions: int = 1200
   plans: int = 0
@@ -253,7 +255,9 @@ def _plan(
   """Rows for the agent, rows for the tools, and how many were left out."""
   drafted, by_tool, duplicates = [], [], 0
   questions = functools.partial(
-    planning.questions, per_moment=config.questions_per_moment
+    planning.questions,
+    per_moment=config.questions_per_moment,
+    kinds=config.kinds,
   )
   for write, count, llm_count in (
     (questions, config.questions, config.llm_questions),

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -36,6 +37,7 @@ def make(
   per_kind: int,
   seed: int = 0,
   steps: int = 16,
+  kinds: Sequence[str] = (),
 ) -> list[ExamItem]:
   """At most `per_kind` questions of each kind, about states met in play.
 
@@ -49,6 +51,7 @@ def make(
     per_kind: questions of each kind.
     seed: of play, states and choice.
     steps: actions of each episode.
+    kinds: what is asked; () for all that the world asks.
 
   Returns:
     Items ordered by kind; kinds in the world's order.
@@ -81,6 +84,7 @@ def make(
   return [
     item
     for kind in world.question_kinds
+    if not kinds or kind in kinds
     for item in _balanced(found[kind], per_kind, rng)
   ]
 

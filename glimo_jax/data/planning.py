@@ -62,12 +62,13 @@ def questions(
   count: int,
   seed: int,
   per_moment: int = 1,
+  kinds: Sequence[str] = (),
 ) -> None:
   """Plans up to `count` questions, the kinds as even as the moments allow.
 
   Moments are taken until they give `per_moment` questions each, on average;
   each gives one before any gives a second, of the kind that is rarest so far
-  and among those of the rarest answer.
+  and among those of the rarest answer. If `kinds` are named, only these.
   """
   order = _order(experiences, seed)
   tally: Counter[str] = Counter()
@@ -75,7 +76,7 @@ def questions(
   while order and tally.total() < count:
     needed = -(-(count - tally.total()) // per_moment)
     moments, order = order[:needed], order[needed:]
-    left = _offers(tools, moments, seed)
+    left = _offers(tools, moments, seed, kinds)
     while tally.total() < count and any(left):
       for moment, asked in zip(moments, left, strict=True):
         if not asked or tally.total() >= count:
@@ -89,13 +90,17 @@ def questions(
 
 
 def _offers(
-  tools: Tools, moments: Sequence[Experience], seed: int
+  tools: Tools, moments: Sequence[Experience], seed: int, kinds: Sequence[str]
 ) -> list[list[Asked]]:
   """What each moment can be asked, no question twice."""
   draws = [tools.ask(moments, seed + d * 1_000_003) for d in range(_DRAWS)]
   return [
     list(
-      {(a.question.kind, a.question.args): a for a in chain(*asked)}.values()
+      {
+        (a.question.kind, a.question.args): a
+        for a in chain(*asked)
+        if not kinds or a.question.kind in kinds
+      }.values()
     )
     for asked in zip(*draws, strict=True)
   ]

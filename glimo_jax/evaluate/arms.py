@@ -24,6 +24,7 @@ class EvaluateConfig:
     episodes: levels of `test` that every arm plays.
     val_episodes: levels of `val` on which the base's arm is chosen.
     per_kind: questions of each kind, on `test`.
+    kinds: of questions; () for all that the world asks.
     val_per_kind: questions of each kind on which the base's arm is chosen.
     depths: chain depths of `test` and `val`.
     ood_episodes: levels of each out-of-distribution split; 0 leaves them out.
@@ -45,6 +46,7 @@ class EvaluateConfig:
   val_episodes: int = 24
   per_kind: int = 16
   val_per_kind: int = 4
+  kinds: tuple[str, ...] = ()
   depths: tuple[int, ...] = (0, 1)
   ood_episodes: int = 32
   language_tokens: int = 16384
@@ -100,6 +102,12 @@ class EvaluateConfig:
         f"evaluate.arm {self.arm!r} is the name of another arm: call the tuned "
         "model otherwise"
       )
+
+  def shifted(self, splits: Sequence[str]) -> list[str]:
+    """Those of a world's splits that are judged out of distribution."""
+    if self.suite != "test" or not self.ood_episodes:
+      return []
+    return [split for split in splits if split.startswith("ood-")]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,7 +23,7 @@ from simulators.agentworld.types import (
   Level,
   Place,
 )
-from simulators.base import SPLITS, LevelPool, check_split
+from simulators.base import SPLITS, LevelPool, check_size, check_split
 
 Array = jax.Array
 
@@ -189,7 +189,7 @@ def _stream(split: str, depth: int, sides: list[int], config: Config):
           yield name, _rows(levels, rows[i])
 
 
-def _depths(split: str, config: Config) -> tuple[int, ...]:
+def _possible(split: str, config: Config) -> tuple[int, ...]:
   """The chain depths that a split can have."""
   if split == "ood-depth":
     return config.deeper
@@ -203,6 +203,33 @@ def _sides(split: str, depth: int, config: Config) -> list[int]:
   sides = config.larger if split == "ood-size" else config.sides
   roomy = [s for s in sides if MIN_SIDE[depth] <= s <= config.size]
   return roomy or [MIN_SIDE[depth]] * (split == "ood-depth")
+
+
+def depths_of(split: str, depths, config: Config) -> tuple[int, ...]:
+  """The chain depths of a pool: those asked for, or else the split's own.
+
+  Raises:
+    ValueError: for an unknown split, or depths that it cannot have.
+  """
+  check_split(split, SPLITS)
+  can = _possible(split, config)
+  if depths is None:
+    depths = can if split == "ood-depth" else can[: 1 + (can[:1] == (0,))]
+  depths = tuple(int(d) for d in depths)
+  distinct = set(depths)
+  if not depths or len(distinct) < len(depths) or not distinct <= set(can):
+    raise ValueError(
+      f"depths {depths} of {split}: give distinct ones of {can}; deeper="
+      f"{config.deeper} are kept for ood-depth, and pairs={config.pairs} allow "
+      f"up to {config.pairs - 1}"
+    )
+  for depth in depths:
+    if not _sides(split, depth, config):
+      raise ValueError(
+        f"{split} at depth {depth} needs a side of {MIN_SIDE[depth]} or more "
+        f"and at most size={config.size}: set sides, larger or size"
+      )
+  return depths
 
 
 def pool(
@@ -225,32 +252,15 @@ def pool(
     ValueError: for an unknown split, or depths that it cannot have.
   """
   config = config or Config()
-  check_split(split, SPLITS)
-  if size < 1:
-    raise ValueError(f"a pool of {size} levels is empty: ask for at least 1")
-  can = _depths(split, config)
-  if depths is None:
-    depths = can if split == "ood-depth" else can[: 1 + (can[:1] == (0,))]
-  depths = tuple(int(d) for d in depths)
-  distinct = set(depths)
-  if not depths or len(distinct) < len(depths) or not distinct <= set(can):
-    raise ValueError(
-      f"depths {depths} of {split}: give distinct ones of {can}; deeper="
-      f"{config.deeper} are kept for ood-depth, and pairs={config.pairs} allow "
-      f"up to {config.pairs - 1}"
-    )
+  depths = depths_of(split, depths, config)
+  check_size(size)
   if split == "ood-depth":
     config = dataclasses.replace(
       config,
       pairs=max(config.pairs, 1 + max(depths)),
       size=max(config.size, *(MIN_SIDE[depth] for depth in depths)),
     )
-  sides = {depth: _sides(split, depth, config) for depth in depths}
-  for depth, fitting in sides.items():
-    if not fitting:
-      raise ValueError(
-        f"{split} at depth {depth} needs a side of {MIN_SIDE[depth]} or more "
-        f"and at most size={config.size}: set sides, larger or size"
-      )
-  streams = {d: _stream(split, d, sides[d], config) for d in depths}
+  streams = {
+    d: _stream(split, d, _sides(split, d, config), config) for d in depths
+  }
   return LevelPool.draw(split, streams, size)

@@ -55,6 +55,9 @@ class AgentWorld:
   def params(self, variant: str = "real") -> Params:
     return variants.parse(variant)
 
+  def depths(self, split: str, depths=None) -> tuple[int, ...]:
+    return pools.depths_of(split, depths, self.config)
+
   def pool(self, split: str, size: int, depths=None) -> LevelPool:
     return pools.pool(split, size, depths, self.config)
 

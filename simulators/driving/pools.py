@@ -6,7 +6,7 @@ import hashlib
 import jax
 import numpy as np
 
-from simulators.base import LevelPool, check_split
+from simulators.base import LevelPool, check_size, check_split
 from simulators.driving.scenes import SHIFTS, generate
 from simulators.driving.types import FAMILIES, Config, Level
 
@@ -68,6 +68,26 @@ def _stream(split: str, family: int, config: Config):
         yield int(name), jax.tree.map(lambda x, i=i: x[i], drawn)
 
 
+def depths_of(split: str, depths) -> tuple[int, ...]:
+  """The families of a pool: those asked for, or else all.
+
+  Raises:
+    ValueError: for an unknown split or family.
+  """
+  check_split(split, SPLITS)
+  known = range(len(FAMILIES))
+  families = tuple(known if depths is None else (int(d) for d in depths))
+  distinct = set(families)
+  if (
+    not families or len(distinct) < len(families) or not distinct <= set(known)
+  ):
+    raise ValueError(
+      f"depths {families}: give distinct families in "
+      f"0..{len(FAMILIES) - 1}, for {', '.join(FAMILIES)}"
+    )
+  return families
+
+
 def pool(
   split: str, size: int, depths=None, config: Config | None = None
 ) -> LevelPool:
@@ -85,20 +105,7 @@ def pool(
     ValueError: for an unknown split, family or an empty pool.
   """
   config = config or Config()
-  check_split(split, SPLITS)
-  if size < 1:
-    raise ValueError(f"a pool of {size} scenes is empty: ask for at least 1")
-  families = (
-    range(len(FAMILIES)) if depths is None else [int(d) for d in depths]
-  )
-  if (
-    not families
-    or len(set(families)) < len(families)
-    or not set(families) <= set(range(len(FAMILIES)))
-  ):
-    raise ValueError(
-      f"depths {tuple(families)}: give distinct families in "
-      f"0..{len(FAMILIES) - 1}, for {', '.join(FAMILIES)}"
-    )
+  families = depths_of(split, depths)
+  check_size(size)
   streams = {family: _stream(split, family, config) for family in families}
   return LevelPool.draw(split, streams, size)

@@ -191,6 +191,17 @@ def test_moments_are_asked_about_as_often_as_set(
   assert met >= 0.8 * min(len(asked), 20)
 
 
+def test_only_the_kinds_that_are_named_are_asked(world, pool, experiences):
+  config = AnnotateConfig(
+    questions=20, kinds=("bump", "where"), questions_per_moment=2,
+    next_actions=0, llm_questions=0, llm_actions=0,
+  )  # fmt: skip
+  asked = Counter(
+    row.kind for row in rows_of(annotate(experiences, world, pool, config))
+  )
+  assert asked == {"bump": 10, "where": 10}
+
+
 def test_splits_keep_episodes_whole(made):
   data, _ = made
   train, val = ({r.episode for r in s} for s in (data.train, data.val))

@@ -70,6 +70,14 @@ def test_exam_follows_the_rules_it_is_given(world, pool):
   assert not set(REAL_ELEMENTS) & set(re.findall(r"\w+", said))
 
 
+def test_the_same_is_asked_of_kinds_that_a_world_asks_among_others(pool, world):
+  ten = world.question_kinds[:10]
+  alone = simulators.make("agentworld", size=5, kinds=ten)
+  params = world.params("real")
+  items = exam.make(world, params, pool, per_kind=3, seed=0, kinds=ten)
+  assert items == exam.make(alone, params, pool, per_kind=3, seed=0)
+
+
 @pytest.mark.parametrize("per_kind", [0, -1])
 def test_empty_exam_is_refused(world, pool, per_kind):
   with pytest.raises(ValueError, match="per_kind"):
