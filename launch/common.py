@@ -15,7 +15,11 @@ from absl import logging as absl_logging
 from ml_collections import config_flags
 
 _CONFIG = config_flags.DEFINE_config_file(
-  "config", None, "A file of configs/, e.g. configs/quickstart.py."
+  "config",
+  None,
+  "A file of configs/, e.g. configs/quickstart.py.",
+  lock_config=False,
+  accept_new_attributes=True,  # `build` tells which of them are fields
 )
 _WORKDIR = flags.DEFINE_string(
   "workdir", None, "Folder for all that the run writes, e.g. runs/quickstart."
@@ -66,9 +70,10 @@ def _convert(hint, value, path: str):
     (hint,) = (h for h in typing.get_args(hint) if h is not type(None))
     return _convert(hint, value, path)
   if origin is tuple:
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
-      raise UsageError(f"--{path}={value!r} must be a tuple, e.g. (0, 1)")
     item = typing.get_args(hint)[0]
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+      example = (value,) if isinstance(value, item) else (0, 1)
+      raise UsageError(f"--{path}={value!r} must be a tuple, e.g. {example}")
     return tuple(_convert(item, v, path) for v in value)
   if origin is dict or hint is dict:
     return dict(value)
@@ -83,10 +88,9 @@ def _parse_flags(argv):
   try:
     rest = flags.FLAGS(argv)
   except (AttributeError, KeyError) as e:  # an override of no field
-    said = str(e.args[0]).replace("\\n", " ").strip()
+    said = " ".join(str(e.args[0]).replace("\\n", " ").split())
     raise UsageError(
-      f"{said}: the config file has no such field; those of the dataclasses "
-      "in glimo_jax/config.py may be added to it"
+      f"{said}: the config has no such section, see glimo_jax/config.py"
     ) from e
   except (flags.Error, OSError, SyntaxError) as e:
     # A config file that raises is told with its whole traceback.

@@ -31,7 +31,16 @@ def _launch(*arguments, script="pipeline"):
     ((QUICK,), ("--workdir is missing",)),
     (("--config=configs/quikstart.py", "--workdir=W"), ("readable file",)),
     (("--config=configs/recipe.py:nokl", "--workdir=W"), ("'nokl'", "no-kl")),
-    ((QUICK, "--workdir=W", "--config.train.lrr=1"), ('mean "lr"',)),
+    ((QUICK, "--workdir=W", "--config.train.lrr=1"), ("mean 'lr'",)),
+    ((QUICK, "--workdir=W", "--config.trian.lr=1"), ('"train"', "section")),
+    (
+      (QUICK, "--workdir=W", "--config.world.options.sizes=9"),
+      ("'sizes'", "did you mean 'size'"),
+    ),
+    (
+      (QUICK, "--workdir=W", "--config.evaluate.kinds=bump"),
+      ("must be a tuple, e.g. ('bump',)",),
+    ),
     ((QUICK, "--workdir=W", "--config.train.batch=x"), ("batch", "int")),
     ((QUICK, "--workdir=W", "--confg=1"), ("confg",)),
     (
