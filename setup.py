@@ -45,6 +45,7 @@ _TEST = [
   "peft>=0.17",
   "pytest>=8",
   "pytest-timeout>=2.3",
+  "pytest-xdist>=3.6",
   "ruff>=0.8",
   "torch==2.13.0",
   "xllamacpp>=0.2",

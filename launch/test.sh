@@ -7,4 +7,4 @@ source launch/install.sh
 install test
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
-exec .venv/bin/python -m pytest "$@"
+exec .venv/bin/python -m pytest -n 2 --dist loadfile --durations 20 "$@"
