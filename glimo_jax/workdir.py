@@ -2,11 +2,13 @@
 
     <workdir>/<stage>/settings.json   the settings that shape the stage
     <workdir>/<stage>/DONE.json       written last: seconds and a summary
-    <workdir>/<stage>/.lock           held while a process works on the stage
+    <workdir>/<stage>/.lock           held while a process works on the stage;
+                                      says how long others did before it
 
 A stage that is done returns at once; one that was killed starts again on what
 it left; one that was made with other settings is an error, never overwritten,
-unless it has left nothing but its settings.
+unless it has left nothing but its settings. Its seconds are those of all its
+attempts, each up to the last file that it wrote.
 """
 
 import contextlib
@@ -33,7 +35,7 @@ class Stage:
     path: the folder.
     finished: whether an earlier run has completed it.
     summary: what DONE.json will say, or says, of the stage.
-    started: time.monotonic() of its opening.
+    started: time.monotonic() of its opening, less what was worked before.
   """
 
   path: pathlib.Path
@@ -56,6 +58,12 @@ def stage(root, name: str, settings: dict[str, Any]) -> Iterator[Stage]:
       cannot be made, or is being worked on by another process.
   """
   path = pathlib.Path(root) / name
+  if (path / DONE).exists():  # nothing is written: it may be an archive
+    _guard(path / SETTINGS, settings)
+    summary = read_json(path / DONE)
+    _log.info("%s: done before (%.0f s), in %s", name, summary["wall_s"], path)
+    yield Stage(path, True, summary, time.monotonic())
+    return
   try:
     path.mkdir(parents=True, exist_ok=True)
   except OSError as error:
@@ -63,24 +71,14 @@ def stage(root, name: str, settings: dict[str, Any]) -> Iterator[Stage]:
       f"workdir {root} cannot be written ({error.strerror}): name a folder of "
       "your own with --workdir"
     ) from error
-  with _alone(path):
+  with _alone(path) as before:
     _guard(path / SETTINGS, settings)
-    yield from _worked_on(path, name)
-
-
-def _worked_on(path: pathlib.Path, name: str) -> Iterator[Stage]:
-  done = path / DONE
-  if done.exists():
-    summary = read_json(done)
-    _log.info("%s: done before (%.0f s), in %s", name, summary["wall_s"], path)
-    yield Stage(path, True, summary, time.monotonic())
-    return
-  _log.info("%s: starts, in %s", name, path)
-  current = Stage(path, False, {}, time.monotonic())
-  yield current
-  current.summary["wall_s"] = round(time.monotonic() - current.started, 1)
-  write_json(done, current.summary)
-  _log.info("%s: done in %.0f s", name, current.summary["wall_s"])
+    _log.info("%s: starts, in %s", name, path)
+    current = Stage(path, False, {}, time.monotonic() - before)
+    yield current
+    current.summary["wall_s"] = round(time.monotonic() - current.started, 1)
+    write_json(path / DONE, current.summary)
+    _log.info("%s: done in %.0f s", name, current.summary["wall_s"])
 
 
 def require(root, name: str) -> pathlib.Path:
@@ -123,9 +121,12 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 
 
 @contextlib.contextmanager
-def _alone(path: pathlib.Path) -> Iterator[None]:
-  """Holds the stage's lock, which the system frees if the process dies."""
-  with open(path / LOCK, "w") as lock:
+def _alone(path: pathlib.Path) -> Iterator[float]:
+  """Holds the stage's lock, which the system frees if the process dies.
+
+  Yields the seconds that earlier attempts have worked on the stage.
+  """
+  with open(path / LOCK, "a+") as lock:
     try:
       fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -133,7 +134,22 @@ def _alone(path: pathlib.Path) -> Iterator[None]:
         f"{path} is being worked on by another process: wait for it, stop it, "
         "or use another --workdir"
       ) from error
-    yield
+    lock.seek(0)
+    before = _worked(path, lock.read())
+    lock.truncate(0)
+    lock.write(f"{before:.1f}\n")
+    lock.flush()
+    yield before
+
+
+def _worked(path: pathlib.Path, said: str) -> float:
+  """Seconds: what the lock says, and the attempt that wrote it."""
+  try:
+    before = float(said)
+  except ValueError:  # the first attempt
+    return 0.0
+  last = max(file.stat().st_mtime for file in path.rglob("*"))
+  return before + max(0.0, last - (path / LOCK).stat().st_mtime)
 
 
 def _guard(path: pathlib.Path, settings: dict[str, Any]) -> None:

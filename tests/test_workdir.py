@@ -1,5 +1,8 @@
 """Stages start once, finish once and refuse other settings."""
 
+import contextlib
+import os
+
 import pytest
 
 from glimo_jax import workdir
@@ -17,6 +20,29 @@ def test_a_finished_stage_says_so_and_keeps_its_summary(tmp_path):
     assert stage.finished
     assert stage.summary["rows"] == 3
   assert workdir.summary(tmp_path, "collect")["wall_s"] >= 0
+
+
+def test_a_finished_stage_opens_where_nothing_can_be_written(tmp_path):
+  with _open(tmp_path) as stage:
+    pass
+  (stage.path / workdir.LOCK).unlink()
+  with _open(tmp_path) as stage:
+    assert stage.finished
+  assert not (stage.path / workdir.LOCK).exists()
+
+
+def test_seconds_are_those_of_all_attempts(tmp_path):
+  """Each counts up to its last file; what it did after that is not known."""
+  for seconds in (100, 50):
+    with contextlib.suppress(RuntimeError), _open(tmp_path) as stage:
+      (stage.path / "journal.jsonl").write_text("paid for")
+      began = (stage.path / workdir.LOCK).stat().st_mtime
+      os.utime(stage.path / "journal.jsonl", (began, began + seconds))
+      raise RuntimeError
+  with _open(tmp_path):
+    pass
+  wall = workdir.summary(tmp_path, "collect")["wall_s"]
+  assert wall == pytest.approx(150, abs=5)
 
 
 def test_a_stage_that_failed_is_not_finished(tmp_path):
