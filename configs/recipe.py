@@ -86,6 +86,16 @@ ARMS = {
   },
 }
 
+# Arms with rows of their own; the others learn from the recipe's.
+OWN_DATA = (
+  "tuned",
+  *(
+    arm
+    for arm, changes in ARMS.items()
+    if {n.split(".")[0] for n in changes} & {"world", "collect", "annotate"}
+  ),
+)
+
 
 def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
   """The config of an arm; `ARM-tiny` is its size for tests."""

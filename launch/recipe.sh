@@ -24,17 +24,19 @@ else
     set -- $("$python" -c 'from configs import recipe; print(*recipe.ARMS)')
   fi
 fi
-# Arms that differ in training alone learn from the recipe's dataset.
-own_data=" tuned search agent self plans worlds-16 trained-on-real "
-"$python" -m launch.collect --config="$config:tuned" --workdir="$runs/tuned-0"
-"$python" -m launch.annotate --config="$config:tuned" --workdir="$runs/tuned-0"
+own_data=" $("$python" -c 'from configs import recipe; print(*recipe.OWN_DATA)') "
 for seed in $seeds; do
   for arm in tuned "$@"; do # the others are told by their difference to it
     [ -f "$results/$arm-$seed.json" ] && continue
-    data="$runs/tuned-0/annotate/dataset"
-    [[ "$seed" == 0 && "$own_data" == *" $arm "* ]] && data=""
-    [[ "$seed" != 0 && "$own_data" == *" $arm "* ]] &&
-      data="$runs/$arm-0/annotate/dataset"
+    [[ "$own_data" == *" $arm "* ]] && owner="$arm" || owner=tuned
+    data=""
+    if [ "$owner-0" != "$arm-$seed" ]; then
+      for stage in collect annotate; do
+        "$python" -m "launch.$stage" --config="$config:$owner" \
+          --workdir="$runs/$owner-0"
+      done
+      data="$runs/$owner-0/annotate/dataset"
+    fi
     others=True # base, random and oracle are judged once
     [ "$arm-$seed" = tuned-0 ] && others=False
     "$python" -m launch.pipeline --config="$config:$arm" \
