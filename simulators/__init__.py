@@ -39,7 +39,8 @@ def make(name: str, **config) -> World:
     if field not in fields:
       raise ValueError(_unknown(f"field of {name}", field, fields))
     kind = type(fields[field])
-    if not isinstance(value, _ALSO.get(kind, kind)):
+    fits = isinstance(value, _ALSO.get(kind, kind))
+    if not fits or (isinstance(value, bool) and kind is not bool):
       raise ValueError(
         f"field {field} of {name} is {value!r}: give it as {kind.__name__}, "
         f"e.g. {fields[field]!r}"

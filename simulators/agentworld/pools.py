@@ -18,6 +18,7 @@ from simulators.agentworld.levels import generate
 from simulators.agentworld.types import (
   KINDS,
   MIN_SIDE,
+  MIN_STEPS,
   OOD_KINDS,
   Config,
   Level,
@@ -27,7 +28,6 @@ from simulators.base import SPLITS, LevelPool, check_size, check_split
 
 Array = jax.Array
 
-MIN_STEPS = 3  # of the shortest solution: nearer goals teach nothing
 BUCKETS = 16  # of the canonical hash, dealt to the splits below
 # split -> buckets; `ood-size` is set apart by its sides, takes every bucket.
 _DEALT = {
@@ -191,9 +191,9 @@ def _stream(split: str, depth: int, sides: list[int], config: Config):
 
 def _possible(split: str, config: Config) -> tuple[int, ...]:
   """The chain depths that a split can have."""
-  if split == "ood-depth":
-    return config.deeper
   first = int(split == "ood-chain" or config.goals == ("open",))
+  if split == "ood-depth":
+    return tuple(d for d in config.deeper if d >= first)
   last = OOD_KINDS if split == "ood-chain" else config.pairs - 1
   return tuple(d for d in range(first, last + 1) if d not in config.deeper)
 

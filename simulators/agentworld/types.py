@@ -51,8 +51,10 @@ OOD_KINDS = 2  # of those, the last ones appear in `ood-chain` only
 GOALS = ("reach", "take", "open", "bring", "push")
 RENDERINGS = ("words", "map")
 MIN_SIDE = (5, 5, 6, 8, 10)  # side that a chain of each depth needs
+MIN_STEPS = 3  # of the shortest solution: nearer goals teach nothing
 MOST_STATES = 2**20  # of a level, so that the oracle is always exact
 PAST = 3  # steps that a state remembers
+_RANGES = {"size": (5, 13), "pairs": (3, 5), "boxes": (0, 2), "hazards": (0, 8)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,17 +94,19 @@ class Config:
 
   def __post_init__(self):
     for name in ("goals", "sides", "larger", "deeper", "kinds"):
-      object.__setattr__(self, name, tuple(getattr(self, name)))
-    if not 5 <= self.size <= 13:
-      raise ValueError(f"size {self.size} must lie in 5..13")
-    if not 3 <= self.pairs <= 5:
-      raise ValueError(f"pairs {self.pairs} must lie in 3..5")
-    if not 0 <= self.boxes <= 2:
-      raise ValueError(f"boxes {self.boxes} must lie in 0..2")
-    if not 0 <= self.hazards <= 8:
-      raise ValueError(f"hazards {self.hazards} must lie in 0..8")
-    if self.horizon < 1:
-      raise ValueError(f"horizon {self.horizon} must be at least 1")
+      given = tuple(getattr(self, name))
+      object.__setattr__(self, name, given)
+      kind = str if name in ("goals", "kinds") else int
+      if not all(isinstance(value, kind) for value in given):
+        raise ValueError(f"{name} {given} must hold {kind.__name__} alone")
+      if name in ("goals", "deeper") and len(set(given)) < len(given):
+        raise ValueError(f"{name} {given} name one twice: drop it")
+    for name, (least, most) in _RANGES.items():
+      value = getattr(self, name)
+      if not least <= value <= most:
+        raise ValueError(f"{name} {value} must lie in {least}..{most}")
+    if self.horizon < MIN_STEPS:
+      raise ValueError(f"horizon {self.horizon} must be {MIN_STEPS} or more")
     if self.states > MOST_STATES:
       raise ValueError(
         f"a level of size {self.size} with {self.pairs} pairs and "

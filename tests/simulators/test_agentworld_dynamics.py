@@ -401,6 +401,8 @@ def test_an_unknown_world_or_field_names_the_nearest():
     simulators.make("agentworld", horizont=3)
   with pytest.raises(ValueError, match="give it as int"):
     simulators.make("agentworld", size="large")
+  with pytest.raises(ValueError, match="give it as int"):
+    simulators.make("agentworld", boxes=True)
 
 
 def test_the_picture_shows_what_changed(world, pool, walk):

@@ -234,6 +234,12 @@ def test_a_pool_that_cannot_be_is_refused(world, arguments, message):
     world.pool(*arguments)
 
 
+def test_an_open_level_has_a_chain():
+  world = simulators.make("agentworld", goals=("open",), deeper=(0, 2))
+  with pytest.raises(ValueError, match=r"give distinct ones of \(2,\)"):
+    world.pool("ood-depth", 1, (0,))
+
+
 def test_a_small_array_has_no_large_levels():
   with pytest.raises(ValueError, match="set sides, larger or size"):
     pools.pool("ood-size", 1, config=Config(size=5))
@@ -249,6 +255,12 @@ def test_a_small_array_has_no_large_levels():
     ({"sides": (5, 7)}, "needs its own"),
     ({"deeper": (5,)}, r"0\.\.4"),
     ({"rendering": "film"}, "words, map"),
+    ({"horizon": 2}, "must be 3 or more"),
+    ({"sides": (5.5,)}, "must hold int alone"),
+    ({"deeper": ("2",)}, "must hold int alone"),
+    ({"kinds": (3,)}, "must hold str alone"),
+    ({"deeper": (2, 2)}, "drop it"),
+    ({"goals": ("open", "open")}, "drop it"),
   ],
 )
 def test_a_world_that_cannot_be_is_refused(fields, message):
