@@ -223,7 +223,7 @@ def costs(state: State, params: Params, table: Array | None = None) -> Array:
 def regret(
   state: State, actions: Array, params: Params, table: Array | None = None
 ) -> Array:
-  """f32[]: steps that a plan wastes; inf if it throws the level away.
+  """f32[]: steps that a plan wastes; inf if nothing can be had after it.
 
   What the plan takes and what is left after it, less the fewest steps. A plan
   that gets what is asked for early wastes nothing by its later actions.
@@ -248,5 +248,6 @@ def regret(
 
   start = (env.place, jnp.zeros(()), jnp.zeros((), bool))
   (place, spent, lost), _ = jax.lax.scan(take, start, actions)
-  wasted = spent + value(table, place) - value(table, env.place)
-  return jnp.where(lost, jnp.inf, wasted)
+  left = value(table, place)
+  hopeless = lost | jnp.isinf(left)  # perhaps from the start: no inf - inf
+  return jnp.where(hopeless, jnp.inf, spent + left - value(table, env.place))

@@ -144,6 +144,10 @@ def test_regret_is_what_a_plan_wastes(world, pool):
   deadly[tuple(cell)] = True
   trapped = world.reset(jax.random.key(0), params, level.replace(hazard=deadly))
   assert np.isinf(float(regret(trapped, jnp.array(plan), params)))
+  walled = np.ones_like(level.wall)
+  walled[tuple(level.agent)] = walled[tuple(level.goal)] = False
+  shut_in = world.reset(jax.random.key(0), params, level.replace(wall=walled))
+  assert np.isinf(float(regret(shut_in, jnp.array(plan), params)))
 
 
 @pytest.fixture(scope="module")
