@@ -40,7 +40,7 @@ _DEALT = {
 }
 _CANDIDATES = 1024  # drawn at a time
 _SOLVED = 2**20  # states solved at a time
-_PATIENCE = 50  # batches without a single level
+_PATIENCE = 50  # batches on end without a single new level
 
 
 def hashes(levels: Level) -> np.ndarray:
@@ -159,11 +159,13 @@ def _stream(split: str, depth: int, sides: list[int], config: Config):
   """Yields (hash, level) of one split and depth, for ever, always the same."""
   key = jax.random.fold_in(jax.random.key(SPLITS.index(split)), depth)
   solved = max(1, min(128, _SOLVED // config.states))  # levels at a time
-  seen = set()
+  seen, last = set(), 0  # the batch that brought the last level
   for batch in itertools.count():
-    if batch > _PATIENCE and not seen:
+    if batch - last > _PATIENCE:
       raise RuntimeError(
-        f"no {split} level of depth {depth} in {batch * _CANDIDATES} draws"
+        f"{split} has {len(seen)} levels of depth {depth} and no more in "
+        f"{(batch - last) * _CANDIDATES} draws: ask for fewer, or raise "
+        f"horizon={config.horizon} or the sides {sorted(set(sides))}"
       )
     drawn = _candidates(
       jax.random.fold_in(key, batch),
@@ -186,6 +188,7 @@ def _stream(split: str, depth: int, sides: list[int], config: Config):
         name = int(names[rows[i]])
         if name not in seen:
           seen.add(name)
+          last = batch
           yield name, _rows(levels, rows[i])
 
 

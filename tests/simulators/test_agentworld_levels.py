@@ -234,6 +234,14 @@ def test_a_pool_that_cannot_be_is_refused(world, arguments, message):
     world.pool(*arguments)
 
 
+def test_a_pool_that_runs_dry_says_so(monkeypatch):
+  same = lambda levels: np.zeros(len(levels.side), np.uint64)  # noqa: E731
+  monkeypatch.setattr(pools, "hashes", same)
+  monkeypatch.setattr(pools, "_PATIENCE", 1)
+  with pytest.raises(RuntimeError, match="train has 1 levels of depth 0"):
+    pools.pool("train", 2, (0,))
+
+
 def test_an_open_level_has_a_chain():
   world = simulators.make("agentworld", goals=("open",), deeper=(0, 2))
   with pytest.raises(ValueError, match=r"give distinct ones of \(2,\)"):
