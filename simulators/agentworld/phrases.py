@@ -81,10 +81,15 @@ def offered(kind: str, moment: Moment, args: Array, hazards: bool) -> Array:
 # --- Words --------------------------------------------------------------------
 
 
+def aim(goal_kind: int) -> str:
+  """What steps are counted to."""
+  return "the goal" if GOALS[goal_kind] == "reach" else "success"
+
+
 def words(
   kind: str, args: tuple[int, ...], tool: np.ndarray, element: np.ndarray
 ) -> dict[str, str]:
-  """What fills the gaps of a kind's templates.
+  """What fills the gaps of a kind's templates, but for the aim.
 
   Args:
     kind: its name.

@@ -239,8 +239,9 @@ def ask(
     kinds=kinds(config),
     answers=ANSWERS,
     templates=TEMPLATES,
-    words=lambda i, kind, args: phrases.words(
-      kind, args, obs.tool[i], obs.element[i]
-    ),
+    words=lambda i, kind, args: {
+      "aim": phrases.aim(obs.goal_kind[i]),
+      **phrases.words(kind, args, obs.tool[i], obs.element[i]),
+    },
     shuffled=phrases.SHUFFLED,
   )

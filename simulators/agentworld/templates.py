@@ -1,4 +1,8 @@
-"""How questions are phrased, and what they are about."""
+"""How questions are phrased, and what they are about.
+
+`{aim}` is the goal where that is to be reached, and success where something
+else is asked for: then the goal is but a cell, if there is one.
+"""
 
 TEMPLATES = {
   "where": (
@@ -39,7 +43,7 @@ TEMPLATES = {
   "optimal_next": (
     "which move is best?",
     "what is the best move now?",
-    "which move leads to the goal soonest?",
+    "which move leads to {aim} soonest?",
   ),
   "plan": (
     "does {plan} lead to {x}?",
@@ -47,9 +51,9 @@ TEMPLATES = {
     "do the moves {plan} end at {x}?",
   ),
   "steps": (
-    "how many steps to the goal?",
-    "the goal takes how many moves?",
-    "count the fewest steps to the goal.",
+    "how many steps to {aim}?",
+    "{aim} takes how many moves?",
+    "count the fewest steps to {aim}.",
   ),
   "held": (
     "do you hold {x}?",
@@ -133,8 +137,8 @@ TEMPLATES = {
   ),
   "helps": (
     "would holding {x} save you steps?",
-    "with {x} in hand, would the goal be nearer?",
-    "does it help to have {x}?",
+    "with {x} in hand, would {aim} be nearer?",
+    "would you be quicker with {x} in hand?",
   ),
   "way_bar": (
     "which closed thing bars the way to {x}?",
@@ -148,7 +152,7 @@ TEMPLATES = {
   ),
   "progress": (
     "is {d} a best move?",
-    "does going {d} leave fewer steps to the goal?",
+    "does going {d} leave fewer steps to {aim}?",
     "is going {d} progress?",
   ),
   "first_tool": (
@@ -158,8 +162,8 @@ TEMPLATES = {
   ),
   "good_start": (
     "does {plan} start a shortest way?",
-    "do {plan} begin a best way to the goal?",
-    "after {plan}, is the goal two steps nearer?",
+    "do {plan} begin a best way to {aim}?",
+    "after {plan}, is {aim} two steps nearer?",
   ),
   "stopped": (
     "you go {plan}. what stops you?",
