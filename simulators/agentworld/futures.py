@@ -3,7 +3,6 @@
 See `moments` for what a truth gives back.
 """
 
-import jax
 import jax.numpy as jnp
 
 from simulators.agentworld import dynamics, goals
@@ -205,17 +204,25 @@ def helps(moment: Moment, args: Array):
 def first_tool(moment: Moment, args: Array):
   """Which tool is to be fetched first?
 
-  None if none would help, and none is what is asked for; else the one tool in
-  reach that would help, asked where what is asked for is out of reach: a
-  shorter way alone is not worth a tool.
+  None where what is asked for can be had as things are, and no tool would
+  help. Else the one tool in reach that a shortest way can begin with, asked
+  where what is asked for is out of reach: a shorter way alone is not worth a
+  tool.
   """
   del args
-  helpful = _helpful(moment)
-  within = jax.vmap(lambda cell: moment.within[cell[0], cell[1]])(moment.at)
-  near = helpful & within[1:]
+  level, place = moment.level, moment.place
+  row, column = moment.at.T
+  within, vague = moment.within[row, column], moment.vague[row, column]
+  kind, thing = level.goal_kind, level.goal_thing
+  ready = (kind == goals.REACH) | (kind == goals.OPEN)
+  ready |= (kind == goals.BRING) & place.held[thing]
+  none = within[0] & ready & ~jnp.any(_helpful(moment))
+  steps = moment.distance(place.agent)[1:].astype(jnp.float32)
+  steps += moment.fetched
+  near = moment.lying & (within | vague)[1:] & (steps <= moment.now)
   tool = jnp.argmax(near)
-  none = ~jnp.any(helpful) & (moment.level.goal_kind != goals.TAKE)
-  one = (jnp.sum(near) == 1) & moment.present[1 + tool]
+  one = (within & moment.present)[1 + tool] & (jnp.sum(near) == 1)
+  one &= ~(within | vague)[0]
   code = jnp.where(none, NOTHING, moment.word[1 + tool])
-  one &= ~within[0]
-  return code, jnp.isfinite(moment.now) & (none | one)
+  asked = (none & jnp.any(moment.present[1:])) | one
+  return code, jnp.isfinite(moment.now) & asked

@@ -76,8 +76,10 @@ class Moment:
   behind: Array  # bool[P, S, S], the same if one closed element were open
   within: Array  # bool[S, S], the same if what the hands can open were open
   vague: Array  # bool[S, S], boxes decide about one of these
+  untold: Array  # bool[S, S], of which words may not tell if floor leads there
   cost: Array  # f32[A], steps to what is asked for by way of each move
   eased: Array  # f32[P], steps to it with one more tool in hand
+  fetched: Array  # f32[P], steps to it from where each tool lies, it in hand
   left: Array  # f32[A, A], steps to it that two moves leave
   one: Step  # of the plans of one move: leaves [A, ...]
   two: Step  # leaves [A, A, ...]
@@ -127,7 +129,7 @@ class Moment:
     no other, would join it. Then a description says that the cell is past it.
     """
     beyond = self.behind[:, cell[0], cell[1]] & self.shut
-    beyond &= ~self.floor[cell[0], cell[1]] & ~self.vague[cell[0], cell[1]]
+    beyond &= ~self.floor[cell[0], cell[1]] & ~self.untold[cell[0], cell[1]]
     return jnp.argmax(beyond), jnp.sum(beyond) == 1
 
 
@@ -140,7 +142,9 @@ def moment(state: State, params: Params) -> Moment:
   is_place = (level.goal_kind != goals.TAKE) & (level.goal_kind != goals.OPEN)
   named = (obs.tool == word) & _alone(obs.tool)
   table = oracle.solve(level, params)
-  floor, behind, within, vague = _walks(level, place, params)
+  floor, behind, within, vague, untold = _walks(
+    level, place, params, obs.element >= 0
+  )
   one, two, three = _plans(level, place, params)
   more = place.held | jnp.eye(len(word), dtype=bool)
   left = jax.vmap(jax.vmap(lambda there: oracle.value(table, there)))
@@ -159,10 +163,14 @@ def moment(state: State, params: Params) -> Moment:
     behind=behind,
     within=within,
     vague=vague,
+    untold=untold,
     cost=oracle.costs(state, params, table),
     eased=jax.vmap(lambda held: oracle.value(table, place.replace(held=held)))(
       more
     ),
+    fetched=jax.vmap(
+      lambda held, at: oracle.value(table, place.replace(agent=at, held=held))
+    )(more, level.tool_at),
     left=jnp.where(two.lost, jnp.inf, left(two.place)),
     one=one,
     two=two,
@@ -182,10 +190,12 @@ def _alone(words: Array) -> Array:
   return jnp.sum(words[:, None] == words, axis=-1) == 1
 
 
-def _walks(level: Level, place: Place, params: Params):
-  """(floor, behind, within, vague): see Moment.
+def _walks(level: Level, place: Place, params: Params, shown: Array):
+  """(floor, behind, within, vague, untold): see Moment.
 
-  All are flooded at once: a loop for each would take as long to compile.
+  All are flooded at once: a loop for each would take as long to compile. A
+  description passes over what is not shown, bool[P], and says of a cell past
+  an open element and a closed one behind it that it is past the open one.
   """
   size, pairs = level.wall.shape[-1], level.tool_kind.shape[-1]
   row, column = jnp.indices((size, size))
@@ -196,23 +206,28 @@ def _walks(level: Level, place: Place, params: Params):
     )
 
   fits = dynamics.openers(level, params) & place.held[:, None]
-  shut = ~place.opened & ~jnp.concatenate([
-    jnp.zeros((1, pairs), bool), jnp.eye(pairs, dtype=bool),
-    jnp.any(fits, axis=0)[None],
+  closed = ~place.opened
+  shut = jnp.concatenate([
+    closed[None], closed & ~jnp.eye(pairs, dtype=bool),
+    (closed & ~jnp.any(fits, axis=0))[None], (closed & shown)[None],
+    place.opened[None],
   ])  # fmt: skip
-  closed = jnp.any(shut[..., None, None] & mark(level.element_at), axis=1)
-  free = ~level.wall & ~dynamics.dangers(level, params) & ~closed
+  barred = jnp.any(shut[..., None, None] & mark(level.element_at), axis=1)
+  free = ~level.wall & ~dynamics.dangers(level, params) & ~barred
   start = mark(place.agent[None])[0]
   flood = jax.vmap(levels.flood, (0, None))
-  if not len(place.boxes):
-    wet = flood(free, start)
-    return wet[0], wet[1:-1], wet[-1], jnp.zeros_like(start)
-  # Descriptions do not tell if a box can be gone around.
-  boxes = jnp.any(mark(place.boxes), axis=0)
-  wet, pushed = jnp.split(
-    flood(jnp.concatenate([free & ~boxes, free]), start), 2
-  )
-  return wet[0], wet[1:-1], wet[-1], jnp.any(wet != pushed, axis=0)
+  if len(place.boxes):
+    # Descriptions do not tell if a box can be gone around.
+    boxes = jnp.any(mark(place.boxes), axis=0)
+    wet = flood(jnp.concatenate([free & ~boxes, free]), start)
+    wet, pushed = jnp.split(wet, 2)
+    vague = jnp.any((wet != pushed)[:-2], axis=0)
+  else:
+    wet, vague = flood(free, start), jnp.zeros_like(start)
+  floor, behind, within = wet[0], wet[1:-3], wet[-3]
+  seeming, past_closed = wet[-2], wet[-1]
+  untold = vague | (~floor & (seeming | ~past_closed))
+  return floor, behind, within, vague, untold
 
 
 def _plans(level: Level, place: Place, params: Params):

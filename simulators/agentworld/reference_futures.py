@@ -130,18 +130,21 @@ def helps(game, tool, *_):
 
 
 def first_tool(game, *_):
-  mine = {game.thing} if game.task == "take" else set()
-  lying = set(range(len(game.tools))) - game.held - mine
-  helpful = [t for t in lying if helps(game, t)]
-  if not helpful:
-    return "" if game.task == "take" else "nothing"
+  agent, held, opened, boxes = game.place()
   passed = {
-    e
-    for e, (_, kind) in enumerate(game.elements)
-    if game.openable(kind, game.held)
+    e for e, (_, kind) in enumerate(game.elements) if game.openable(kind, held)
   }
-  within = game.walkable(game.opened | passed)
-  near = [t for t in helpful if game.tools[t][0] in within]
-  if len(near) != 1 or game.goal in within:
-    return ""
-  return thing_word(game, 1 + near[0])
+  within = game.walkable(opened | passed)
+  lying = set(range(len(game.tools))) - held
+  if game.goal in within:
+    ready = game.task in ("reach", "open")
+    ready |= game.task == "bring" and game.thing in held
+    mine = ready and not any(helps(game, t) for t in lying)
+    return "nothing" if mine else ""
+  near = []
+  for t in lying:
+    there = game.tools[t][0]
+    after = (there, held | {t}, opened, boxes)
+    steps = apart_by(agent, there) + game.distance(after)
+    near += [t] * (there in within and steps <= game.distance(game.place()))
+  return thing_word(game, 1 + near[0]) if len(near) == 1 else ""

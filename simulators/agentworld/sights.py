@@ -166,7 +166,7 @@ def can_open(moment: Moment, args: Array):
 def reachable(moment: Moment, args: Array):
   """Does open floor lead to an object?"""
   row, column = moment.at[args[0]]
-  asked = moment.present[args[0]] & ~moment.vague[row, column]
+  asked = moment.present[args[0]] & ~moment.untold[row, column]
   return yes(moment.floor[row, column]), asked
 
 
@@ -176,7 +176,7 @@ def way_bar(moment: Moment, args: Array):
   free = moment.floor[cell[0], cell[1]]
   bar, alone = moment.bars(cell)
   code = jnp.where(free, NOTHING, moment.element[bar])
-  free &= ~moment.vague[cell[0], cell[1]]
+  free &= ~moment.untold[cell[0], cell[1]]
   return code, moment.present[args[0]] & (free | (alone & moment.seen[bar]))
 
 

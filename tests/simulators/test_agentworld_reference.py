@@ -147,7 +147,7 @@ def test_without_a_tool_that_opens_it_an_element_bars_the_way():
     ("better", (UP, RIGHT), "right"),
     ("progress", (RIGHT,), "yes"),
     ("progress", (DOWN,), "no"),
-    ("first_tool", (), "nothing"),
+    ("first_tool", (), "ax"),
     ("good_start", (RIGHT, RIGHT), "yes"),
     ("good_start", (UP, RIGHT), "no"),
     ("stopped", (RIGHT, RIGHT, RIGHT), "nothing"),
