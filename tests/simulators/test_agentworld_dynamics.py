@@ -111,12 +111,23 @@ def test_there_is_no_leaf_that_the_test_above_forgets(world):
   }  # fmt: skip
 
 
-def test_stacked_params_play_as_each_alone(world, pool, play, moves):
+def test_stacked_params_play_as_each_alone(world, rich, play, rich_moves):
+  """Every variant, and all chances at once."""
   names = ("real", "imperfect/swapped(2)", "imperfect/slippery(0.5)")
   names += ("imperfect/blind(0.5)", "imperfect/wrong-rules(1)")
+  names += ("imperfect/failing(0.5)", "imperfect/misread(0.5)")
+  names += ("imperfect/no-hazards",)
+  half = jnp.float32(0.5)
   rules = [world.params(name) for name in names]
+  rules.append(
+    rules[1].replace(slip=half, failure=half, dropout=half, misread=half)
+  )
+  assert {name.partition("(")[0] for name in names} == {
+    name.partition("(")[0] for name in world.variants()
+  }
   stacked = jax.tree.map(lambda *x: jnp.stack(x), *rules)
-  levels, actions = pool.take(np.arange(5)), moves[:, :5]
+  levels = rich.take(np.arange(len(rules)))
+  actions = rich_moves[:, : len(rules)]
   together = _numbers(play(stacked, levels, actions, 0))
   for n, params in enumerate(rules):
     alone = _numbers(play(params, levels, actions))
