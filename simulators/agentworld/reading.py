@@ -8,7 +8,10 @@ from simulators.agentworld.words import DELTAS, NUMBERS
 
 Cell = tuple[int, int]  # (rows down, columns right) of the agent
 
-_ACTION = re.compile(rf"\b({'|'.join(ACTIONS)})\b", re.IGNORECASE)
+# A word by itself; an underline may stand beside it, as in `_up_`.
+_ACTION = re.compile(
+  rf"(?<![^\W_])({'|'.join(ACTIONS)})(?![^\W_])", re.IGNORECASE
+)
 _MOVE = rf"(?:(?:{'|'.join(NUMBERS)}) )?(?:{'|'.join(ACTIONS)})"
 _WHERE = rf"(?:here|{_MOVE}(?: {_MOVE})?)"
 _ELEMENT, _TOOL = f"(?:{'|'.join(ELEMENTS)})", f"(?:{'|'.join(TOOLS)})"
