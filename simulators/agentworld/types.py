@@ -120,7 +120,8 @@ class Config:
     both = sorted(set(self.sides) & set(self.larger))
     if both:
       raise ValueError(
-        f"sides {both} are both usual and larger: `ood-size` needs its own"
+        f"sides {both} are both usual and larger: `ood-size` needs its own, "
+        "set larger to others"
       )
     if not all(0 <= depth < len(MIN_SIDE) for depth in self.deeper):
       raise ValueError(

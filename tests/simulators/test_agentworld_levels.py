@@ -260,7 +260,7 @@ def test_a_small_array_has_no_large_levels():
     ({"size": 13, "boxes": 1}, "more than 1048576"),
     ({"goals": ("push",)}, "set boxes to 1"),
     ({"goals": ("fly",)}, "reach, take"),
-    ({"sides": (5, 7)}, "needs its own"),
+    ({"sides": (5, 7)}, "needs its own, set larger"),
     ({"deeper": (5,)}, r"0\.\.4"),
     ({"rendering": "film"}, "words, map"),
     ({"horizon": 2}, "must be 3 or more"),
