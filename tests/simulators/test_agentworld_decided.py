@@ -1,5 +1,7 @@
 """Questions whose answer the words would not tell, or would tell wrongly."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ import simulators
 from simulators.agentworld import moments
 from simulators.agentworld.truths import TRUTHS
 from simulators.agentworld.types import GOALS, Level
+from simulators.base import QuestionArrays
 
 WORLD = simulators.make("agentworld", size=5)
 PARAMS = WORLD.params()
@@ -105,3 +108,26 @@ def test_what_lies_past_an_open_element_and_a_closed_one_is_not_asked_about():
   assert (closed["reachable"], closed["way_bar"]) == ("no", None)
   assert (open_["reachable"], open_["way_bar"]) == (None, None)
   assert (through["reachable"], through["way_bar"]) == ("yes", "nothing")
+
+
+def test_steps_lead_to_success_where_the_goal_is_not_to_be_reached():
+  """There the goal is but a cell, if there is one."""
+  world = simulators.make("agentworld", kinds=("steps", "good_start"))
+  n = len(GOALS)
+  flags, words = np.zeros((n, 3), bool), np.zeros((n, 3), int)
+  obs = types.SimpleNamespace(
+    agent=np.zeros((n, 2), int), held=flags, opened=flags,
+    time=np.zeros(n, int), tool=words, element=words, goal_kind=np.arange(n),
+  )  # fmt: skip
+  asked = QuestionArrays(
+    args=np.tile([0, 0, -1, -1], (n, 2, 1)), answer=np.zeros((n, 2), int),
+    options=np.tile([0, 1], (n, 2, 1)), valid=np.ones((n, 2), bool),
+  )  # fmt: skip
+  told = [
+    " ".join(
+      q.text for seed in range(9) for q in world.ask(asked, obs, seed)[i]
+    )
+    for i in range(n)
+  ]
+  assert ["the goal" in said for said in told] == [True, *[False] * (n - 1)]
+  assert ["success" in said for said in told] == [False, *[True] * (n - 1)]
