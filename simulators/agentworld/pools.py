@@ -232,7 +232,19 @@ def depths_of(split: str, depths, config: Config) -> tuple[int, ...]:
         f"{split} at depth {depth} needs a side of {MIN_SIDE[depth]} or more "
         f"and at most size={config.size}: set sides, larger or size"
       )
+  _roomy(split, depths, config)
   return depths
+
+
+def _roomy(split: str, depths: tuple[int, ...], config: Config) -> Config:
+  """The config with as many pairs and as large an array as the split needs."""
+  if split != "ood-depth":
+    return config
+  return dataclasses.replace(
+    config,
+    pairs=max(config.pairs, 1 + max(depths)),
+    size=max(config.size, *(MIN_SIDE[depth] for depth in depths)),
+  )
 
 
 def pool(
@@ -257,12 +269,7 @@ def pool(
   config = config or Config()
   depths = depths_of(split, depths, config)
   check_size(size)
-  if split == "ood-depth":
-    config = dataclasses.replace(
-      config,
-      pairs=max(config.pairs, 1 + max(depths)),
-      size=max(config.size, *(MIN_SIDE[depth] for depth in depths)),
-    )
+  config = _roomy(split, depths, config)
   streams = {
     d: _stream(split, d, _sides(split, d, config), config) for d in depths
   }

@@ -242,6 +242,12 @@ def test_a_pool_that_runs_dry_says_so(monkeypatch):
     pools.pool("train", 2, (0,))
 
 
+def test_a_deeper_split_of_too_many_states_is_refused_before_it_is_drawn():
+  world = simulators.make("agentworld", boxes=1, deeper=(4,))
+  with pytest.raises(ValueError, match="states"):
+    world.depths("ood-depth")
+
+
 def test_an_open_level_has_a_chain():
   world = simulators.make("agentworld", goals=("open",), deeper=(0, 2))
   with pytest.raises(ValueError, match=r"give distinct ones of \(2,\)"):
