@@ -155,6 +155,7 @@ class World(Protocol):
   actions: tuple[str, ...]
   question_kinds: tuple[str, ...]
   splits: tuple[str, ...]  # train, val, test, and those named ood-...
+  measures: tuple[str, ...]  # of State.metrics, told beside success in reports
 
   def variants(self) -> tuple[str, ...]:
     """Names that `params` accepts, with their arguments spelled."""

@@ -25,6 +25,8 @@ class TextWorldProtocol(Protocol):
     instruction: what is to be achieved, for each row.
     success: bool[B], whether the row's episode has succeeded so far.
     depths: i32[B], chain depth (or family) of each row's level.
+    measures: name -> f32[B], what a report tells of the episodes so far beside
+      success; a world that has none may leave it out.
     parse: the action that a text names, or None.
   """
 
@@ -78,7 +80,7 @@ class TextWorld:
 
   Attributes:
     world, params, pool: what it was made from.
-    actions, parse, preamble, instruction, success, depths: as in
+    actions, parse, preamble, instruction, success, depths, measures: as in
       TextWorldProtocol.
     indices: i32[B], the rows' levels in the pool.
     levels: the rows' levels, stacked.
@@ -194,13 +196,17 @@ class TextWorld:
   def _read(self) -> tuple[list[str], np.ndarray]:
     """Fetches and describes the rows; keeps what a player may ask for."""
     states = self._states
+    told = ("success", *self.world.measures)
     fetched = jax.device_get(
-      (states.obs, states.reward, states.done, states.metrics["success"])
-    )
-    obs, rewards, done, success = jax.tree.map(
+      (states.obs, states.reward, states.done,
+       {name: states.metrics[name] for name in told})
+    )  # fmt: skip
+    obs, rewards, done, metrics = jax.tree.map(
       lambda x: x[: len(self.indices)], fetched
     )
-    self.obs, self.done, self.success = obs, done, success > 0
+    self.obs, self.done = obs, done
+    self.success = metrics.pop("success") > 0
+    self.measures = metrics
     self.texts = self.world.describe(obs)
     self.instruction = self.world.instruction(obs)
     return list(self.texts), rewards

@@ -2,7 +2,8 @@
 
 import collections
 import dataclasses
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,6 +39,7 @@ class Episode:
     actions: the action words taken.
     ended: one of ENDS: truncated by the world or by `max_steps`; exhausted
       when nothing was untried on the text; error when the policy failed.
+    measures: what else the world tells of an episode, at its end.
   """
 
   index: int
@@ -48,6 +50,7 @@ class Episode:
   texts: tuple[str, ...]
   actions: tuple[str, ...]
   ended: str
+  measures: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 def play(
@@ -90,7 +93,9 @@ def play(
     return []
   texts = text_world.reset(indices, seed=seed)
   optimal = np.asarray(text_world.oracle()).min(1)
-  records = [_Record(text) for text in texts]
+  records = [
+    _Record(text, _measures(text_world, row)) for row, text in enumerate(texts)
+  ]
   live = list(range(len(indices)))
   for step in range(max_steps):
     shown = [texts[row] for row in live]
@@ -116,7 +121,11 @@ def play(
     if acting:
       texts, _, done = text_world.step(actions)
       for row in acting:
-        records[row].took(text_world.actions[actions[row]], texts[row])
+        records[row].took(
+          text_world.actions[actions[row]],
+          texts[row],
+          _measures(text_world, row),
+        )
         if done[row]:
           won = bool(text_world.success[row])
           records[row].ended = "success" if won else "truncated"
@@ -134,11 +143,17 @@ def play(
   ]
 
 
+def _measures(text_world, row: int) -> dict[str, float]:
+  """What the world tells of a row so far; a world may measure nothing."""
+  measured = getattr(text_world, "measures", {})
+  return {name: float(values[row]) for name, values in measured.items()}
+
+
 class _Record:
   """An episode while it is played."""
 
-  def __init__(self, text: str):
-    self.texts = [text]
+  def __init__(self, text: str, measures: Mapping[str, float]):
+    self.texts, self.measures = [text], measures
     self.actions: list[str] = []
     self.tried = collections.defaultdict(set)
     self.ended = ""
@@ -151,9 +166,10 @@ class _Record:
     taken = np.isin(np.arange(len(score)), list(tried))
     return np.where(taken, -np.inf, score)
 
-  def took(self, action: str, text: str) -> None:
+  def took(self, action: str, text: str, measures: Mapping[str, float]) -> None:
     self.actions.append(action)
     self.texts.append(text)
+    self.measures = measures
 
   def episode(self, index: int, depth: int, optimal: float) -> Episode:
     return Episode(
@@ -165,6 +181,7 @@ class _Record:
       texts=tuple(self.texts),
       actions=tuple(self.actions),
       ended=self.ended or "truncated",
+      measures=self.measures,
     )
 
 
@@ -180,12 +197,24 @@ def successes(runs: Sequence[Sequence[Episode]]) -> np.ndarray:
   return np.array([[e.success for e in run] for run in runs], np.float64)
 
 
+def measures(runs: Sequence[Sequence[Episode]]) -> dict[str, np.ndarray]:
+  """name -> f64[S, N], as `successes`: what every episode tells at its end."""
+  shape = successes(runs).shape  # also: the same levels
+  told = [episode.measures for run in runs for episode in run]
+  names = [n for n in told[0] if all(n in m for m in told)] if told else []
+  return {
+    name: np.array([m[name] for m in told], np.float64).reshape(shape)
+    for name in names
+  }
+
+
 def summary(runs: Sequence[Sequence[Episode]]) -> dict[str, Any]:
   """{"mean", "lo", "hi", "n"} of success, and what lies behind it.
 
   One run is a proportion (Wilson); several redraw runs and levels together.
   Beside it: `by_depth`, `ended` (episodes by ending), `steps_over_optimal`
-  (mean over successes; None without any).
+  (mean over successes; None without any), `measures` (the world's own, where
+  it has some, each as success is told).
   """
   won_SxN = successes(runs)
   if won_SxN.size == 0:
@@ -205,11 +234,18 @@ def summary(runs: Sequence[Sequence[Episode]]) -> dict[str, Any]:
     },
     "ended": {end: sum(e.ended == end for e in episodes) for end in ENDS},
     "steps_over_optimal": float(np.mean(ratios)) if ratios else None,
+    "measures": {
+      name: _rate(values).as_dict() for name, values in measures(runs).items()
+    },
   }
 
 
-def _rate(won_SxN: np.ndarray) -> stats.Interval:
-  seeds, n = won_SxN.shape
-  if seeds > 1 and n > 1:
-    return stats.bootstrap(won_SxN)
-  return stats.wilson(int(won_SxN.sum()), seeds * n)
+def _rate(values_SxN: np.ndarray) -> stats.Interval:
+  """The mean: of one run of noes and yeses by Wilson, else by redraws."""
+  seeds, n = values_SxN.shape
+  proportion = bool(np.isin(values_SxN, (0.0, 1.0)).all())
+  if n > 1 and (seeds > 1 or not proportion):
+    return stats.bootstrap(values_SxN)
+  if proportion:
+    return stats.wilson(int(values_SxN.sum()), seeds * n)
+  return stats.Interval(float(values_SxN.mean()), math.nan, math.nan, n)

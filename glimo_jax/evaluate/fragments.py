@@ -57,7 +57,9 @@ def write(path, fragment: Fragment) -> None:
     "seed": fragment.seed,
     "benchmarks": {
       name: {
-        "acted": {a: _columns(rows) for a, rows in result.acted.items()},
+        "acted": {
+          arm: _episode_columns(rows) for arm, rows in result.acted.items()
+        },
         "answered": {a: _columns(rows) for a, rows in result.answered.items()},
         "asked": result.asked,
         "val": result.val,
@@ -97,8 +99,7 @@ def read(path) -> Fragment:
     results = {
       name: Result(
         acted={
-          arm: _rows(acting.Episode, columns, texts=(), actions=())
-          for arm, columns in part["acted"].items()
+          arm: _episodes(columns) for arm, columns in part["acted"].items()
         },
         answered={
           arm: _rows(answering.Answer, columns)
@@ -132,14 +133,32 @@ def read(path) -> Fragment:
 
 def _columns(rows: Sequence[Any]) -> dict[str, list]:
   names = [f.name for f in dataclasses.fields(rows[0])] if rows else []
-  names = [name for name in names if name not in ("texts", "actions")]
+  names = [n for n in names if n not in ("texts", "actions", "measures")]
   return {name: [getattr(row, name) for row in rows] for name in names}
+
+
+def _episode_columns(rows: Sequence[acting.Episode]) -> dict[str, Any]:
+  """The columns, and those of what the world measured, rounded."""
+  measured = acting.measures([rows])
+  told = {name: np.round(v[0], 4).tolist() for name, v in measured.items()}
+  return {**_columns(rows), "measures": told}
 
 
 def _rows(cls, columns: Mapping[str, list], **others) -> list:
   return [
     cls(**dict(zip(columns, row, strict=True)), **others)
     for row in zip(*columns.values(), strict=True)
+  ]
+
+
+def _episodes(columns: Mapping[str, Any]) -> list[acting.Episode]:
+  """The inverse of `_episode_columns`; older files measured nothing."""
+  told = columns.get("measures", {})
+  plain = {name: rows for name, rows in columns.items() if name != "measures"}
+  rows = _rows(acting.Episode, plain, texts=(), actions=())
+  return [
+    dataclasses.replace(row, measures={n: v[i] for n, v in told.items()})
+    for i, row in enumerate(rows)
   ]
 
 

@@ -4,7 +4,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from glimo_jax.evaluate import charts
+from glimo_jax.evaluate import cells, charts
 from glimo_jax.evaluate.acting import Episode
 from glimo_jax.types import VERDICTS
 
@@ -74,8 +74,8 @@ def _headline(values, authorship) -> str:
       base = compared.get("headline_base")
       parts.append(
         f'<p class="headline">{share["mean"]:.1%}</p><p>of the way from '
-        f"chance to the oracle on {_esc(name)} {_range(share)}; the base "
-        f"{_interval(base)}</p>"
+        f"chance to the oracle on {_esc(name)} {cells.span(share)}; the base "
+        f"{cells.interval(base)}</p>"
       )
       break
   if authorship:
@@ -92,10 +92,8 @@ def _benchmarks(benchmarks) -> str:
     if any(arm in b for b in benchmarks.values())
   ]
   rows = [
-    [f"{name} {measure}", *(_interval(b.get(a, {}).get(measure)) for a in arms)]
-    for name, b in benchmarks.items()
-    for measure in ("success", "qa")
-    if any(measure in b.get(a, {}) for a in arms)
+    [name, *map(cells.interval, told)]
+    for name, told in cells.measured(benchmarks, arms)
   ]
   return _section("Benchmarks", _table(["", *arms], rows)) if rows else ""
 
@@ -116,7 +114,7 @@ def _language(texts) -> str:
 
 def _comparisons(comparisons) -> str:
   rows = [
-    [name, what.replace("_", " "), _interval(interval)]
+    [name, what.replace("_", " "), cells.interval(interval)]
     for name, compared in comparisons.items()
     for what, interval in compared.items()
   ]
@@ -202,7 +200,7 @@ def _questions(benchmarks) -> str:
       any_arm = next(row[kind] for row in qa.values() if kind in row)
       rows.append(
         [kind]
-        + [_interval(row.get(kind)) for row in qa.values()]
+        + [cells.interval(row.get(kind)) for row in qa.values()]
         + [f"{any_arm['chance']:.2f}", f"{any_arm['majority']:.2f}"]
       )
     if rows:
@@ -288,18 +286,6 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     for row in rows
   )
   return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _interval(values: Mapping[str, Any] | None) -> str:
-  if not values or values["mean"] is None:
-    return "-"
-  return f"{values['mean']:.3f} {_range(values)}".strip()
-
-
-def _range(values: Mapping[str, Any]) -> str:
-  if values["lo"] is None:
-    return ""
-  return f"[{values['lo']:.3f}, {values['hi']:.3f}]"
 
 
 def _esc(value: Any) -> str:

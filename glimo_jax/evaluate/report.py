@@ -2,7 +2,8 @@
 
 `report.json` holds
 
-    {"benchmarks": {name: {arm: {"success": {"mean", "lo", "hi", "n", ...},
+    {"benchmarks": {name: {arm: {"success": {"mean", "lo", "hi", "n", ...,
+                                             "measures": {measure: {...}}},
                                  "qa": {...}}}},
      "language": {text: {arm: {"bits_per_byte"}}},
      "comparisons": {name: {what: {"mean", "lo", "hi", "n"}}},
@@ -11,7 +12,8 @@
      "wall_s": {stage: seconds}, "peak_gib", "versions", "commit", ...}
 
 where null stands for what cannot be told. Comparisons have the names of the
-benchmarks, and `language/TEXT` for the texts.
+benchmarks, and `language/TEXT` for the texts. Measures are the world's own,
+such as collisions.
 """
 
 import importlib.metadata
@@ -25,7 +27,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from glimo_jax.evaluate import acting, answering, language, page, stats
+from glimo_jax.evaluate import acting, answering, cells, language, page, stats
 from glimo_jax.types import VERDICTS, EvalReport
 
 JSON, HTML = "report.json", "report.html"
@@ -57,8 +59,9 @@ def compare(acted: Acted, answered: Answered) -> dict[str, Any]:
   Returns:
     `headline`: (tuned - random) / (oracle - random); `headline_base`: the
     same of the base; `success_gain`, `qa_gain`: tuned - base; `success_ratio`:
-    tuned / base, only where the base reaches 0.05. Each {"mean", "lo", "hi",
-    "n"}; what lacks an arm, or two levels, is left out.
+    tuned / base, only where the base reaches 0.05; `NAME_difference`: tuned -
+    base of each measure of the world. Each {"mean", "lo", "hi", "n"}; what
+    lacks an arm, or two levels, is left out.
   """
   won = {arm: acting.successes(runs) for arm, runs in acted.items()}
   out = {}
@@ -73,6 +76,11 @@ def compare(acted: Acted, answered: Answered) -> dict[str, Any]:
       share = float(won["tuned"].mean() / base)
       out["success_ratio"] = stats.Interval(
         share, math.nan, math.nan, won["base"].shape[1]
+      )
+    told = {arm: acting.measures(acted[arm]) for arm in ("tuned", "base")}
+    for name in [n for n in told["tuned"] if n in told["base"]]:
+      out[f"{name}_difference"] = stats.paired(
+        told["tuned"][name], told["base"][name]
       )
   if {"tuned", "base"} <= answered.keys():
     out["qa_gain"] = answering.compare(answered["tuned"], answered["base"])
@@ -222,14 +230,11 @@ def write(
 def table(report: EvalReport) -> str:
   """Before and after, for a terminal: a line for each measure."""
   lines = [("", "base", "tuned", "random", "oracle")]
-  for name, arms in report.benchmarks.items():
-    for measure in ("success", "qa"):
-      cells = [_cell(arms.get(arm, {}).get(measure)) for arm in lines[0][1:]]
-      if any(cell != "-" for cell in cells):
-        lines.append((f"{name} {measure}", *cells))
+  for name, told in cells.measured(report.benchmarks, lines[0][1:]):
+    lines.append((name, *map(cells.interval, told)))
   for text, arms in report.language.items():
-    cells = [_bits(arms.get(arm)) for arm in lines[0][1:]]
-    lines.append((f"{text} bits/byte", *cells))
+    bits = [_bits(arms.get(arm)) for arm in lines[0][1:]]
+    lines.append((f"{text} bits/byte", *bits))
   widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
   rows = [
     "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip()
@@ -239,14 +244,15 @@ def table(report: EvalReport) -> str:
   for name, arms in report.benchmarks.items():
     for arm in [a for a in arms if a not in lines[0]]:
       if "success" in arms[arm]:
-        rows.append(f"{name} success, {arm}: {_cell(arms[arm]['success'])}")
+        success = cells.interval(arms[arm]["success"])
+        rows.append(f"{name} success, {arm}: {success}")
   for name, compared in report.comparisons.items():
     for what, values in compared.items():
-      rows.append(f"{name} {what}: {_cell(values)}")
+      rows.append(f"{name} {what}: {cells.interval(values)}")
   for name, arms in report.run.get("differences", {}).items():
     for arm, measures in arms.items():
       for measure, values in measures.items():
-        said = f"{_cell(values)} {values['says']}"
+        said = f"{cells.interval(values)} {values['says']}"
         rows.append(f"{name} {measure}, {arm} less tuned: {said}")
   counts = ", ".join(
     f"{name} {report.dataset.get(name, 0)}" for name in ("planned", *VERDICTS)
@@ -254,14 +260,6 @@ def table(report: EvalReport) -> str:
   rows.append(f"dataset: {counts}")
   rows.append(authorship(report.dataset))
   return "\n".join(rows).rstrip()
-
-
-def _cell(values: Mapping[str, Any] | None) -> str:
-  if values is None or values["mean"] is None:
-    return "-"
-  if values["lo"] is None:
-    return f"{values['mean']:.3f}"
-  return f"{values['mean']:.3f} [{values['lo']:.3f}, {values['hi']:.3f}]"
 
 
 def _bits(values: Mapping[str, float] | None) -> str:

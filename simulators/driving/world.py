@@ -37,6 +37,9 @@ class Driving:
   actions = ACTIONS
   splits = pools.SPLITS
   question_kinds = questions.KINDS
+  measures = (
+    "collision", "at_fault", "off_road", "red_light", "no_yield", "progress",
+  )  # fmt: skip
   reference = reference  # the rules again, by a second path
 
   def variants(self) -> tuple[str, ...]:

@@ -196,6 +196,40 @@ def test_summary_counts_by_depth_and_resamples_several_runs():
     acting.summary([run, run[::-1]])
 
 
+class FakeMeter(FakeTextWorld):
+  """Tells how long it has been played, and who is at the third cell."""
+
+  @property
+  def measures(self):
+    there = np.full(len(self.distance), float(self.time))
+    return {"time": there, "third": (self.distance == 3).astype(float)}
+
+
+def test_what_the_world_measures_is_read_at_each_episodes_end():
+  world = FakeMeter()
+  played = acting.play(FakePolicy(right), world, [4, 0, 6], max_steps=4)
+  assert [e.measures["time"] for e in played] == [4.0, 1.0, 4.0]
+  assert [e.measures["third"] for e in played] == [0.0, 0.0, 1.0]
+  lost = acting.play(FakePolicy(lambda t: [np.nan] * 4), world, [2, 3],
+                     max_steps=4)  # fmt: skip
+  assert [e.measures["third"] for e in lost] == [1.0, 0.0]
+  assert all(e.measures["time"] == 0 for e in lost)
+
+
+def test_measures_are_summed_up_each_with_its_interval():
+  world = FakeMeter()
+  run = acting.play(FakePolicy(right), world, [4, 0, 6], max_steps=4)
+  told = acting.summary([run])["measures"]
+  assert told["third"] == stats.wilson(1, 3).as_dict()
+  assert told["time"] == stats.bootstrap([4.0, 1.0, 4.0]).as_dict()
+  again = acting.summary([run, run])["measures"]["third"]
+  assert again == stats.bootstrap([[0.0, 0.0, 1.0]] * 2).as_dict()
+  plain = acting.play(FakePolicy(right), FakeTextWorld(), [4], max_steps=4)
+  assert acting.summary([plain])["measures"] == {}
+  assert acting.measures([run, [dataclasses.replace(e, measures={})
+                                for e in run]]) == {}  # fmt: skip
+
+
 def test_real_levels_are_solved_by_the_oracle_in_the_fewest_steps():
   world = simulators.make("agentworld", size=5)
   pool = world.pool("test", 24, depths=(0, 1))

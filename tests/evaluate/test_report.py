@@ -38,6 +38,7 @@ def run(won):
       texts=(f"goal <{i}> up.", "tree up.", "tree up.", "done."),
       actions=("up", "left", "up"),
       ended="success" if w else "truncated",
+      measures={"collision": float(not w and i % 2), "progress": 0.01 * i},
     )
     for i, w in enumerate(won)
   ]
@@ -98,6 +99,8 @@ def test_json_has_the_form_that_is_promised(whole, tmp_path):
   assert {"wall_s", "peak_gib", "versions", "commit"} <= values.keys()
   assert values["peak_gib"] > 0
   assert values["versions"]["jax"]
+  collision = arms["tuned"]["success"]["measures"]["collision"]
+  assert {"mean", "lo", "hi", "n"} == collision.keys()
 
 
 def test_report_read_back_is_the_one_that_was_written(whole, tmp_path):
@@ -125,6 +128,23 @@ def test_headline_is_the_share_of_the_way_from_chance_to_the_oracle(acted):
   ratio = rate["tuned"] / rate["base"]
   assert told["success_ratio"]["mean"] == pytest.approx(ratio)
   assert "qa_gain" not in told
+
+
+def test_measures_of_the_world_are_paired_and_shown(whole, acted, tmp_path):
+  rate = {
+    arm: np.mean([e.measures["collision"] for e in runs[0]])
+    for arm, runs in acted.items()
+  }
+  assert rate["base"] > rate["tuned"] > rate["oracle"] == 0
+  difference = report.compare(acted, {})["collision_difference"]
+  assert difference["mean"] == pytest.approx(rate["tuned"] - rate["base"])
+  assert difference["lo"] < difference["mean"] < difference["hi"]
+  report.write(whole, tmp_path)
+  page = "".join(_Page((tmp_path / "report.html").read_text()).text)
+  for shown in (report.table(whole), page):
+    row = shown.split("agentworld/test collision")[1].split("\n")[0]
+    for arm in ("base", "tuned", "random", "oracle"):
+      assert f"{rate[arm]:.3f} [" in row
 
 
 def test_no_ratio_to_a_base_that_hardly_ever_succeeds(acted):

@@ -273,6 +273,21 @@ def test_a_text_world_plays_and_unseen_actors_go_unsaid():
   assert all(word in player.preamble for word in ACTIONS)
 
 
+def test_a_text_world_tells_the_measures_of_the_episodes_so_far():
+  player = TextWorld(WORLD, REAL, _pool())
+  player.reset(range(16))
+  assert not player.measures["collision"].any()
+  while not player.done.all():
+    player.step([ACTIONS.index("go")] * 16)  # drives into what is ahead
+  assert set(player.measures) == set(WORLD.measures)
+  collided = player.measures["collision"]
+  assert 0 < collided.sum() < 16
+  assert not (player.success & (collided > 0)).any()
+  states = player.state.metrics
+  for name, values in player.measures.items():
+    np.testing.assert_array_equal(values, states[name])
+
+
 # --- Pictures -----------------------------------------------------------------
 
 
