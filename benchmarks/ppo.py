@@ -1,46 +1,69 @@
-"""Does reinforcement learning solve it? brax's PPO on AgentWorld's chains.
+"""Does reinforcement learning solve it? brax's PPO on a world of ours.
 
-  python -m benchmarks.ppo [--steps=N] [--seed=N] [--json=FILE]
+  python -m benchmarks.ppo [--world=NAME] [--steps=N] [--seed=N] [--json=FILE]
 
-Trains on `train` levels that have one element to open and is judged on `val`
-levels, each played once: `sampled` by the policy as it was trained, `greedy`
-by its likeliest action, which may walk to and fro for ever. The world is
-wrapped by `simulators/brax_env.py`; losses, updates and roll-outs are brax's.
-Ours are the two ends of its network: what it is fed, and that it chooses one
-of four moves instead of four numbers.
+Trains on `train` levels and is judged on `val` levels, each played once:
+`sampled` by the policy as it was trained, `greedy` by its likeliest action,
+which may walk to and fro for ever. Beside the last policy random play stands
+in the same run, by depth or family, with 95 % intervals. The world is wrapped
+by `simulators/brax_env.py`; losses, updates and roll-outs are brax's. Ours are
+the two ends of its network, `benchmarks/ppo_networks.py`.
 
-Expect 0.03 -> 0.84 sampled in 1.4M steps and 0.87 in 2.1M (greedy 0.67 and
-0.75), in two minutes on two cores. One seed was run.
+AgentWorld (chains of one element): expect 0.03 -> 0.84 sampled in 1.4M steps
+and 0.87 in 2.1M (greedy 0.67 and 0.75), in two minutes on two cores. One seed
+was run.
 """
 
 import dataclasses
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from brax.training import distribution
-from brax.training import networks as brax_networks
-from brax.training.agents.ppo import networks as ppo_networks
 from brax.training.agents.ppo import train as ppo
 
 import simulators
-from benchmarks import common
+from benchmarks import common, ppo_networks
+from glimo_jax.evaluate import stats
 from simulators import brax_env, rollout
-from simulators.agentworld.types import Obs
 from simulators.base import PyTree, World
+from simulators.driving.types import FAMILIES
 
 Array = jax.Array
 
-DEPTHS = (1,)
-SIDE = 6  # of the array; levels of these splits have sides 5 and 6
-TRAIN, VAL = 32768, 512  # levels; on 4096 it stays near 0.8
 JUDGED = 10  # times, the start included
-WIDTHS = (128, 128)  # hidden layers of policy and of value
-PPO = dict(
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+  """How PPO is trained and judged on one world.
+
+  Attributes:
+    options: of the world.
+    depths: chain depths or families of its levels.
+    names: what the depths are called.
+    train, val: levels.
+    steps: environment steps, by default.
+    features: lays out an observation for the network.
+    widths: hidden layers of policy and of value.
+    ppo: brax's settings.
+  """
+
+  options: Mapping[str, Any]
+  depths: tuple[int, ...]
+  names: tuple[str, ...]
+  train: int
+  val: int
+  steps: int
+  features: Callable[[PyTree], Array]
+  widths: tuple[int, ...]
+  ppo: Mapping[str, Any]
+
+
+_PPO = dict(
   num_envs=256,
   unroll_length=16,
   batch_size=32,
@@ -51,6 +74,30 @@ PPO = dict(
   discounting=0.95,
   clipping_epsilon=0.2,
 )
+SETTINGS = {
+  "agentworld": Setting(
+    options=dict(size=6),  # of the array; these levels have sides 5 and 6
+    depths=(1,),
+    names=("depth 0", "depth 1"),
+    train=32768,  # on 4096 it stays near 0.8
+    val=512,
+    steps=2_000_000,
+    features=ppo_networks.puzzle,
+    widths=(128, 128),
+    ppo=_PPO,
+  ),
+  "driving": Setting(
+    options={},
+    depths=tuple(range(len(FAMILIES))),
+    names=FAMILIES,
+    train=16384,
+    val=512,
+    steps=2_000_000,
+    features=ppo_networks.traffic,
+    widths=(128, 128),
+    ppo=_PPO | dict(discounting=0.98),
+  ),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,126 +117,30 @@ class Row:
   greedy: float
 
 
-# --- What the network is fed ------------------------------------------------
+@dataclasses.dataclass(frozen=True)
+class Played:
+  """The last policy beside random play on the val levels of one depth.
 
-
-def unflatten(flat: Array, like: PyTree) -> PyTree:
-  """The observation whose `brax_env.flatten` is f32[observation_size]."""
-  shapes, tree = jax.tree.flatten(like)
-  ends = np.cumsum([x.size for x in shapes])[:-1]
-  parts = jnp.split(flat, ends)
-  return tree.unflatten(
-    [part.reshape(x.shape) for part, x in zip(parts, shapes, strict=True)]
-  )
-
-
-def features(obs: Obs) -> Array:
-  """f32[F]: an observation as seen from the agent's cell.
-
-  Walls around it, one number a cell; then where the goal is, each tool and the
-  element that it opens, as a row and a column from the agent, one-hot, all 0
-  once picked up or opened; then what is held and opened.
+  Attributes:
+    depth: its name, `all` for all.
+    n: levels.
+    random, sampled, greedy: success, (mean, lo, hi).
+    gain: mean return of `sampled` less that of random, (mean, lo, hi).
   """
-  reach = obs.wall.shape[-1] - 1  # how far two cells may lie apart
-  wide = 2 * reach + 1
-  agent = obs.agent.astype(jnp.int32)
-  wall = jnp.pad(obs.wall.astype(jnp.float32), reach, constant_values=1.0)
-  wall = jax.lax.dynamic_slice(wall, agent, (wide, wide))
 
-  def there(cell: Array, gone: Array) -> Array:
-    away = cell.astype(jnp.int32) - agent + reach
-    return jax.nn.one_hot(away, wide).reshape(-1) * (1.0 - gone)
-
-  # bool[P, P]: tool i is the one that element j needs.
-  fits = (obs.needs == obs.tool[:, None]).astype(jnp.float32)
-  held = obs.held.astype(jnp.float32)
-  opened = fits @ obs.opened.astype(jnp.float32)
-  element_at = fits @ obs.element_at.astype(jnp.float32)
-  return jnp.concatenate(
-    [
-      wall.reshape(-1),
-      there(obs.goal, jnp.zeros(())),
-      jax.vmap(there)(obs.tool_at, held).reshape(-1),
-      jax.vmap(there)(element_at, opened).reshape(-1),
-      held,
-      opened,
-    ]
-  )
+  depth: str
+  n: int
+  random: tuple[float, float, float]
+  sampled: tuple[float, float, float]
+  greedy: tuple[float, float, float]
+  gain: tuple[float, float, float]
 
 
-# --- What it gives ----------------------------------------------------------
-
-
-class _Choice:
-  """A distribution over moves as brax's losses read one; events are one-hot."""
-
-  def __init__(self, logits: Array):
-    self.loc, self.scale = logits, jnp.ones_like(logits)  # brax logs both
-    self.logprobs = jax.nn.log_softmax(logits)
-
-  def sample(self, seed: Array) -> Array:
-    drawn = jax.random.categorical(seed, self.loc)
-    return jax.nn.one_hot(drawn, self.loc.shape[-1])
-
-  def mode(self) -> Array:
-    return self.loc  # the world takes the greatest
-
-  def log_prob(self, event: Array) -> Array:
-    return jnp.sum(self.logprobs * event, axis=-1)
-
-  def entropy(self) -> Array:
-    return -jnp.sum(jnp.exp(self.logprobs) * self.logprobs, axis=-1)
-
-
-class _Identity:
-  """No squashing after the draw."""
-
-  forward = inverse = staticmethod(lambda event: event)
-  forward_log_det_jacobian = staticmethod(lambda event: 0.0)
-
-
-class Categorical(distribution.ParametricDistribution):
-  """One of n moves; brax itself knows continuous actions only."""
-
-  def __init__(self, n: int):
-    super().__init__(n, _Identity(), event_ndims=0, reparametrizable=False)
-
-  def create_dist(self, parameters: Array) -> _Choice:
-    return _Choice(parameters)
-
-
-def network_factory(like: Obs) -> Any:
-  """brax's MLPs on `features`, for observations shaped as `like`."""
-
-  def feed(flat: Array, normalizer: PyTree) -> Array:
-    def one(row: Array) -> Array:
-      return features(unflatten(row, like))
-
-    rows = jax.vmap(one)(flat.reshape(-1, flat.shape[-1]))
-    return rows.reshape(*flat.shape[:-1], -1)
-
-  def factory(observation_size, action_size, preprocess_observations_fn):
-    # `feed` stands for brax's normalizer
-    del observation_size, preprocess_observations_fn
-    width = jax.eval_shape(features, like).size
-    settings = dict(
-      obs_size=width,
-      preprocess_observations_fn=feed,
-      hidden_layer_sizes=WIDTHS,
-      activation=jax.nn.relu,
-    )
-    policy = brax_networks.make_policy_network(action_size, **settings)
-    value = brax_networks.make_value_network(**settings)
-    return ppo_networks.PPONetworks(policy, value, Categorical(action_size))
-
-  return factory
-
-
-# --- Training and judging ---------------------------------------------------
+# --- Judging ----------------------------------------------------------------
 
 
 @functools.partial(jax.jit, static_argnames=("world", "make_policy", "greedy"))
-def success(
+def play(
   world: World,
   make_policy: Callable,
   greedy: bool,
@@ -197,8 +148,8 @@ def success(
   rules: PyTree,
   levels: PyTree,
   key: Array,
-) -> Array:
-  """f32[]: share of the levels solved, each played once.
+) -> tuple[Array, Array]:
+  """(success bool[n], return f32[n]) of levels that are played once each.
 
   Args:
     world: the simulator; static, as are `make_policy` and `greedy`.
@@ -214,35 +165,90 @@ def success(
   def choose(key: Array, state: PyTree, params: PyTree) -> Array:
     return jnp.argmax(policy(brax_env.flatten(state.obs), key)[0])
 
+  return _episodes(world, choose, rules, levels, key)
+
+
+def _episodes(world, policy, rules, levels, key):
   n = len(jax.tree.leaves(levels)[0])
   played = rollout.rollout(
-    world, rules, levels, jnp.arange(n), choose, key, world.config.horizon
+    world, rules, levels, jnp.arange(n), policy, key, world.config.horizon
   )
-  return jnp.mean(played.success.astype(jnp.float32))
+  return played.success, jnp.sum(played.rewards, -1)
 
 
-def run(steps: int, seed: int) -> list[Row]:
-  """Trains for about `steps` environment steps; gives the learning curve."""
-  world = simulators.make("agentworld", size=SIDE)
+def compare(
+  setting: Setting, depths: np.ndarray, plays: Mapping[str, tuple]
+) -> list[Played]:
+  """The last policy beside random play, for each depth and for all.
+
+  Args:
+    setting: its names.
+    depths: i32[n] of the levels.
+    plays: random, sampled, greedy -> (success bool[n], return f32[n]).
+  """
+  parts = {setting.names[d]: depths == d for d in setting.depths}
+  parts["all"] = np.ones(len(depths), bool)
+  rows = []
+  for name, mine in parts.items():
+    n = int(mine.sum())
+    rates = {
+      who: _numbers(stats.wilson(int(won[mine].sum()), n))
+      for who, (won, _) in plays.items()
+    }
+    returns = (plays[who][1][mine] for who in ("sampled", "random"))
+    gain = _numbers(stats.paired(*returns))
+    rows.append(Played(name, n, **rates, gain=gain))
+  return rows
+
+
+def _numbers(interval: stats.Interval) -> tuple[float, float, float]:
+  return interval.mean, interval.lo, interval.hi
+
+
+def _show(rows: list[Played]) -> None:
+  names = ("random", "sampled", "greedy", "gain")
+  titles = (f"{name:>22s}" for name in (*names[:3], "gain in return"))
+  print(f"\n{'success on val':14s} {'n':>4s}", *titles)
+  for row in rows:
+    cells = (getattr(row, name) for name in names)
+    told = (f"{mean:.3f} [{lo:.3f}, {hi:.3f}]" for mean, lo, hi in cells)
+    print(f"{row.depth:14s} {row.n:4d}", *(f"{cell:>22s}" for cell in told))
+
+
+# --- Training ---------------------------------------------------------------
+
+
+def run(name: str, steps: int, seed: int) -> tuple[list[Row], list[Played]]:
+  """Trains for about `steps` environment steps.
+
+  Returns:
+    The learning curve, and the last policy beside random play.
+  """
+  setting = SETTINGS[name]
+  world = simulators.make(name, **setting.options)
   rules = world.params("real")
+  pools = {
+    split: world.pool(split, size, setting.depths)
+    for split, size in (("train", setting.train), ("val", setting.val))
+  }
   levels, held_out = (
-    jax.tree.map(jnp.asarray, world.pool(split, size, DEPTHS).levels)
-    for split, size in (("train", TRAIN), ("val", VAL))
+    jax.tree.map(jnp.asarray, pool.levels) for pool in pools.values()
   )
   env = brax_env.BraxEnv(world, rules, levels)
   start = jax.eval_shape(
     lambda: rollout.fresh_episode(world, jax.random.key(0), rules, levels)
   )
-  rows, began = [], time.perf_counter()
+  rows, last, began = [], {}, time.perf_counter()
   print(f"{'steps':>10s} {'seconds':>8s} {'sampled':>8s} {'greedy':>8s}",
         flush=True)  # fmt: skip
 
   def judge(step: int, make_policy: Callable, weights: PyTree) -> None:
     key = jax.random.key(step)
-    rates = [
-      float(success(world, make_policy, how, weights, rules, held_out, key))
-      for how in (False, True)
-    ]
+    for how, greedy in (("sampled", False), ("greedy", True)):
+      last[how] = jax.device_get(
+        play(world, make_policy, greedy, weights, rules, held_out, key)
+      )
+    rates = [float(won.mean()) for won, _ in last.values()]
     seconds = time.perf_counter() - began
     rows.append(Row(int(step), round(seconds, 1), *rates))
     print(f"{step:10,d} {seconds:8.0f} {rates[0]:8.3f} {rates[1]:8.3f}",
@@ -255,23 +261,34 @@ def run(steps: int, seed: int) -> list[Row]:
     num_evals=JUDGED,
     run_evals=False,
     policy_params_fn=judge,
-    network_factory=network_factory(start.obs),
+    network_factory=ppo_networks.factory(
+      start.obs, setting.features, setting.widths
+    ),
     max_devices_per_host=1,
     seed=seed,
-    **PPO,
+    **setting.ppo,
   )
-  return rows
+  chance = jax.device_get(
+    _episodes(
+      world, rollout.random_policy(world), rules, held_out, jax.random.key(seed)
+    )
+  )
+  return rows, compare(setting, pools["val"].depths, {"random": chance, **last})
 
 
 def main() -> None:
   parser = common.parser(__doc__)
-  parser.add_argument("--steps", type=int, default=2_000_000)
+  parser.add_argument("--world", choices=SETTINGS, default="agentworld")
+  parser.add_argument("--steps", type=int)
   parser.add_argument("--seed", type=int, default=0)
   flags = parser.parse_args()
-  rows = run(flags.steps, flags.seed)
+  steps = flags.steps or SETTINGS[flags.world].steps
+  rows, played = run(flags.world, steps, flags.seed)
+  _show(played)
   ratios = {"ppo_success": rows[-1].sampled,
-            "ppo_success_untrained": rows[0].sampled}  # fmt: skip
-  common.report(rows, ratios, flags.json)
+            "ppo_success_untrained": rows[0].sampled,
+            "random_success": played[-1].random[0]}  # fmt: skip
+  common.report([*rows, *played], ratios, flags.json)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ class BraxEnv(brax.envs.Env):
   Action: f32[action_size], a preference for each of the world's actions; the
   greatest is taken, for brax's PPO knows continuous actions only.
   Reward: the world's. `done` (f32): the world's own end; `info["truncation"]`
-  (f32): its time limit, which brax's EpisodeWrapper keeps by itself.
+  (f32): its time limit, which brax's EpisodeWrapper keeps by itself, the same
+  for all levels: under it a level whose own limit is shorter ends by `done`.
   Metrics: what each step adds to the world's, for brax sums them up.
 
   brax's AutoResetWrapper puts back `info["first_pipeline_state"]` and
@@ -78,6 +79,10 @@ class BraxEnv(brax.envs.Env):
       "key": jax.random.key_data(onward),
       "truncation": new.truncated.astype(jnp.float32),
     }
+    done = new.terminated
+    if "steps" in info:  # brax's EpisodeWrapper counts them
+      early = info["steps"] + 1 < self.episode_length
+      done |= new.truncated & early
     if "first_pipeline_state" in info:
       fresh = fresh_episode(self.world, episode, self.params, self.levels)
       info["first_pipeline_state"] = _raw(fresh)
@@ -86,7 +91,7 @@ class BraxEnv(brax.envs.Env):
       pipeline_state=_raw(new),
       obs=flatten(new.obs),
       reward=new.reward,
-      done=new.terminated.astype(jnp.float32),
+      done=done.astype(jnp.float32),
       metrics=state.metrics | gains,
       info=info,
     )

@@ -3,6 +3,7 @@
 import functools
 import subprocess
 import sys
+import types
 
 import jax
 import jax.numpy as jnp
@@ -99,6 +100,41 @@ def test_brax_wrappers_go_on_with_fresh_levels(brax_env):
     walls = level.wall[:, row][done[:, row] > 0].reshape(len(started), -1)
     drawn = np.unique(np.concatenate([started, walls], 1), axis=0)
     assert len(drawn) > 1
+
+
+def test_a_level_of_a_shorter_time_limit_ends_at_its_own(brax_env):
+  """brax knows one limit for all; the episodes of this world last three."""
+  import brax.envs
+
+  module, env = brax_env
+
+  def step(state, action, params):
+    state = WORLD.step(state, action, params)
+    late = ~state.terminated & (state.obs.time >= 3)
+    return state.replace(truncated=state.truncated | late)
+
+  short = types.SimpleNamespace(
+    config=WORLD.config, actions=WORLD.actions, reset=WORLD.reset, step=step
+  )
+  short = module.BraxEnv(short, env.params, env.levels)
+  wrapped = brax.envs.training.wrap(short, episode_length=env.episode_length)
+
+  @jax.jit
+  def play(keys, actions):
+    def take(state, action):
+      state = wrapped.step(state, action)
+      time = state.pipeline_state.obs.time
+      return state, (state.done, state.info["steps"], time)
+
+    return jax.lax.scan(take, wrapped.reset(keys), actions)[1]
+
+  actions = jax.random.normal(jax.random.key(2), (13, 4, 4))
+  keys = jax.random.split(jax.random.PRNGKey(1), 4)
+  with jax.numpy_dtype_promotion("standard"):  # brax itself mixes types
+    done, steps, time = jax.device_get(play(keys, actions))
+  assert steps.max() == 3
+  assert (done[steps == 3] == 1).all()
+  assert (time[done > 0] == 0).all()  # a fresh episode
 
 
 def test_the_shim_stacks_one_equal_copy_on_each_device():
