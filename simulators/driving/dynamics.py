@@ -37,6 +37,7 @@ from simulators.driving.types import (
   Level,
   Obs,
   Params,
+  Past,
 )
 
 WHEELBASE = 3.0  # m
@@ -270,6 +271,11 @@ def observe(env: EnvState, chance: Array, params: Params) -> Obs:
       on & (jnp.abs(beside) > 0.5 * width), jnp.sign(beside), 0.0
     ).astype(jnp.int32),
     walker_goes=jnp.where(on, jnp.sign(going), 0.0).astype(jnp.int32),
+    last=env.past.action,
+    was_target=env.past.ego.target,
+    was_lane=env.past.ego.lane,
+    was_seen=seen,  # at the start; `step` tells what was seen before it
+    was_gap=jnp.where(seen, gap * wobble[0], 0.0),
   )
 
 
@@ -322,8 +328,11 @@ def reset(key: Array, params: Params, level: Level, config: Config) -> State:
     time=jnp.zeros((), jnp.int32),
     chance=jnp.zeros(3 * count + PEDESTRIANS),
     ended=jnp.zeros((), bool),
+    past=None,
   )
   chance = jax.random.uniform(draw, (3 * count + PEDESTRIANS,))
+  nothing = jnp.full((), -1, jnp.int32)
+  env = env.replace(past=Past(nothing, env.ego, env.cars, chance))
   return _state(env, chance, params, config)
 
 
@@ -338,10 +347,15 @@ def step(state: State, action: Array, params: Params, config: Config) -> State:
   """
   key, draw = jax.random.split(state.env_state.key)
   action = jnp.asarray(action, jnp.int32)
-  env = advance(state.env_state, action, params, config).replace(key=key)
+  old, seen = state.env_state, state.obs
+  env = advance(old, action, params, config).replace(
+    key=key, past=Past(action, old.ego, old.cars, old.chance)
+  )
   count = env.cars.s.shape[0]
   chance = jax.random.uniform(draw, (3 * count + PEDESTRIANS,))
-  return _state(env, chance, params, config)
+  state = _state(env, chance, params, config)
+  was = dict(was_seen=seen.car_seen, was_gap=seen.car_gap)
+  return state.replace(obs=state.obs.replace(**was))
 
 
 def legal(state: State, params: Params) -> Array:

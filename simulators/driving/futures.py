@@ -71,6 +71,23 @@ def cause(moment: Moment, args: Array, config: Config):
   return codes[jnp.argmax(happened)], jnp.sum(happened) == 1
 
 
+def hit(moment: Moment, args: Array, config: Config):
+  """Three actions, then keep, and a car is hit: which, as it is seen now?"""
+  held = jnp.full(4, KEEP, args.dtype)
+  meters = _end(moment, jnp.concatenate([args, held]), config).meters
+  obs, j = moment.obs, jnp.maximum(meters.struck, 0.0).astype(jnp.int32)
+  side = obs.car_side[j]
+  words = ("other", "left", "right", "ahead")
+  where = jnp.stack(
+    [obs.car_road[j] > 0, side == 1, side == -1, side == 0]
+  )  # the first that holds
+  codes = jnp.array([CODES[word] for word in words])
+  told = where[0] | (jnp.abs(side) < 2)
+  told &= where[0] | (side != 0) | (obs.car_gap[j] >= 1.0)
+  asked = (meters.struck >= 0) & obs.car_seen[j] & told
+  return codes[jnp.argmax(where)], asked
+
+
 def _past(moment: Moment, end: Future) -> tuple[Array, Array]:
   """Whether the nose is past the line or crosswalk seen ahead, and clearly."""
   line = sights.ahead(moment)

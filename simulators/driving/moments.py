@@ -29,7 +29,7 @@ from simulators.driving.types import (
 ANSWERS = (
   "yes", "no", "same", "green", "amber", "red", *ACTIONS,
   "you", "other", "car", "three", "six", "ten", "people", "light",
-  "road",
+  "road", "ahead",
 )  # fmt: skip
 CODES = {word: code for code, word in enumerate(ANSWERS)}
 YES, NO = CODES["yes"], CODES["no"]

@@ -89,6 +89,15 @@ TEMPLATES = {
   "change": ("will the nearest car change lanes within three seconds?",
              "does the nearest car leave its lane in three seconds?",
              "is the nearest car about to change lanes?"),
+  "did": ("a second ago you aimed at {aim}, lane {lane}. what did you do?",
+          "which action came after aim {aim}, lane {lane}?",
+          "before: aim {aim}, lane {lane}. what was done since?"),
+  "came": ("a second ago the car ahead was {gap} ahead. has it come nearer?",
+           "the car ahead, {gap} ahead a second ago: is it nearer now?",
+           "is the car ahead nearer than a second ago, when it was {gap}?"),
+  "hit": ("a record: {plan}, then keep, then a crash. where is that car now?",
+          "{plan}, then keep: a car was hit. where do you see it now?",
+          "the record ends in a crash after {plan} and keep. with which car?"),
 }  # fmt: skip
 
 # Kinds with answers of their own; the others are answered by yes or no.
@@ -101,6 +110,8 @@ _WORDS = {
   "rule": "stop go",
   "way": "you other",
   "cause": "car people light road",
+  "did": " ".join(ACTIONS),
+  "hit": "ahead left right other",
 }
 WIDTH = len(ACTIONS)  # answers offered at most
 

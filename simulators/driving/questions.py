@@ -1,4 +1,4 @@
-"""Twenty-nine kinds of question about a moment in traffic, with their truths.
+"""Thirty-two kinds of question about a moment in traffic, with their truths.
 
 | kind | category | args | answer |
 |---|---|---|---|
@@ -31,12 +31,17 @@
 | saves | cause of failure | action | whether `stop` avoids its accident |
 | better | planning | 2 actions | the better |
 | best | planning | - | the one best action |
+| did | history | - | the last action, by the aims before and after |
+| came | history | - | whether the car ahead has come nearer |
+| hit | cause of failure | 3 actions | ahead, left, right, other: the car hit |
 
 A side is 0 for right, 1 for left. Arguments are drawn so that each answer a
 moment allows is as likely; an answer that most moments have is asked for in a
-share of them (`SHARES`). What has happened is not asked: no text tells of it.
+share of them (`SHARES`). What was a second ago stands in the question: no text
+tells of it. `hit` asks of a recorded drive that has ended in a collision.
 """
 
+import functools
 import itertools
 
 import jax
@@ -45,7 +50,7 @@ import numpy as np
 
 from simulators import asking
 from simulators.base import Question, QuestionArrays, State
-from simulators.driving import phrases, truths
+from simulators.driving import phrases, text, truths
 from simulators.driving.moments import ACT, ANSWERS, ARGS, moment
 from simulators.driving.types import ACTIONS, Array, Config, Obs, Params
 
@@ -76,6 +81,7 @@ SHARES = {
   "cause": {"car": 0.35},
   "slows": {"no": 0.25},
   "change": {"no": 0.12},
+  "came": {"yes": 0.4},
 }  # fmt: skip
 _PLANS = 12  # plans weighed
 _TWO_SIDED = ("harm", "plan")  # asked only where either answer could be had
@@ -83,7 +89,7 @@ _TWO_SIDED = ("harm", "plan")  # asked only where either answer could be had
 
 def _candidates(kind: str, key: Array) -> Array:
   """i32[N, ARGS]: the questions of a kind that are weighed."""
-  if kind in ("plan", "cause"):
+  if kind in ("plan", "cause", "hit"):
     return jax.random.randint(key, (_PLANS, ARGS), 0, len(ACTIONS))
   actions = range(len(ACTIONS))
   rows = {
@@ -190,13 +196,19 @@ def ask(arrays: QuestionArrays, obs: Obs, seed: int) -> list[list[Question]]:
     kinds=KINDS,
     answers=ANSWERS,
     templates=phrases.TEMPLATES,
-    words=_words,
+    words=functools.partial(_words, obs),
   )
 
 
-def _words(i: int, kind: str, args: tuple[int, ...]) -> dict[str, str]:
+def _words(
+  obs: Obs, i: int, kind: str, args: tuple[int, ...]
+) -> dict[str, str]:
   """What fills the gaps of a kind's templates."""
-  del i, kind
+  if kind == "did":
+    lane = text.WORDS[int(obs.was_lane[i]) + 1]
+    return {"aim": text.number(obs.was_target[i], text.SPEEDS), "lane": lane}
+  if kind == "came":
+    return {"gap": text.number(obs.was_gap[i, _lead(obs, i)], text.DISTANCES)}
   named = [ACTIONS[x] for x in args if x >= 0]
   return {
     "s": "left" if args[0] == 1 else "right",
@@ -204,3 +216,10 @@ def _words(i: int, kind: str, args: tuple[int, ...]) -> dict[str, str]:
     "b": named[1] if len(named) > 1 else "",
     "plan": " ".join(named),
   }
+
+
+def _lead(obs: Obs, i: int) -> int:
+  """The car seen next ahead in the lane, as `moments.moment` has it."""
+  ahead = obs.car_seen[i] & (obs.car_road[i] == 0) & (obs.car_side[i] == 0)
+  ahead &= obs.car_gap[i] >= 1.0
+  return int(np.argmin(np.where(ahead, obs.car_gap[i], np.inf)))

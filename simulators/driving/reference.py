@@ -56,6 +56,9 @@ class Game:
     ttc: s, least time to collision below three; FAR if none.
     ended: failed or at the goal; late is another matter.
     chance: draws in 0..1 behind what is seen now.
+    struck: index of the first car that was hit; -1 if none.
+    before: the game a second before the moment that was read; None if that is
+      the first.
   """
 
   scene: Scene
@@ -68,6 +71,8 @@ class Game:
   ttc: float
   ended: bool
   chance: tuple[float, ...]
+  struck: int
+  before: "Game | None" = None
 
   @classmethod
   def from_state(cls, env_state, params, config: Config | None = None):
@@ -79,7 +84,7 @@ class Game:
       config: the world's; the default one if None.
     """
     env, scene = env_state, Scene.read(env_state.level, params)
-    ego, cars, meters = env.ego, env.cars, env.meters
+    meters = env.meters
     struck = float(meters.struck) >= 0
     happened = (
       struck,
@@ -87,18 +92,11 @@ class Game:
       meters.red_light > 0,
       meters.off_road > 0,
     )
-    return cls(
+    now = cls(
       scene=scene,
       config=config or Config(),
-      ego=Ego(
-        *map(float, (ego.s, ego.d, ego.heading, ego.v, ego.a, ego.yaw)),
-        int(ego.lane), float(ego.target),
-      ),
-      cars=tuple(
-        Car(w, float(cars.s[w.index]), float(cars.d[w.index]),
-            float(cars.v[w.index]), int(cars.lane[w.index]))
-        for w in scene.drivers
-      ),
+      ego=_ego(env.ego),
+      cars=_cars(scene, env.cars),
       time=int(env.time),
       faults=frozenset(
         f for f, is_so in zip(FAULTS, happened, strict=True) if is_so
@@ -106,8 +104,16 @@ class Game:
       wrong_way=float(meters.wrong_way),
       ttc=float(meters.ttc),
       ended=bool(env.ended),
-      chance=tuple(np.asarray(env.chance, np.float64).tolist()),
+      chance=_chance(env),
+      struck=int(meters.struck),
+    )
+    if env.past.action < 0:
+      return now
+    past = dataclasses.replace(
+      now, ego=_ego(env.past.ego), cars=_cars(scene, env.past.cars),
+      time=now.time - 1, chance=_chance(env.past),
     )  # fmt: skip
+    return dataclasses.replace(now, before=past)
 
   # --- Playing ----------------------------------------------------------------
 
@@ -156,7 +162,8 @@ class Game:
       out.add(action)
     return frozenset(out)
 
-  def _aims(self, action: int) -> tuple[int, float]:
+  def aims(self, action: int) -> tuple[int, float]:
+    """(lane, target) aimed at after a decision; an illegal one keeps them."""
     lane, target = self.ego.lane, self.ego.target
     if action not in self.legal():
       action = KEEP
@@ -168,10 +175,10 @@ class Game:
   def _second(self, action: int) -> "Game":
     """A decision and the second of physics after it."""
     scene, dt, ego = self.scene, self.config.dt, self.ego
-    lane, target = self._aims(action)
+    lane, target = self.aims(action)
     cars = motion.change_lanes(scene, self.cars, ego, self.time)
     faults, ended = self.faults, self.ended
-    wrong, ttc = self.wrong_way, self.ttc
+    wrong, ttc, struck = self.wrong_way, self.ttc, self.struck
     for i in range(self.config.substeps):
       now = self.time + i * dt
       if i * dt >= scene.rule["delay"] - 1e-3:
@@ -189,11 +196,14 @@ class Game:
       faults = reference_faults.faults(
         scene, before, ego, cars, now + dt, wrong
       )
+      if "car" in faults:
+        struck = reference_faults.struck(scene, ego, cars)
       ttc = min(ttc, reference_faults.time_to_collision(ego, cars))
       ended = bool(faults) or ego.s >= scene.goal
     return dataclasses.replace(
       self, ego=ego._replace(lane=lane, target=target), cars=cars,
       time=self.time + 1, faults=faults, wrong_way=wrong, ttc=ttc, ended=ended,
+      struck=struck,
     )  # fmt: skip
 
   # --- Planning ---------------------------------------------------------------
@@ -265,6 +275,23 @@ class Game:
       GO: scene.limit,
     }
     return min(aims, key=lambda action: abs(aims[action] - wanted))
+
+
+def _ego(ego) -> Ego:
+  moved = (ego.s, ego.d, ego.heading, ego.v, ego.a, ego.yaw)
+  return Ego(*map(float, moved), int(ego.lane), float(ego.target))
+
+
+def _cars(scene: Scene, cars) -> tuple[Car, ...]:
+  return tuple(
+    Car(w, float(cars.s[w.index]), float(cars.d[w.index]),
+        float(cars.v[w.index]), int(cars.lane[w.index]))
+    for w in scene.drivers
+  )  # fmt: skip
+
+
+def _chance(moment) -> tuple[float, ...]:
+  return tuple(np.asarray(moment.chance, np.float64).tolist())
 
 
 def answer(game: Game, kind: int | str, args) -> int:

@@ -4,9 +4,11 @@ Each takes the game, what is seen in it and the question's arguments. A border
 case has an answer here as everywhere; the sampler keeps clear of it.
 """
 
+import math
+
 from simulators.driving import moments, questions, reference_sight
 from simulators.driving.reference_motion import STEP, idm
-from simulators.driving.reference_scene import GREEN, ONCOMING, RED
+from simulators.driving.reference_scene import GREEN, ONCOMING, RED, ROUTE
 from simulators.driving.types import ACTIONS, KEEP, STOP
 
 LIGHTS = ("none", "green", "amber", "red")
@@ -196,6 +198,33 @@ def _best(game, sight, *_):
   return ACTIONS[costs.index(min(costs))]
 
 
+# --- A second ago -------------------------------------------------------------
+
+
+def _did(game, sight, *_):
+  """The one decision that led from the aims before to those of now."""
+  before = game.before
+  aims = (game.ego.lane, game.ego.target)
+  led = [a for a in before.legal() if math.dist(before.aims(a), aims) < 0.01]
+  return ACTIONS[led[0]] if len(led) == 1 else "none"
+
+
+def _came(game, sight, *_):
+  now = sight.lead
+  seen = reference_sight.look(game.before).cars
+  was = next(c for c in seen if c.car.who.index == now.car.who.index)
+  return now.gap < was.gap
+
+
+def _hit(game, sight, *actions):
+  """Where the car is seen now that a recorded drive ends in."""
+  end = game.drive(*actions, *[KEEP] * 4)
+  it = next(c for c in sight.cars if c.car.who.index == end.struck)
+  if it.car.who.road != ROUTE:
+    return "other"
+  return {0: "ahead", 1: "left", -1: "right"}[it.side]
+
+
 _WORDS = {
   "light": _light,
   "lane": _lane,
@@ -226,4 +255,7 @@ _WORDS = {
   "change": _change,
   "better": _better,
   "best": _best,
+  "did": _did,
+  "came": _came,
+  "hit": _hit,
 }

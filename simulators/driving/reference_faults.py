@@ -35,6 +35,12 @@ def faults(
   return frozenset(out)
 
 
+def struck(scene: Scene, ego: Ego, cars) -> int:
+  """Index of the first car that the ego overlaps; -1 if there is none."""
+  hit = (car.who.index for car in cars if _overlap(scene, ego, car))
+  return min(hit, default=-1)
+
+
 def time_to_collision(ego: Ego, cars) -> float:
   """s to the first car ahead in the lane, below three; else FAR."""
   least = FAR

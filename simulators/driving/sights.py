@@ -4,13 +4,26 @@ import jax
 import jax.numpy as jnp
 
 from simulators.driving import dynamics, traffic
-from simulators.driving.moments import CODES, MARGIN, Moment, below, yes
-from simulators.driving.types import FAR, Array, Config
+from simulators.driving.moments import ACT, CODES, MARGIN, Moment, below, yes
+from simulators.driving.text import DISTANCES
+from simulators.driving.types import (
+  ACTIONS,
+  FAR,
+  FASTER,
+  GO,
+  LEFT,
+  RIGHT,
+  SLOWER,
+  STOP,
+  Array,
+  Config,
+)
 
 BRAKE = 4.0  # m/s2, hard braking by the rules told
 GENTLE = 2.0  # m/s2
 SAFE = (("six", 9.0), ("ten", 25.0))  # m/s that need so many m, braking gently
 REACTION = 1.0  # s
+ACTS = range(len(ACTIONS))
 
 
 def light(moment: Moment, args: Array, config: Config):
@@ -204,3 +217,37 @@ def way(moment: Moment, args: Array, config: Config):
   yields = oncoming | (obs.light == 3)
   code = jnp.where(yields, CODES["other"], CODES["you"])
   return code, jnp.any(other) & (oncoming | signalled)
+
+
+# --- A second ago -------------------------------------------------------------
+
+
+def did(moment: Moment, args: Array, config: Config):
+  """What was decided a second ago, by what was aimed at before and since?
+
+  Asked where no other decision would have changed the aims alike, and where
+  that decision had its effect.
+  """
+  del args, config
+  obs = moment.obs
+  change = {LEFT: 1, RIGHT: -1}
+  lanes = obs.was_lane + jnp.array([change.get(a, 0) for a in ACTS])
+  step = {FASTER: dynamics.SPEED_STEP, SLOWER: -dynamics.SPEED_STEP}
+  targets = obs.was_target + jnp.array([step.get(a, 0.0) for a in ACTS])
+  targets = targets.at[STOP].set(0.0).at[GO].set(obs.limit)
+  targets = jnp.clip(targets, 0.0, obs.limit + dynamics.SPEED_STEP)
+  alike = (lanes == obs.lane + obs.aims) & (lanes >= 0) & (lanes < obs.lanes)
+  alike &= jnp.abs(targets - obs.target) < 1.5  # as words tell them apart
+  asked = (obs.last >= 0) & alike[obs.last] & (jnp.sum(alike) == 1)
+  return ACT + jnp.maximum(obs.last, 0), asked
+
+
+def came(moment: Moment, args: Array, config: Config):
+  """Has the car ahead come nearer in the last second?"""
+  del args, config
+  obs, j = moment.obs, moment.lead
+  was, gap = obs.was_gap[j], obs.car_gap[j]
+  steps = jnp.asarray(DISTANCES, jnp.float32)
+  far, near = (jnp.argmin(jnp.abs(steps - x)) for x in (was, gap))
+  asked = moment.led & (obs.last >= 0) & obs.was_seen[j] & (was >= 1.0)
+  return yes(gap < was), asked & (far != near) & (jnp.abs(gap - was) > 0.5)

@@ -12,12 +12,12 @@ TRUTHS = {
     (
       sights,
       "light lane people beside pace reach gap limit halt in_time cut_in "
-      "eased distance safe rule room way",
+      "eased distance safe rule room way did came",
     ),
     (
       futures,
       "speed_after harm plan better best "
-      "saves cause over brake nearer slows change",
+      "saves cause over brake nearer slows change hit",
     ),
   )
   for name in names.split()

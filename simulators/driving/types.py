@@ -172,6 +172,17 @@ class EnvState:
   time: Array  # i32, decisions taken
   chance: Array  # f32[3 * N + P] in 0..1, drawn for what is seen now
   ended: Array  # bool, success or failure: the meters stand still
+  past: "Past"
+
+
+@flax.struct.dataclass
+class Past:
+  """What was a second ago, and what was done then."""
+
+  action: Array  # i32, -1 before the first decision: then all is as now
+  ego: Ego
+  cars: Cars
+  chance: Array  # as in EnvState
 
 
 @flax.struct.dataclass
@@ -204,3 +215,8 @@ class Obs:
   walker_seen: Array  # bool[P], on the carriageway or at its kerb
   walker_side: Array  # i32[P], -1 to the right of the ego, 0 before it, 1 left
   walker_goes: Array  # i32[P], -1 to the right, 0 stands, 1 to the left
+  last: Array  # i32, the decision a second ago, -1 before the first
+  was_target: Array  # m/s, a second ago
+  was_lane: Array  # i32, aimed at a second ago
+  was_seen: Array  # bool[N], a second ago
+  was_gap: Array  # m[N], a second ago

@@ -9,14 +9,21 @@ import numpy as np
 import pytest
 
 import simulators
-from simulators.driving import moments, phrases, questions, reference, truths
-from simulators.driving.types import ACTIONS
+from simulators.driving import (
+  moments,
+  phrases,
+  questions,
+  reference,
+  text,
+  truths,
+)
+from simulators.driving.types import ACTIONS, GO
 
 WORLD = simulators.make("driving")
 STATES = 128  # of each variant and draw
 WALK = 14  # random steps at most before a state is asked about
 NUDGE = 0.02  # m by which rounding may move a border
-CATEGORIES = 11
+CATEGORIES = 12
 # Kinds that offer the actions they name: what one knows of actions helps.
 NAMING = ("better", "best")
 
@@ -107,6 +114,58 @@ def test_a_question_asked_again_by_its_arguments_has_the_same_truth():
   )  # fmt: skip
   codes = asked.options[rows, kinds, asked.answer[rows, kinds]]
   np.testing.assert_array_equal(again, codes)
+
+
+def test_the_past_that_is_asked_of_is_the_one_that_was_seen():
+  """Action by action on scenes of three lanes at most, by a second step."""
+  levels, real = WORLD.pool("val", 32).levels, WORLD.params("real")
+  reset, step = jax.jit(WORLD.reset), jax.jit(WORLD.step)
+  done = collections.Counter()
+  for i in range(32):
+    level = jax.tree.map(lambda x, i=i: x[i], levels)
+    start = reset(jax.random.key(i), real, level)
+    assert start.obs.last == -1
+    action = i % len(ACTIONS)
+    state = step(step(start, GO, real), action, real)
+    was, obs = step(start, GO, real).obs, state.obs
+    assert (obs.last, obs.was_target, obs.was_lane) == (
+      action, was.target, was.lane + was.aims,
+    )  # fmt: skip
+    np.testing.assert_array_equal(obs.was_gap, was.car_gap)
+    np.testing.assert_array_equal(obs.was_seen, was.car_seen)
+    game = reference.Game.from_state(jax.device_get(state.env_state), real)
+    if obs.target == was.target and obs.lane + obs.aims == obs.was_lane:
+      continue  # nothing has changed: `keep`, or what does nothing here
+    code = reference.answer(game, "did", (-1, -1, -1))
+    assert moments.ANSWERS[code] == ACTIONS[action]
+    done[ACTIONS[action]] += 1
+  assert {"slower", "stop", "left"} <= set(done), done
+
+
+def test_the_words_of_the_past_stand_in_the_question_alone():
+  _, states, asked = _moments("real")
+  obs, seen = states.obs, collections.Counter()
+  for i, row in enumerate(WORLD.ask(asked, obs, seed=0)):
+    for question in row:
+      if question.kind == "did":
+        seen["did"] += 1
+        aim = text.number(obs.was_target[i], text.SPEEDS)
+        lane = text.WORDS[obs.was_lane[i] + 1]
+        assert f"aim {aim}, lane {lane}" in question.text.replace("ed at", "")
+      elif question.kind == "came":
+        seen["came"] += 1
+        lead = int(np.argmin(np.where(_ahead(obs, i), obs.car_gap[i], 1e6)))
+        assert text.number(obs.was_gap[i, lead], text.DISTANCES) in (
+          question.text
+        )
+  assert min(seen.values()) >= 8, seen
+  blank = obs.replace(last=obs.last * 0, was_gap=obs.was_gap * 0.0)
+  assert WORLD.describe(obs) == WORLD.describe(blank)
+
+
+def _ahead(obs, i):
+  lane = (obs.car_road[i] == 0) & (obs.car_side[i] == 0)
+  return obs.car_seen[i] & lane & (obs.car_gap[i] >= 1.0)
 
 
 # --- Balance ------------------------------------------------------------------
