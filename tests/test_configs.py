@@ -90,6 +90,25 @@ def test_a_shift_that_the_world_cannot_have_is_refused_where_it_is_judged():
   checked(config)
 
 
+def test_traffic_is_learnt_in_imperfect_worlds_and_judged_on_every_family():
+  for size in ("", "tiny"):
+    config = built(quickstart_driving.get_config(size))
+    assert config.world.name == "driving"
+    assert all(v.startswith("imperfect/") for v in config.collect.variants)
+    assert config.collect.depths == config.evaluate.depths == tuple(range(8))
+    assert config.annotate.plans == 0  # see there
+  whole, tiny = (
+    built(quickstart_driving.get_config(size)) for size in ("", "tiny")
+  )
+  for section, name in (
+    ("collect", "levels"), ("collect", "steps"), ("annotate", "questions"),
+    ("train", "acting_steps"), ("evaluate", "episodes"),
+  ):  # fmt: skip
+    small, large = (getattr(getattr(c, section), name) for c in (tiny, whole))
+    assert small < large
+  assert whole.evaluate.episodes % 8 == 0  # as many of each family
+
+
 def test_an_unknown_arm_or_size_is_named():
   with pytest.raises(ValueError, match="no-kl"):
     recipe.get_config("nokl")
