@@ -1,0 +1,112 @@
+"""Rows of traffic: a sample of each form walks the second path, and counts."""
+
+import collections
+import dataclasses
+import types
+
+import pytest
+
+import simulators
+from glimo_jax.agent.tools import Tools
+from glimo_jax.data import annotate as annotate_lib
+from glimo_jax.data import collect
+from glimo_jax.data.annotate import AnnotateConfig
+from simulators.driving import reference
+from simulators.driving.types import FAMILIES
+from simulators.driving.world import Driving
+
+COLLECT = collect.CollectConfig(
+  variants=("imperfect/lag(0.4)", "imperfect/slippery(0.4)"),
+  levels=8,
+  depths=(FAMILIES.index("pedestrian"), FAMILIES.index("blocked")),
+  episodes=1,
+  steps=8,
+  actors={"random": 1.0},
+  moments=24,
+)
+CONFIG = AnnotateConfig(
+  questions=24,
+  questions_per_moment=4,
+  next_actions=8,
+  plans=6,
+  llm_questions=0,
+  llm_actions=0,
+  rechecked=3,
+)
+FORMS = ("question", "next_action", "full_plan")
+
+
+@pytest.fixture(scope="module")
+def made():
+  """Gives the dataset of a configuration, of the same few moments each."""
+  world = simulators.make("driving")
+  experiences = collect.collect(world, COLLECT)
+  pool = collect.pool_of(world, COLLECT)
+
+  def make(config: AnnotateConfig):
+    return annotate_lib.annotate(experiences, world, pool, config)
+
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(  # few moments: chunks of eight are simulated sooner
+      annotate_lib,
+      "tools_of",
+      lambda world, pool, config: Tools(world, pool, chunk=8),
+    )
+    yield make
+
+
+@pytest.fixture(scope="module")
+def rows(made):
+  data = made(CONFIG)
+  assert data.counts["refuted"] == 0
+  return [*data.train, *data.val]
+
+
+def _form(row) -> str:
+  return "question" if row.stage == 1 else row.kind
+
+
+def test_the_second_path_is_walked_by_as_many_rows_of_each_form(rows):
+  again = collections.Counter(
+    _form(row) for row in rows if row.checked_by == "replay+reference"
+  )
+  planned = collections.Counter(map(_form, rows))
+  assert {row.checked_by for row in rows} == {"replay", "replay+reference"}
+  assert planned["question"] == CONFIG.questions
+  assert set(planned) == set(FORMS)
+  for form in FORMS:
+    assert again[form] == min(CONFIG.rechecked, planned[form])
+
+
+def _wrong(answer=reference.answer, optimal=reference.Game.optimal):
+  """The reference, but for its answers or its best actions."""
+
+  class Game(reference.Game):
+    pass
+
+  Game.optimal = optimal
+  return types.SimpleNamespace(Game=Game, answer=answer)
+
+
+@pytest.mark.parametrize(
+  ("form", "reference_"),
+  [
+    ("question", _wrong(answer=lambda *asked: reference.answer(*asked) + 1)),
+    ("next_action", _wrong(optimal=lambda game: ())),
+  ],
+)
+def test_a_reference_that_disagrees_refutes_what_it_was_asked(
+  made, rows, monkeypatch, form, reference_
+):
+  monkeypatch.setattr(Driving, "reference", reference_)
+  data = made(dataclasses.replace(CONFIG, plans=0))
+  left = [*data.train, *data.val]
+  asked = {row.row_id for row in rows
+           if _form(row) == form and row.checked_by != "replay"}  # fmt: skip
+  lost = {row.row_id for row in rows if _form(row) != "full_plan"} - {
+    row.row_id for row in left
+  }
+  assert lost == asked
+  assert data.counts["refuted"] == len(asked) == CONFIG.rechecked
+  told = data.counts["by_source"]["tool"]
+  assert told["planned"] == told["verified"] + told["refuted"]
