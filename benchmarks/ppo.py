@@ -11,7 +11,9 @@ the two ends of its network, `benchmarks/ppo_networks.py`.
 
 AgentWorld (chains of one element): expect 0.03 -> 0.84 sampled in 1.4M steps
 and 0.87 in 2.1M (greedy 0.67 and 0.75), in two minutes on two cores. One seed
-was run.
+was run. Driving (all families): random 0.13, sampled 0.85 in 0.7M steps and
+0.87 in 2.1M (greedy 0.88); left turns 0.5 and crosswalks 0.65 at best. One
+seed of either length was run.
 """
 
 import dataclasses

@@ -37,12 +37,12 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
   if size == "tiny":
     config.collect.steps = config.evaluate.max_steps = 4
     return config
-  config.collect.update(levels=64, moments=1200)
+  config.collect.update(levels=48, moments=1200)
   config.annotate.update(
     questions=2000, next_actions=1000, llm_questions=300, llm_actions=120
   )
-  config.train.update(understanding_steps=40, acting_steps=70)
+  config.train.update(understanding_steps=40, acting_steps=60)
   config.evaluate.update(
-    episodes=64, val_episodes=16, per_kind=5, val_per_kind=1, ood_episodes=0
+    episodes=64, val_episodes=8, per_kind=5, val_per_kind=1, ood_episodes=0
   )
   return config

@@ -13,6 +13,7 @@ from simulators import base, rollout
 
 _EPSILON = 0.3  # share of random actions in the play that leads to the states
 _STATES = 4  # states drawn from each level
+_SHAPE = 64  # levels played at least: small exams share what is compiled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,13 +68,16 @@ def make(
   rng = np.random.default_rng(seed)
   policy = rollout.mixed_policy(world, _EPSILON)
   seeds = rng.integers(2**31, size=len(pool)).astype(np.int32)
+  filled = np.resize(np.arange(len(pool)), max(len(pool), _SHAPE))
   trajectory = rollout.rollout(
-    world, params, pool.levels, seeds, policy, play_key, steps
+    world, params, pool.take(filled), seeds[filled], policy, play_key, steps
   )
-  rows, times = _pick(np.asarray(trajectory.valid), rng)
-  questions, obs = jax.device_get(
-    _sample(world, ask_key, params, trajectory.states, rows, times)
+  rows, times = _pick(np.asarray(trajectory.valid)[: len(pool)], rng)
+  full = np.resize(np.arange(len(rows)), _STATES * len(filled))
+  asked = _sample(
+    world, ask_key, params, trajectory.states, rows[full], times[full]
   )
+  questions, obs = jax.tree.map(lambda x: x[: len(rows)], jax.device_get(asked))
   texts = world.describe(obs)
   asked = world.ask(questions, obs, seed)
   found = collections.defaultdict(list)

@@ -63,6 +63,13 @@ def test_exam_is_the_same_for_the_same_seed_only(world, pool, items):
   assert exam.make(world, params, pool, per_kind=6, seed=1) != items
 
 
+def test_filling_up_a_small_pool_changes_nothing(
+  world, pool, items, monkeypatch
+):
+  monkeypatch.setattr(exam, "_SHAPE", 1)
+  assert exam.make(world, world.params("real"), pool, 6, seed=0) == items
+
+
 def test_exam_follows_the_rules_it_is_given(world, pool):
   swapped = world.params("imperfect/swapped(1)")
   other = exam.make(world, swapped, pool, per_kind=4, seed=0)
