@@ -176,10 +176,11 @@ def advance(
   start = env.time.astype(jnp.float32)
 
   def substep(carry, since):
-    ego, cars, meters, ended = carry
+    ego, cars, meant, meters, ended = carry
     now = start + since
     seen = traffic.shadow(level, params, ego)
     a = traffic.accelerate(level, params, cars, seen, now)
+    a, meant = traffic.react(params, a, meant, dt)
     late = since < params.delay - 1e-3
     lane, target = (
       jnp.where(late, o, n) for o, n in zip(old, new, strict=True)
@@ -189,14 +190,19 @@ def advance(
     read = metrics.update(meters, level, params, ego, moved, cars, now + dt, dt)
     meters = jax.tree.map(lambda a, b: jnp.where(ended, a, b), meters, read)
     ended |= metrics.failed(meters) | (moved.s >= level.goal)
-    return (moved, cars, meters, ended), None
+    return (moved, cars, meant, meters, ended), None
 
   since = jnp.arange(config.substeps, dtype=jnp.float32) * dt
-  carry = (env.ego, cars, env.meters, env.ended)
-  (ego, cars, meters, ended), _ = jax.lax.scan(substep, carry, since)
+  carry = (env.ego, cars, env.meant, env.meters, env.ended)
+  (ego, cars, meant, meters, ended), _ = jax.lax.scan(substep, carry, since)
   ego = ego.replace(lane=new[0], target=new[1])
   return env.replace(
-    ego=ego, cars=cars, meters=meters, ended=ended, time=env.time + 1
+    ego=ego,
+    cars=cars,
+    meant=meant,
+    meters=meters,
+    ended=ended,
+    time=env.time + 1,
   )
 
 
@@ -324,6 +330,7 @@ def reset(key: Array, params: Params, level: Level, config: Config) -> State:
       a=jnp.zeros(count),
       lane=level.at_lane,
     ),
+    meant=jnp.zeros((config.memory, count)),  # all drove on as they did
     meters=metrics.zeros(),
     time=jnp.zeros((), jnp.int32),
     chance=jnp.zeros(3 * count + PEDESTRIANS),

@@ -9,6 +9,7 @@ centimetres further on and two further back is not such a one (`Game.nudged`).
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -96,7 +97,7 @@ class Game:
       scene=scene,
       config=config or Config(),
       ego=_ego(env.ego),
-      cars=_cars(scene, env.cars),
+      cars=_cars(scene, env.cars, env.meant),
       time=int(env.time),
       faults=frozenset(
         f for f, is_so in zip(FAULTS, happened, strict=True) if is_so
@@ -210,29 +211,40 @@ class Game:
 
   def costs(self) -> tuple[float, ...]:
     """Seconds and penalties after each action, to a quarter; see `oracle`."""
-    legal, known = self.legal(), {}
-    return tuple(
-      min(self._cost(a, manner, known) for manner in MANNERS)
-      if a in legal else 300.0
-      for a in range(len(ACTIONS))
-    )  # fmt: skip
+    known = {}
+    return tuple(self._plan_cost((a,), known) for a in range(len(ACTIONS)))
 
   def optimal(self) -> tuple[int, ...]:
     """The actions of least cost."""
     costs = self.costs()
     return tuple(a for a, cost in enumerate(costs) if cost == min(costs))
 
-  def _cost(self, first: int, manner, known: dict) -> float:
+  def regret(self, plan: Sequence[int]) -> float:
+    """Seconds and penalties of a plan beyond the best action's."""
+    return self._plan_cost(tuple(plan), {}) - min(self.costs())
+
+  def _plan_cost(self, plan: tuple[int, ...], known: dict) -> float:
+    game = self
+    for action in plan:
+      if not game.ended and action not in game.legal():
+        return 300.0
+      game = game.drive(action)
+    return min(self._cost(plan, manner, known) for manner in MANNERS)
+
+  def _cost(self, start: tuple[int, ...], manner, known: dict) -> float:
     """The cost of one candidate; `known` games are not played again."""
     (change, held), scene = manner, self.scene
     game, way, plan = self, [self.ego.s], ()
-    for t in range(DEPTH):
-      if t and not game.ended:
-        first = STOP if t <= held else game.follow()
-        first = change[1] if change and change[0] == t else first
-      plan = (*plan, first)
+    for i in range(max(DEPTH, len(start))):
+      action, t = KEEP, i - len(start) + 1  # decisions after the plan
+      if t <= 0:
+        action = start[i]
+      elif not game.ended:
+        action = STOP if t <= held else game.follow()
+        action = change[1] if change and change[0] == t else action
+      plan = (*plan, action)
       if plan not in known:
-        known[plan] = game.drive(first)
+        known[plan] = game.drive(action)
       game = known[plan]
       way.append(game.ego.s)
     took, limit = game.time - self.time, scene.limit
@@ -282,10 +294,13 @@ def _ego(ego) -> Ego:
   return Ego(*map(float, moved), int(ego.lane), float(ego.target))
 
 
-def _cars(scene: Scene, cars) -> tuple[Car, ...]:
+def _cars(scene: Scene, cars, meant=None) -> tuple[Car, ...]:
+  """The cars; without what their drivers meant they are not to be driven."""
+  meant = np.zeros((0, len(cars.s))) if meant is None else meant
   return tuple(
     Car(w, float(cars.s[w.index]), float(cars.d[w.index]),
-        float(cars.v[w.index]), int(cars.lane[w.index]))
+        float(cars.v[w.index]), int(cars.lane[w.index]),
+        tuple(map(float, meant[:, w.index])))
     for w in scene.drivers
   )  # fmt: skip
 

@@ -45,6 +45,7 @@ class Car(NamedTuple):
   d: float
   v: float
   lane: int
+  meant: tuple[float, ...] = ()  # m/s2, wanted in the last steps, newest first
 
 
 def clip(x: float, low: float, high: float) -> float:
@@ -159,7 +160,7 @@ def box(scene: Scene, ego: Ego, road: int) -> Box:
 def accelerations(
   scene: Scene, cars: tuple[Car, ...], ego: Ego, time: float
 ) -> list[float]:
-  """m/s2 of each car."""
+  """m/s2 that each car's driver wants."""
   width = scene.rule["lane_width"]
   boxes = {road: box(scene, ego, road) for road in {c.who.road for c in cars}}
   out = []
@@ -193,13 +194,21 @@ def accelerations(
   return out
 
 
-def move_car(scene: Scene, car: Car, a: float, dt: float) -> Car:
-  """One physics step: forth by the old speed, aside at 1.2 m/s at most."""
+def move_car(scene: Scene, car: Car, wanted: float, dt: float) -> Car:
+  """One physics step: forth by the old speed, aside at 1.2 m/s at most.
+
+  The driver does what was wanted `reaction` s ago.
+  """
+  meant = (wanted, *car.meant)
+  steps = min(scene.rule["reaction"] / dt, len(car.meant))
+  newer, part = math.floor(steps), steps % 1.0
+  a = (1.0 - part) * meant[newer] + part * meant[math.ceil(steps)]
   aside = car.lane * scene.rule["lane_width"] - car.d
   return car._replace(
     s=car.s + car.v * dt,
     d=car.d + clip(aside, -1.2 * dt, 1.2 * dt),
     v=max(car.v + a * dt, 0.0),
+    meant=meant[: len(car.meant)],
   )
 
 

@@ -199,6 +199,32 @@ def accelerate(
   )
 
 
+def react(
+  params: Params, a: Array, meant: Array, dt: float
+) -> tuple[Array, Array]:
+  """What drivers do who react late: a(t) = f(what was so at t - reaction).
+
+  Treiber, Kesting, Helbing 2006, "Delays, inaccuracies and anticipation in
+  microscopic traffic models", on finite reaction times; between physics steps
+  what they meant is interpolated. Lane changes are decided without delay.
+
+  Args:
+    params: the rules; a delay beyond what is kept is cut to that.
+    a: f32[N] m/s2, what is right to do now.
+    meant: f32[K, N], what was right in the last K steps, newest first.
+    dt: s.
+
+  Returns:
+    (a, meant) f32[N], f32[K, N]: what they do now, and the memory after it.
+  """
+  recent = jnp.concatenate([a[None], meant])
+  late = jnp.clip(params.reaction / dt, 0.0, len(meant))
+  age = jnp.arange(len(recent), dtype=jnp.float32)
+  weight = jnp.maximum(1.0 - jnp.abs(age - late), 0.0)
+  past = jnp.sum(weight[:, None] * recent, axis=0)
+  return jnp.where(params.reaction > 0.0, past, a), recent[: len(meant)]
+
+
 def advance(params: Params, cars: Cars, a: Array, dt: float) -> Cars:
   """One physics step: places by the old speed, then the speeds."""
   aside = cars.lane.astype(jnp.float32) * params.lane_width - cars.d

@@ -6,6 +6,7 @@ ego's route, 1 the oncoming lane beside it, 2 crosses it.
 """
 
 import dataclasses
+import math
 
 import flax.struct
 import jax
@@ -33,11 +34,14 @@ class Config:
     cars: cars and trucks besides the ego; levels fill eight places.
     substeps: physics steps a decision, which lasts one second.
     horizon: decisions before an episode is truncated; a level may be shorter.
+    reaction: s, the longest reaction delay that drivers may have; the state
+      keeps what they meant to do for so long.
   """
 
   cars: int = 8
   substeps: int = 10
   horizon: int = 34
+  reaction: float = 1.0
 
   def __post_init__(self):
     if self.cars < 8:
@@ -46,11 +50,18 @@ class Config:
       raise ValueError(f"substeps {self.substeps} must lie in 5..50")
     if self.horizon < 1:
       raise ValueError(f"horizon {self.horizon} must be at least 1")
+    if not 0.0 <= self.reaction <= 3.0:
+      raise ValueError(f"reaction {self.reaction} s must lie in 0..3")
 
   @property
   def dt(self) -> float:
     """Seconds a physics step."""
     return 1.0 / self.substeps
+
+  @property
+  def memory(self) -> int:
+    """Physics steps that the longest reaction delay takes."""
+    return math.ceil(self.reaction * self.substeps - 1e-6)
 
 
 @flax.struct.dataclass
@@ -67,6 +78,7 @@ class Params:
   centred: Array  # 0..1, 1: distance from centre to centre; 0: bumper to bumper
   limit: Array  # m/s2, bound on acceleration and braking
   temper: Array  # shift of all drivers, -1 timid .. 1 aggressive
+  reaction: Array  # s, drivers do what would have been right so long ago
   politeness: Array  # weight of others' loss in a lane change
   safe_brake: Array  # m/s2 that a lane change may impose on the follower
   threshold: Array  # m/s2 that a lane change must gain
@@ -168,6 +180,7 @@ class EnvState:
   level: Level
   ego: Ego
   cars: Cars
+  meant: Array  # f32[memory, N] m/s2, wanted in the last steps, newest first
   meters: Meters
   time: Array  # i32, decisions taken
   chance: Array  # f32[3 * N + P] in 0..1, drawn for what is seen now

@@ -4,6 +4,7 @@
 |---|---|
 | real | nothing |
 | imperfect/temper(x) | all drivers shifted, x in -1 (timid) .. 1 (aggressive) |
+| imperfect/delayed(t) | drivers react t s late, at most 1 |
 | imperfect/slippery(mu) | friction mu instead of 0.8 |
 | imperfect/lag(t) | engine and brakes answer with time constant t s |
 | imperfect/delay(t) | a decision takes hold after t s, at most 1 |
@@ -23,9 +24,9 @@ from simulators.driving.types import Params
 
 _REAL = dict(
   accel=1.5, brake=2.0, headway=1.2, gap=2.0, exponent=4.0, clamped=1.0,
-  centred=0.0, limit=8.0, temper=0.0, politeness=0.2, safe_brake=2.0,
-  threshold=0.2, right_bias=0.1, friction=0.8, lag=0.2, delay=0.1,
-  lane_width=3.5, noise=0.0, dropout=0.0,
+  centred=0.0, limit=8.0, temper=0.0, reaction=0.0, politeness=0.2,
+  safe_brake=2.0, threshold=0.2, right_bias=0.1, friction=0.8, lag=0.2,
+  delay=0.1, lane_width=3.5, noise=0.0, dropout=0.0,
 )  # fmt: skip
 # highway_env/vehicle/behavior.py, IDMVehicle: constants of release 1.12.
 _HIGHWAY = dict(
@@ -36,6 +37,7 @@ _KINDS = ("cars", "trucks", "pedestrians", "signals")
 # name -> field, least, greatest, an example
 _DIALS = {
   "temper": ("temper", -1.0, 1.0, "-0.5"),
+  "delayed": ("reaction", 0.0, 1.0, "0.6"),
   "slippery": ("friction", 0.05, 1.2, "0.3"),
   "lag": ("lag", 0.05, 2.0, "0.6"),
   "delay": ("delay", 0.0, 1.0, "0.5"),
@@ -46,6 +48,7 @@ _DIALS = {
 VARIANTS = (
   "real",
   "imperfect/temper(x)",
+  "imperfect/delayed(t)",
   "imperfect/slippery(mu)",
   "imperfect/lag(t)",
   "imperfect/delay(t)",

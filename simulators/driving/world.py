@@ -46,7 +46,13 @@ class Driving:
     return variants.VARIANTS
 
   def params(self, variant: str = "real") -> Params:
-    return variants.parse(variant)
+    params = variants.parse(variant)
+    if float(params.reaction) > self.config.reaction:
+      raise ValueError(
+        f"{variant!r}: drivers may react {self.config.reaction} s late at "
+        "most here: set the world's `reaction` higher"
+      )
+    return params
 
   def depths(self, split: str, depths=None) -> tuple[int, ...]:
     return pools.depths_of(split, depths)

@@ -73,7 +73,7 @@ def _start(family: str) -> reference.Game:
   [
     "real", "imperfect/highway", "imperfect/slippery(0.2)",
     "imperfect/delay(0.5)", "imperfect/narrow(2.8)", "imperfect/temper(0.7)",
-    "imperfect/no-signals", "imperfect/no-trucks",
+    "imperfect/no-signals", "imperfect/no-trucks", "imperfect/delayed(0.64)",
   ],
 )  # fmt: skip
 def test_drives_equal_the_jax_rules(variant):
@@ -91,7 +91,8 @@ def test_drives_equal_the_jax_rules(variant):
       assert game.done == bool(success[i, t])
       np.testing.assert_allclose(game.ego, other.ego, atol=CLOSE)
       for car, same in zip(game.cars, other.cars, strict=True):
-        np.testing.assert_allclose(car[1:], same[1:], atol=CLOSE)
+        np.testing.assert_allclose(car[1:-1], same[1:-1], atol=CLOSE)
+        np.testing.assert_allclose(car.meant, same.meant, atol=0.1)  # m/s2
       ends |= game.faults
   assert len(ends) >= 3, ends  # the walks do come to harm
 
@@ -111,6 +112,25 @@ def test_costs_and_best_actions_equal_the_planners():
     same.append(game.optimal() == tuple(best))
   assert len(same) >= 12
   assert np.mean(same) >= 0.9
+
+
+def test_regret_of_plans_equals_the_planners():
+  """To a quarter of a second for each of the two costs; -1 pads."""
+  params, _, _, states, _ = _walked("real")
+  rows = np.flatnonzero(~states.ended[:12, 2])
+  moments = jax.tree.map(lambda x: x[rows, 2] if np.ndim(x) else x, states)
+  moments = moments.replace(key=np.zeros(len(rows)))
+  regret = jax.jit(
+    jax.vmap(lambda env, plan: oracle.regret(env, plan, params, WORLD.config))
+  )
+  plans = np.random.default_rng(0).integers(len(ACTIONS), size=(len(rows), 4))
+  plans[::2, 2:] = -1
+  wasted = np.asarray(regret(moments, plans))
+  for i, plan in enumerate(plans):
+    game = reference.Game.from_state(_row(moments, i), params)
+    told = game.regret([int(a) for a in plan if a >= 0])
+    assert wasted[i] == pytest.approx(told, abs=0.5), plan
+  assert wasted.max() > 1.0
 
 
 def test_the_tools_find_the_reference_and_play_it():

@@ -84,6 +84,48 @@ def test_the_highway_setting_follows_highway_envs_trace():
   assert float(a) == pytest.approx(0.0, abs=1e-5)
 
 
+@pytest.mark.parametrize("late", [0.0, 0.1, 0.25, 0.6, 1.0])
+def test_drivers_do_what_they_meant_to_do_a_while_ago(late):
+  """A ramp in time comes out as the same ramp, later."""
+  dt, steps = 0.1, 20
+  params = _params(reaction=late)
+  meant, done = jnp.zeros((10, 3)), []
+  for t in range(steps):
+    a = jnp.full(3, t * dt)
+    now, meant = traffic.react(params, a, meant, dt)
+    done.append(now)
+  times = dt * np.arange(steps)
+  told = np.maximum(times - late, 0.0)
+  np.testing.assert_allclose(done, told[:, None] + np.zeros(3), atol=1e-6)
+  assert meant.shape == (10, 3)
+
+
+def test_a_platoon_of_late_drivers_is_unstable_where_prompt_ones_are_not():
+  """Drivers of a = 1 m/s2 damp a dip (see above), until they react late."""
+  params = _params(**PAPER | {"accel": 1.0})
+  v0, cars, dt, who = 10.0, 20, 0.1, _driver(120 / 3.6)
+  gap = (2.0 + v0 * 1.6) / np.sqrt(1 - (v0 / (120 / 3.6)) ** 4)
+
+  @jax.jit
+  def last_dip(reaction):
+    rules = params.replace(reaction=reaction)
+
+    def step(carry, t):
+      s, v, meant = carry
+      v = v.at[0].set(jnp.where((t >= 5.0) & (t < 6.0), 9.5, 10.0))
+      a = traffic.idm(v[1:], s[:-1] - s[1:], v[:-1], who, rules)
+      a, meant = traffic.react(rules, a, meant, dt)
+      return (s + v * dt, v.at[1:].add(a * dt), meant), v[-1]
+
+    start = -gap * jnp.arange(cars, dtype=jnp.float32)
+    start = start, jnp.full(cars, v0), jnp.zeros((15, cars - 1))
+    return v0 - jax.lax.scan(step, start, jnp.arange(0.0, 300.0, dt))[1].min()
+
+  dips = [float(last_dip(jnp.float32(t))) for t in (0.0, 0.5, 1.0, 1.5)]
+  assert dips == sorted(dips), dips
+  assert dips[0] < 0.2 < dips[-1], dips
+
+
 def test_a_leader_is_the_nearest_car_ahead_in_the_lane():
   level = WORLD.pool("train", 1, (0,)).take(0)
   level = jax.tree.map(jnp.asarray, level)

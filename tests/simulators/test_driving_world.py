@@ -12,7 +12,7 @@ import pytest
 import simulators
 from simulators import rollout
 from simulators.base import SPLITS as PUZZLE_SPLITS
-from simulators.driving import metrics, pools, text, variants
+from simulators.driving import metrics, oracle, pools, text, variants
 from simulators.driving.types import ACTIONS, FAMILIES, FAR
 from simulators.text_world import TextWorld
 
@@ -71,6 +71,23 @@ def test_the_oracle_solves_every_family_and_chance_does_not():
   assert best["success"].mean() >= 0.95
   assert luck["success"].mean() <= 0.25
   assert best["collision"].mean() <= 0.05
+
+
+def test_regret_of_an_action_is_what_it_costs_beyond_the_best():
+  """And a fault costs more than dallying, which costs more than nothing."""
+  i = int(np.flatnonzero(_pool().depths == FAMILIES.index("blocked"))[0])
+  env = _first(i).env_state
+  plan = functools.partial(oracle.regret, config=WORLD.config)
+  regret = jax.jit(jax.vmap(plan, (None, 0, None)))
+  costs = np.asarray(jax.jit(WORLD.oracle)(_first(i), REAL))
+  actions = np.arange(len(ACTIONS))[:, None]
+  wasted = np.asarray(regret(env, actions, REAL))
+  np.testing.assert_array_equal(wasted, costs - costs.min())
+  go, stop, right = (ACTIONS.index(a) for a in ("go", "stop", "right"))
+  plans = [go] * 14, [stop] * 3 + [-1] * 11, [right] * 14
+  crash, wait, barred = np.asarray(regret(env, np.array(plans), REAL))
+  assert 0.0 < wait < crash < barred
+  assert barred == 300.0 - costs.min()
 
 
 def test_jit_is_no_jit_and_vmap_is_a_loop():
@@ -212,6 +229,10 @@ def test_misuse_is_named():
     WORLD.params("imperfect/slipery(0.2)")
   with pytest.raises(ValueError, match=r"0\.05\.\.1\.2"):
     WORLD.params("imperfect/slippery(9)")
+  with pytest.raises(ValueError, match=r"0\.3 s late at most"):
+    simulators.make("driving", reaction=0.3).params("imperfect/delayed(0.6)")
+  with pytest.raises(ValueError, match=r"must lie in 0\.\.3"):
+    simulators.make("driving", reaction=5.0)
 
 
 def test_variants_are_values_of_one_type():
