@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from simulators.base import State
-from simulators.driving import metrics, roads, traffic
+from simulators.driving import metrics, mobil, roads, traffic
 from simulators.driving.types import (
   FAR,
   FASTER,
@@ -171,16 +171,18 @@ def advance(
   old = env.ego.lane, env.ego.target
   new = decide(level, env.ego, action, legal_actions(env))
   cars = env.cars.replace(
-    lane=traffic.change_lanes(level, params, env.cars, env.ego, env.time)
+    lane=mobil.change_lanes(level, params, env.cars, env.ego, env.time)
   )
   start = env.time.astype(jnp.float32)
 
-  def substep(carry, since):
+  def substep(carry, step):
     ego, cars, meant, meters, ended = carry
+    i, since = step
     now = start + since
     seen = traffic.shadow(level, params, ego)
     a = traffic.accelerate(level, params, cars, seen, now)
-    a, meant = traffic.react(params, a, meant, dt)
+    meant = meant.at[config.memory + i].set(a)
+    a = traffic.react(params, meant, config.memory + i, config)
     late = since < params.delay - 1e-3
     lane, target = (
       jnp.where(late, o, n) for o, n in zip(old, new, strict=True)
@@ -192,14 +194,18 @@ def advance(
     ended |= metrics.failed(meters) | (moved.s >= level.goal)
     return (moved, cars, meant, meters, ended), None
 
-  since = jnp.arange(config.substeps, dtype=jnp.float32) * dt
-  carry = (env.ego, cars, env.meant, env.meters, env.ended)
-  (ego, cars, meant, meters, ended), _ = jax.lax.scan(substep, carry, since)
+  count = jnp.arange(config.substeps)
+  since = count.astype(jnp.float32) * dt
+  meant = jnp.pad(env.meant, ((0, config.substeps), (0, 0)))
+  carry = (env.ego, cars, meant, env.meters, env.ended)
+  (ego, cars, meant, meters, ended), _ = jax.lax.scan(
+    substep, carry, (count, since)
+  )
   ego = ego.replace(lane=new[0], target=new[1])
   return env.replace(
     ego=ego,
     cars=cars,
-    meant=meant,
+    meant=meant[config.substeps :],
     meters=meters,
     ended=ended,
     time=env.time + 1,

@@ -60,9 +60,10 @@ def cause(moment: Moment, args: Array, config: Config):
   held = jnp.full(4, KEEP, args.dtype)
   meters = _end(moment, jnp.concatenate([args, held]), config).meters
   struck = meters.struck >= 0
+  forced = meters.forced > 0
   run_down = (meters.collision > 0) & ~struck
   happened = jnp.stack([
-    struck,
+    struck | forced,
     (meters.no_yield > 0) | run_down,
     meters.red_light > 0,
     meters.off_road > 0,

@@ -9,6 +9,7 @@
 | wrong_way | m | way driven with the middle in the oncoming lane (Waymax) |
 | red_light | 0/1 | the nose passes the stop line at red (nuPlan) |
 | no_yield | 0/1 | the nose enters a crosswalk, a pedestrian within 3.5 m |
+| forced | 0/1 | the nose turns into the oncoming lane, a car due within 3 s |
 | stop_line | m | from nose to line at a halt at red or amber |
 | ttc | s | least gap / closing speed, leader in reach; 3 s and on: none |
 | accel, brake | m/s2 | greatest, least longitudinal acceleration |
@@ -48,6 +49,7 @@ LIMITS = {
   "wrong_way": (0.0, 3.5),
   "red_light": (0.0, 0.0),
   "no_yield": (0.0, 0.0),
+  "forced": (0.0, 0.0),
   "stop_line": (0.0, 8.0),
   "ttc": (0.95, FAR),
   "accel": (-4.05, 2.40),
@@ -62,6 +64,7 @@ LIMITS = {
 }
 HORIZON = 3.0  # s of time to collision that are looked at
 NEAR = 3.5  # m to a pedestrian that must be let pass
+DUE = 3.0  # s in which an oncoming car comes that must be let pass
 
 
 def zeros() -> Meters:
@@ -70,8 +73,8 @@ def zeros() -> Meters:
   far = jnp.full((), FAR)
   return Meters(
     collision=zero, at_fault=zero, struck=zero - 1.0, off_road=zero,
-    red_light=zero, no_yield=zero, wrong_way=zero, ttc=far, brake=zero,
-    accel=zero, lateral=zero, yaw=zero, yaw_accel=zero, jerk=zero,
+    red_light=zero, no_yield=zero, forced=zero, wrong_way=zero, ttc=far,
+    brake=zero, accel=zero, lateral=zero, yaw=zero, yaw_accel=zero, jerk=zero,
     speeding=zero, halted=far,
   )  # fmt: skip
 
@@ -88,6 +91,14 @@ def meetings(level: Level) -> tuple[Array, Array]:
     jnp.stack([far, level.oncoming - into, jnp.full((), roads.APPROACH)]),
     jnp.stack([far, level.length[0] + 0.8 * radius, level.cross[0]]),
   )
+
+
+def due(level: Level, cars: Cars, here: Array) -> Array:
+  """bool[]: an oncoming car is where paths meet, or comes within DUE s."""
+  meet, _ = meetings(level)
+  way, half = meet[1] - cars.s, 0.5 * level.size
+  comes = (way > -half) & (way - half < DUE * cars.v)
+  return jnp.any(here & (level.road == 1) & comes)
 
 
 def overlaps(
@@ -128,6 +139,8 @@ def update(
   run_down &= jnp.abs(level.walk - ego.s) < 0.5 * LENGTH + 0.3
   enters = (before < level.walk - 1.5) & (nose >= level.walk - 1.5)
   no_yield = enters & jnp.any(walking & (beside < NEAR))
+  into = level.length[0] + 0.5 / jnp.maximum(level.bend[1], 1e-3)
+  turns = (level.oncoming < FAR) & (before < into) & (nose >= into)
   mine, _ = roads.light(level, params, now)
   passes = (before < level.stop[0]) & (nose >= level.stop[0])
   right, left = roads.edges(level, params, ego.s)
@@ -163,6 +176,7 @@ def update(
     off_road=flag(meters.off_road, off | (wrong > LIMITS["wrong_way"][1])),
     red_light=flag(meters.red_light, passes & (mine == 3)),
     no_yield=flag(meters.no_yield, no_yield),
+    forced=flag(meters.forced, turns & due(level, cars, here)),
     wrong_way=wrong,
     ttc=jnp.minimum(meters.ttc, jnp.where(ttc < HORIZON, ttc, FAR)),
     brake=jnp.minimum(meters.brake, ego.a),
@@ -178,9 +192,8 @@ def update(
 
 def failed(meters: Meters) -> Array:
   """bool[]: a fault that ends the episode."""
-  return (
-    meters.collision + meters.off_road + meters.red_light + meters.no_yield
-  ) > 0.0
+  rules = meters.red_light + meters.no_yield + meters.forced
+  return meters.collision + meters.off_road + rules > 0.0
 
 
 def values(env: EnvState, success: Array) -> dict[str, Array]:

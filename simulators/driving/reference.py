@@ -88,7 +88,7 @@ class Game:
     meters = env.meters
     struck = float(meters.struck) >= 0
     happened = (
-      struck,
+      struck or meters.forced > 0,
       meters.no_yield > 0 or (meters.collision > 0 and not struck),
       meters.red_light > 0,
       meters.off_road > 0,
@@ -97,7 +97,7 @@ class Game:
       scene=scene,
       config=config or Config(),
       ego=_ego(env.ego),
-      cars=_cars(scene, env.cars, env.meant),
+      cars=_cars(scene, env.cars, env.meant[::-1]),
       time=int(env.time),
       faults=frozenset(
         f for f, is_so in zip(FAULTS, happened, strict=True) if is_so
@@ -295,7 +295,7 @@ def _ego(ego) -> Ego:
 
 
 def _cars(scene: Scene, cars, meant=None) -> tuple[Car, ...]:
-  """The cars; without what their drivers meant they are not to be driven."""
+  """The cars; without what drivers meant (newest first) not to be driven."""
   meant = np.zeros((0, len(cars.s))) if meant is None else meant
   return tuple(
     Car(w, float(cars.s[w.index]), float(cars.d[w.index]),

@@ -3,7 +3,13 @@
 import math
 
 from simulators.driving.reference_motion import Car, Ego
-from simulators.driving.reference_scene import RED, ROUTE, Place, Scene
+from simulators.driving.reference_scene import (
+  ONCOMING,
+  RED,
+  ROUTE,
+  Place,
+  Scene,
+)
 from simulators.driving.types import FAR, LENGTH, WIDTH
 
 FAULTS = ("car", "people", "light", "road")
@@ -24,6 +30,8 @@ def faults(
     out.add("people")
   if was < scene.walk - 1.5 <= nose and any(d < 3.5 for d in people):
     out.add("people")
+  if _forces(scene, was, nose, cars):
+    out.add("car")
   if was < scene.stop[ROUTE] <= nose and scene.light(ROUTE, now) == RED:
     out.add("light")
   wheel = 0.5 * WIDTH - 0.25  # may leave the lanes by a quarter of a metre
@@ -39,6 +47,22 @@ def struck(scene: Scene, ego: Ego, cars) -> int:
   """Index of the first car that the ego overlaps; -1 if there is none."""
   hit = (car.who.index for car in cars if _overlap(scene, ego, car))
   return min(hit, default=-1)
+
+
+def _forces(scene: Scene, was: float, nose: float, cars) -> bool:
+  """Whether the nose turns across an oncoming car, due within 3 s."""
+  if scene.oncoming is None:
+    return False
+  length, bend = scene.route[0][0], scene.route[1][1]
+  if not was < length + 0.5 / max(bend, 1e-3) <= nose:
+    return False
+  meet, _ = scene.meeting(ONCOMING)
+  return any(
+    car.who.road == ONCOMING
+    and car.s - 0.5 * car.who.size < meet
+    and meet - car.s - 0.5 * car.who.size < 3.0 * car.v
+    for car in cars
+  )
 
 
 def time_to_collision(ego: Ego, cars) -> float:

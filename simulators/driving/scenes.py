@@ -11,7 +11,7 @@ things (line, crosswalk, obstacle, bend) are counted from where the ego starts.
 | signal | stop at red, go at green | runs the light |
 | pedestrian | let people cross | does not |
 | merge | leave a ramp that ends | leaves the road |
-| turn | turn left through oncoming traffic | is hit |
+| turn | turn left, let oncoming cars go first | cuts them up, or is hit |
 | blocked | pass a standing car by the other lane | hits it, or stays |
 | mixed | leader, light, crosswalk and a bend | any of these |
 """
@@ -42,7 +42,7 @@ _TABLE = {
   "goal": ((290, 310), (170, 190), (0, 0), (0, 0),
            (0, 0), (0, 0), (0, 0), (0, 0)),
   "time": ((23, 23), (23, 23), (22, 22), (18, 18),
-           (25, 25), (24, 24), (19, 19), (34, 34)),
+           (25, 25), (28, 28), (19, 19), (34, 34)),
   "lanes": ((2, 3.99), (1, 1), (1, 2.99), (1, 2.99),
             (2, 2), (1, 1), (2, 2), (1, 1)),
   "line": (_F, _F, (50, 80), _F, _F, _F, _F, (38, 44)),

@@ -1,4 +1,4 @@
-"""Other drivers: IDM along the lane, MOBIL across lanes, masks throughout.
+"""Other drivers along their lane: IDM, lines to halt at, late reactions.
 
 IDM: Treiber, Hennecke, Helbing 2000, "Congested traffic states in empirical
 observations and microscopic simulations", eqs. (3)-(5):
@@ -6,14 +6,11 @@ observations and microscopic simulations", eqs. (3)-(5):
     dv/dt = a [1 - (v / v0)^delta - (s* / s)^2]
     s* = s0 + max(0, v T + v dv / (2 sqrt(a b)))
 
-MOBIL: Kesting, Treiber, Helbing 2007, "General lane-changing model MOBIL for
-car-following models". Both are evaluated for all cars at once. A leader is a
-minimum over the cars ahead in the lane, not a search of swept boxes.
+All cars are evaluated at once. A leader is a minimum over the cars ahead in
+the lane, not a search of swept boxes. Lane changes are in `mobil`.
 
 `Params` reaches highway-env's IDM as well (`clamped=0, centred=1`). What is
-ours: the free-road term brakes no harder than `brake`, and a car changes lanes
-to the left in even seconds, to the right in odd ones, so that no two cars
-head for the same gap from both sides.
+ours: the free-road term brakes no harder than `brake`.
 """
 
 import flax.struct
@@ -26,6 +23,7 @@ from simulators.driving.types import (
   WIDTH,
   Array,
   Cars,
+  Config,
   Ego,
   Level,
   Params,
@@ -199,9 +197,7 @@ def accelerate(
   )
 
 
-def react(
-  params: Params, a: Array, meant: Array, dt: float
-) -> tuple[Array, Array]:
+def react(params: Params, meant: Array, now: Array, config: Config) -> Array:
   """What drivers do who react late: a(t) = f(what was so at t - reaction).
 
   Treiber, Kesting, Helbing 2006, "Delays, inaccuracies and anticipation in
@@ -210,19 +206,18 @@ def react(
 
   Args:
     params: the rules; a delay beyond what is kept is cut to that.
-    a: f32[N] m/s2, what is right to do now.
-    meant: f32[K, N], what was right in the last K steps, newest first.
-    dt: s.
+    meant: f32[M, N] m/s2, what was right to do, a row a physics step.
+    now: i32[], the row of this step, at least `config.memory`.
+    config: dt and memory.
 
   Returns:
-    (a, meant) f32[N], f32[K, N]: what they do now, and the memory after it.
+    f32[N] m/s2.
   """
-  recent = jnp.concatenate([a[None], meant])
-  late = jnp.clip(params.reaction / dt, 0.0, len(meant))
-  age = jnp.arange(len(recent), dtype=jnp.float32)
-  weight = jnp.maximum(1.0 - jnp.abs(age - late), 0.0)
-  past = jnp.sum(weight[:, None] * recent, axis=0)
-  return jnp.where(params.reaction > 0.0, past, a), recent[: len(meant)]
+  late = jnp.clip(params.reaction / config.dt, 0.0, config.memory)
+  steps = jnp.floor(late)
+  newer = now - steps.astype(jnp.int32)
+  older = now - jnp.ceil(late).astype(jnp.int32)
+  return meant[newer] + (late - steps) * (meant[older] - meant[newer])
 
 
 def advance(params: Params, cars: Cars, a: Array, dt: float) -> Cars:
@@ -234,94 +229,3 @@ def advance(params: Params, cars: Cars, a: Array, dt: float) -> Cars:
     v=jnp.maximum(cars.v + a * dt, 0.0),
     a=a,
   )
-
-
-# --- Lane changes -------------------------------------------------------------
-
-
-def incentive(
-  own: Array, new: Array, follower: Array, behind: Array, params: Params
-) -> tuple[Array, Array]:
-  """MOBIL's two criteria.
-
-  Args:
-    own, new: f32[...] m/s2, own acceleration in the old and the new lane.
-    follower: f32[2, ...], of who would follow: before, after.
-    behind: f32[2, ...], of who follows now: before, after.
-
-  Returns:
-    gain: m/s2, own gain plus politeness times that of the others.
-    safe: bool, the new follower brakes no harder than `safe_brake`.
-  """
-  others = follower[1] - follower[0] + behind[1] - behind[0]
-  gain = new - own + params.politeness * others
-  return gain, follower[1] >= -params.safe_brake
-
-
-def _nearest(distance: Array, mask: Array) -> tuple[Array, Array]:
-  """(index, found) of the least distance in each row under the mask."""
-  distance = jnp.where(mask, distance, FAR)
-  return jnp.argmin(distance, axis=1), jnp.any(mask, axis=1)
-
-
-def change_lanes(
-  level: Level, params: Params, cars: Cars, ego: Ego, time: Array
-) -> Array:
-  """i32[N]: the lanes aimed at from `time` i32[] s on; route only."""
-  count = cars.s.shape[0]
-  side = jnp.where(time % 2 == 0, 1, -1)
-  seconds = time.astype(jnp.float32)
-  who = drivers(level, params, seconds)
-
-  def join(own, mine):  # the cars and, as the last, the ego
-    return jnp.append(own, mine)
-
-  s, v = join(cars.s, ego.s), join(cars.v, ego.v)
-  lane = join(cars.lane, ego.lane)
-  size = join(level.size, LENGTH)
-  here = join(there(level, params) & (level.road == 0), True)
-  who = Drivers(
-    join(who.wish, ego.target), join(who.mind, 0.0), join(who.weak, 0.0)
-  )
-  aim = cars.lane + side
-  ahead = s[None, :] - cars.s[:, None]
-  other = here[None, :] & (jnp.arange(count + 1) != jnp.arange(count)[:, None])
-
-  def around(of):  # leader and follower in lanes `of` i32[N]
-    inside = other & (lane[None, :] == of[:, None])
-    return _nearest(ahead, inside & (ahead > 0)), _nearest(
-      -ahead, inside & (ahead <= 0)
-    )
-
-  def follow(i, j, found):  # acceleration of i behind j
-    gap = s[j] - s[i] - 0.5 * (1.0 - params.centred) * (size[i] + size[j])
-    person = Drivers(who.wish[i], who.mind[i], who.weak[i])
-    gap = jnp.where(found, gap, FAR)
-    return idm(v[i], gap, v[j], person, params)
-
-  (lead, led), (back, backed) = around(cars.lane)
-  (to, ahead_there), (next_, behind_there) = around(aim)
-  me, always = jnp.arange(count), jnp.ones(count, bool)
-  none = jnp.zeros(count)
-  gain, safe = incentive(
-    follow(me, lead, led),
-    follow(me, to, ahead_there),
-    jnp.where(
-      behind_there,
-      jnp.stack([follow(next_, to, ahead_there), follow(next_, me, always)]),
-      none,
-    ),
-    jnp.where(
-      backed,
-      jnp.stack([follow(back, me, always), follow(back, lead, led)]),
-      none,
-    ),
-    params,
-  )
-  lowest = jnp.where(level.ramp[1] < FAR, 1, 0)
-  able = (aim >= lowest) & (aim < level.lanes) & (level.wish > 0.1)
-  able &= here[:-1] & (cars.v > 1.0)
-  settled = cars.lane.astype(jnp.float32) * params.lane_width - cars.d
-  able &= jnp.abs(settled) < 0.3
-  gain = gain - side.astype(jnp.float32) * params.right_bias
-  return jnp.where(able & safe & (gain > params.threshold), aim, cars.lane)

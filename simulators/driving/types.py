@@ -160,6 +160,7 @@ class Meters:
   off_road: Array  # 0/1
   red_light: Array  # 0/1
   no_yield: Array  # 0/1
+  forced: Array  # 0/1
   wrong_way: Array  # m driven beside the own lanes, against the traffic
   ttc: Array  # s, least time to collision; FAR if there never was one
   brake: Array  # m/s2, least longitudinal acceleration
@@ -180,7 +181,7 @@ class EnvState:
   level: Level
   ego: Ego
   cars: Cars
-  meant: Array  # f32[memory, N] m/s2, wanted in the last steps, newest first
+  meant: Array  # f32[memory, N] m/s2, wanted in the last steps, newest last
   meters: Meters
   time: Array  # i32, decisions taken
   chance: Array  # f32[3 * N + P] in 0..1, drawn for what is seen now

@@ -26,9 +26,9 @@ class Driving:
 
   Actions: keep, faster, slower, left, right, stop, go, each for a second.
   Reward 1 and the end on passing the goal in time; the end without reward on
-  a collision, off the road, over a red light or past a pedestrian. `depths`
-  of a pool are families. What is seen: `types.Obs`; what is measured:
-  `metrics`.
+  a collision, off the road, over a red light, past a pedestrian or in the way
+  of an oncoming car. `depths` of a pool are families. What is seen:
+  `types.Obs`; what is measured: `metrics`.
   """
 
   config: Config = dataclasses.field(default_factory=Config)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import simulators
-from simulators.driving import traffic
+from simulators.driving import mobil, traffic
 from simulators.driving.types import Cars, Ego
 
 pytest.importorskip(
@@ -74,7 +74,7 @@ def test_mobil_decides_as_theirs_on_200_random_scenes():
   level = jax.tree.map(jnp.asarray, WORLD.pool("train", 1, (0,)).take(0))
   away = Ego(*(jnp.float32(x) for x in (-1e5, 0, 0, 20, 0, 0)),
              jnp.asarray(-9), jnp.float32(20))  # fmt: skip
-  change = jax.jit(traffic.change_lanes)
+  change = jax.jit(mobil.change_lanes)
   rng = np.random.default_rng(0)
   agreed = changed = 0
   for _ in range(200):

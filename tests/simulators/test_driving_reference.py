@@ -19,7 +19,13 @@ from simulators.driving import (
   reference_sight,
 )
 from simulators.driving import reference_motion as motion
-from simulators.driving.reference_scene import AMBER, GREEN, RED, Place
+from simulators.driving.reference_scene import (
+  AMBER,
+  GREEN,
+  ONCOMING,
+  RED,
+  Place,
+)
 from simulators.driving.types import ACTIONS, FAMILIES, GO, KEEP, LEFT, STOP
 
 WORLD = simulators.make("driving")
@@ -207,6 +213,26 @@ def test_a_standing_car_ahead_is_hit_and_one_beside_is_not():
   last = max(game.cars, key=lambda car: car.who.index)
   beside = dataclasses.replace(game, cars=(last._replace(d=3.5, lane=1),))
   assert not beside.drive(*[KEEP] * 12).faults
+
+
+@pytest.mark.parametrize(
+  ("seconds", "fault"), [(-1.0, False), (0.1, True), (2.9, True), (3.4, False)]
+)
+def test_who_turns_left_lets_come_who_is_due_within_three_seconds(
+  seconds, fault
+):
+  """One car at 10 m/s, so long from where the paths meet, and the turn now."""
+  game = _start("turn")
+  line = game.scene.route[0][0] + 0.5 / game.scene.route[1][1]
+  car = next(car for car in game.cars if car.who.road == ONCOMING)
+  meet, _ = game.scene.meeting(ONCOMING)
+  at = meet - 10.0 * seconds - 0.5 * car.who.size
+  entering = reference_faults._forces(
+    game.scene, line - 0.3, line + 0.3, (car._replace(s=at, v=10.0),)
+  )
+  assert entering == fault
+  there = reference_faults._forces(game.scene, line + 0.3, line + 0.9, ())
+  assert not there
 
 
 def test_idm_in_equilibrium_neither_brakes_nor_speeds_up():

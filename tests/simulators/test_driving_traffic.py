@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import simulators
-from simulators.driving import dynamics, roads, scenes, traffic
+from simulators.driving import dynamics, mobil, roads, scenes, traffic
 from simulators.driving.types import FAMILIES, FAR, Cars, Config
 
 WORLD = simulators.make("driving")
@@ -89,15 +89,14 @@ def test_drivers_do_what_they_meant_to_do_a_while_ago(late):
   """A ramp in time comes out as the same ramp, later."""
   dt, steps = 0.1, 20
   params = _params(reaction=late)
-  meant, done = jnp.zeros((10, 3)), []
+  meant, done = jnp.zeros((11, 3)), []
   for t in range(steps):
     a = jnp.full(3, t * dt)
-    now, meant = traffic.react(params, a, meant, dt)
-    done.append(now)
+    meant = jnp.concatenate([meant, a[None]])[-11:]
+    done.append(traffic.react(params, meant, 10, Config()))
   times = dt * np.arange(steps)
   told = np.maximum(times - late, 0.0)
   np.testing.assert_allclose(done, told[:, None] + np.zeros(3), atol=1e-6)
-  assert meant.shape == (10, 3)
 
 
 def test_a_platoon_of_late_drivers_is_unstable_where_prompt_ones_are_not():
@@ -114,11 +113,12 @@ def test_a_platoon_of_late_drivers_is_unstable_where_prompt_ones_are_not():
       s, v, meant = carry
       v = v.at[0].set(jnp.where((t >= 5.0) & (t < 6.0), 9.5, 10.0))
       a = traffic.idm(v[1:], s[:-1] - s[1:], v[:-1], who, rules)
-      a, meant = traffic.react(rules, a, meant, dt)
+      meant = jnp.concatenate([meant[1:], a[None]])
+      a = traffic.react(rules, meant, 15, Config(reaction=1.5))
       return (s + v * dt, v.at[1:].add(a * dt), meant), v[-1]
 
     start = -gap * jnp.arange(cars, dtype=jnp.float32)
-    start = start, jnp.full(cars, v0), jnp.zeros((15, cars - 1))
+    start = start, jnp.full(cars, v0), jnp.zeros((16, cars - 1))
     return v0 - jax.lax.scan(step, start, jnp.arange(0.0, 300.0, dt))[1].min()
 
   dips = [float(last_dip(jnp.float32(t))) for t in (0.0, 0.5, 1.0, 1.5)]
@@ -144,13 +144,13 @@ def test_a_leader_is_the_nearest_car_ahead_in_the_lane():
 
 def test_mobil_weighs_others_and_refuses_to_cut_in():
   one = jnp.asarray(1.0)
-  gain, safe = traffic.incentive(
+  gain, safe = mobil.incentive(
     own=0 * one, new=one, follower=jnp.array([0.0, -1.5]),
     behind=jnp.array([0.0, 0.5]), params=REAL,
   )  # fmt: skip
   assert float(gain) == pytest.approx(1.0 + 0.2 * (-1.5 + 0.5))
   assert bool(safe)
-  _, safe = traffic.incentive(
+  _, safe = mobil.incentive(
     0 * one, one, jnp.array([0.0, -2.5]), jnp.array([0.0, 0.0]), REAL
   )
   assert not bool(safe)
@@ -171,7 +171,7 @@ def test_traffic_alone_has_no_accident_and_nobody_teleports(split):
     here, road = traffic.there(level, REAL), level.road
 
     def decide(cars, time):
-      lane = traffic.change_lanes(level, REAL, cars, ego, time)
+      lane = mobil.change_lanes(level, REAL, cars, ego, time)
       cars = cars.replace(lane=lane)
 
       def substep(cars, since):
@@ -187,17 +187,21 @@ def test_traffic_alone_has_no_accident_and_nobody_teleports(split):
         pair = here[:, None] & here & (road[:, None] == road)
         pair &= ~jnp.eye(len(road), dtype=bool)
         hit = pair & (apart < 0) & (aside < 0)
+        order = (cars.s[:, None] - cars.s) * (new.s[:, None] - new.s)
+        beside = jnp.abs(cars.d[:, None] - cars.d) < 2.0
+        swap = pair & beside & (aside < 0) & (order < 0)
         jump = jnp.max(jnp.abs(moved) - 1e-5 * jnp.abs(new.s))
-        return new, (jnp.any(hit), jump, jnp.min(new.v))
+        return new, (jnp.any(hit), jnp.any(swap), jump, jnp.min(new.v))
 
       since = config.dt * jnp.arange(config.substeps, dtype=jnp.float32)
       return jax.lax.scan(substep, cars, since)
 
-    _, (hit, jump, slow) = jax.lax.scan(decide, env.cars, jnp.arange(60))
-    return jnp.any(hit), jnp.max(jump), jnp.min(slow)
+    _, (hit, swap, jump, slow) = jax.lax.scan(decide, env.cars, jnp.arange(60))
+    return jnp.any(hit), jnp.any(swap), jnp.max(jump), jnp.min(slow)
 
-  hit, jump, slow = minute(pool.levels)
+  hit, swap, jump, slow = minute(pool.levels)
   assert not hit.any(), [FAMILIES[f] for f in pool.depths[np.asarray(hit)]]
+  assert not swap.any()  # nobody drives through another
   assert jump.max() < 1e-2
   assert slow.min() >= 0.0
 

@@ -1,0 +1,128 @@
+"""Who solves which family of driving scenes?
+
+  python -m benchmarks.drivers [--split=val] [--scenes=100] [--skip=0]
+
+Plays the real world and counts successes of the oracle (plans with the world
+itself), IDM (follows what is ahead, halts at lines, changes no lane), chance
+(any legal action) and `keep` (does nothing). `--skip` passes over the first
+scenes of each family, for a judgement on scenes that nobody has looked at.
+"""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import simulators
+from benchmarks import common
+from simulators import rollout
+from simulators.driving.types import FAMILIES, KEEP
+
+FAULTS = ("collision", "off_road", "red_light", "no_yield", "forced")
+DRIVERS = ("keep", "random", "idm", "oracle")
+BATCH = 50  # episodes at a time: what is kept of them stays small
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """How one driver fared on one family.
+
+  Attributes:
+    family, driver: their names.
+    scenes: episodes played, each on a scene of its own.
+    success: share of them solved.
+    low, high: its 95 % interval (Wilson 1927).
+    collision, off_road, red_light, no_yield, forced: share with that fault.
+    late: share that ended without a fault, short of the goal.
+  """
+
+  family: str
+  driver: str
+  scenes: int
+  success: float
+  low: float
+  high: float
+  collision: float
+  off_road: float
+  red_light: float
+  no_yield: float
+  forced: float
+  late: float
+
+
+@functools.lru_cache
+def policy(world, driver: str) -> rollout.Policy:
+  """The policy of one of DRIVERS, see the module."""
+  return {
+    "keep": lambda key, state, params: jnp.full((), KEEP),
+    "random": rollout.random_policy(world),
+    "idm": lambda key, state, params: world.follow(state, params),
+    "oracle": rollout.oracle_policy(world),
+  }[driver]
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+  """The 95 % interval of a share of n."""
+  z2 = 1.96**2 / n
+  middle = (share + z2 / 2) / (1 + z2)
+  half = (z2 * (share * (1 - share) + z2 / 4)) ** 0.5 / (1 + z2)
+  return middle - half, middle + half
+
+
+def judge(world, levels, policy: rollout.Policy) -> dict[str, np.ndarray]:
+  """name -> f32[n]: success and faults of one driver on levels [n, ...]."""
+  ends, params = [], world.params("real")
+  count = len(levels.family)
+  for start in range(0, count, BATCH):
+    rows = np.arange(start, min(start + BATCH, count))
+    some = jax.tree.map(lambda x, rows=rows: x[rows], levels)
+    played = rollout.rollout(
+      world, params, some, rows, policy,
+      jax.random.fold_in(jax.random.key(1), start), world.config.horizon,
+    )  # fmt: skip
+    last = {name: played.states.metrics[name][:, -1] for name in FAULTS}
+    ends.append(jax.device_get(last | {"success": played.success}))
+  return {name: np.concatenate([e[name] for e in ends]) for name in ends[0]}
+
+
+def main() -> None:
+  flags = common.parser(__doc__)
+  flags.add_argument("--split", default="val")
+  flags.add_argument("--scenes", type=int, default=100, help="of each family")
+  flags.add_argument("--skip", type=int, default=0, help="of each family")
+  flags.add_argument("--families", nargs="*", default=FAMILIES, metavar="NAME",
+                     choices=FAMILIES)  # fmt: skip
+  flags.add_argument("--drivers", nargs="*", default=DRIVERS, metavar="NAME",
+                     choices=DRIVERS)  # fmt: skip
+  args = flags.parse_args()
+  if args.scenes < 1 or args.skip < 0:
+    flags.error(f"scenes {args.scenes} and skip {args.skip} must be >= 1 and 0")
+  world, rows = simulators.make("driving"), []
+  print(f"{args.split}, scenes {args.skip} to {args.skip + args.scenes}")
+  print(f"{'family':12s}{'driver':8s}{'success':>8s}  95 % interval   "
+        + "".join(f"{name:>11s}" for name in (*FAULTS, "late")))  # fmt: skip
+  for family in args.families:
+    pool = world.pool(
+      args.split, args.skip + args.scenes, (FAMILIES.index(family),)
+    )
+    levels = pool.take(slice(args.skip, None))
+    for driver in args.drivers:
+      end = judge(world, levels, policy(world, driver))
+      faults = {name: float(np.mean(end[name])) for name in FAULTS}
+      late = np.mean(~end["success"] & (sum(end[n] for n in FAULTS) == 0))
+      success = float(np.mean(end["success"]))
+      row = Row(
+        family, driver, args.scenes, success, *wilson(success, args.scenes),
+        late=float(late), **faults,
+      )  # fmt: skip
+      rows.append(row)
+      print(f"{family:12s}{driver:8s}{success:8.3f}  {row.low:.3f} to "
+            f"{row.high:.3f} " + "".join(f"{x:11.3f}" for x in
+            (*faults.values(), row.late)), flush=True)  # fmt: skip
+  common.report(rows, {}, args.json)
+
+
+if __name__ == "__main__":
+  main()
