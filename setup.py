@@ -70,6 +70,7 @@ setuptools.setup(
     "tpu": ["jax[tpu]"],
     "gym": ["gymnasium>=1.0", "minigrid>=3.0"],
     "bench": [
+      "commonroad-vehicle-models>=3",
       "gymnasium>=1.0",
       "highway-env>=1.10",
       "minigrid>=3.2",
