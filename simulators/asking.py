@@ -1,11 +1,31 @@
 """Questions in words: the part that all worlds share."""
 
+import difflib
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from simulators.base import Question, QuestionArrays
+
+
+def chosen(kinds: tuple[str, ...], known: Sequence[str]) -> tuple[str, ...]:
+  """The kinds that a world is told to ask.
+
+  Raises:
+    ValueError: for unknown kinds, each with the nearest known, or a kind named
+      twice.
+  """
+  unknown = [kind for kind in kinds if kind not in known]
+  if unknown:
+    near = [difflib.get_close_matches(k, known, 1, 0.0)[0] for k in unknown]
+    raise ValueError(
+      f"question kinds {unknown} are unknown: did you mean {near}? "
+      f"Kinds are {', '.join(known)}"
+    )
+  if len(set(kinds)) < len(kinds):
+    raise ValueError(f"kinds {kinds} name one twice: drop it")
+  return kinds
 
 
 def ask(

@@ -87,6 +87,17 @@ _PLANS = 12  # plans weighed
 _TWO_SIDED = ("harm", "plan")  # asked only where either answer could be had
 
 
+def kinds(config: Config) -> tuple[str, ...]:
+  """The kinds that a world asks, in the order of its arrays.
+
+  Those of `config.kinds`; where that is empty, all.
+
+  Raises:
+    ValueError: for unknown kinds, each with the nearest known.
+  """
+  return asking.chosen(config.kinds, KINDS) or KINDS
+
+
 def _candidates(kind: str, key: Array) -> Array:
   """i32[N, ARGS]: the questions of a kind that are weighed."""
   if kind in ("plan", "cause", "hit"):
@@ -132,13 +143,14 @@ def sample(
     key: PRNG key.
     state: the moment asked about; nothing can be asked once it is done.
     params: the rules that the answers follow.
-    config: substeps.
+    config: substeps, and the kinds that are asked.
   """
   now, rows = moment(state, params, config), []
   draw, plans, thin = jax.random.split(key, 3)
   luck = jax.random.gumbel(draw, (len(KINDS), 64))
   asked = jax.random.uniform(thin, (len(KINDS),))
-  for k, kind in enumerate(KINDS):
+  for kind in kinds(config):
+    k = KINDS.index(kind)  # a kind's luck is its own, whatever else is asked
     candidates = _candidates(kind, jax.random.fold_in(plans, k))
     truth = truths.TRUTHS[kind]
     codes, weights = jax.vmap(
@@ -171,29 +183,32 @@ def answer(
   Args:
     state: the moment asked about.
     params: the rules that the answer follows.
-    kind: i32[], index into KINDS.
+    kind: i32[], index into `kinds(config)`.
     args: i32[ARGS], as in `QuestionArrays.args`.
-    config: substeps.
+    config: substeps, and the kinds that are asked.
   """
   now = moment(state, params, config)
   args = jnp.maximum(args, -1)
-  codes = [truths.TRUTHS[name](now, args, config)[0] for name in KINDS]
+  codes = [truths.TRUTHS[name](now, args, config)[0] for name in kinds(config)]
   return jnp.stack([jnp.asarray(c, jnp.int32) for c in codes])[kind]
 
 
-def ask(arrays: QuestionArrays, obs: Obs, seed: int) -> list[list[Question]]:
+def ask(
+  arrays: QuestionArrays, obs: Obs, seed: int, config: Config
+) -> list[list[Question]]:
   """Batched arrays in words; see `asking.ask`.
 
   Args:
-    arrays: numpy leaves [B, KINDS, ...].
+    arrays: numpy leaves [B, K, ...], K kinds.
     obs: numpy leaves [B, ...] of the same moments.
     seed: draws the template.
+    config: names the kinds that are asked.
   """
   return asking.ask(
     arrays,
     (obs.speed, obs.goal, obs.left, obs.car_gap),
     seed,
-    kinds=KINDS,
+    kinds=kinds(config),
     answers=ANSWERS,
     templates=phrases.TEMPLATES,
     words=functools.partial(_words, obs),

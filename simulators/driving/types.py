@@ -36,14 +36,17 @@ class Config:
     horizon: decisions before an episode is truncated; a level may be shorter.
     reaction: s, the longest reaction delay that drivers may have; the state
       keeps what they meant to do for so long.
+    kinds: of questions; () for all.
   """
 
   cars: int = 8
   substeps: int = 10
   horizon: int = 34
   reaction: float = 1.0
+  kinds: tuple[str, ...] = ()
 
   def __post_init__(self):
+    object.__setattr__(self, "kinds", tuple(self.kinds))
     if self.cars < 8:
       raise ValueError(f"cars {self.cars} must be at least 8: levels need them")
     if not 5 <= self.substeps <= 50:

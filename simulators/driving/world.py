@@ -36,11 +36,17 @@ class Driving:
   name = "driving"
   actions = ACTIONS
   splits = pools.SPLITS
-  question_kinds = questions.KINDS
   measures = (
     "collision", "at_fault", "off_road", "red_light", "no_yield", "progress",
   )  # fmt: skip
   reference = reference  # the rules again, by a second path
+
+  def __post_init__(self):
+    questions.kinds(self.config)  # refuses those that are unknown
+
+  @property
+  def question_kinds(self) -> tuple[str, ...]:
+    return questions.kinds(self.config)
 
   def variants(self) -> tuple[str, ...]:
     return variants.VARIANTS
@@ -108,7 +114,7 @@ class Driving:
   def ask(
     self, questions_: QuestionArrays, obs: Obs, seed: int
   ) -> list[list[Question]]:
-    return questions.ask(questions_, obs, seed)
+    return questions.ask(questions_, obs, seed, self.config)
 
   def parse(self, text_: str) -> int | None:
     return text.parse(text_)

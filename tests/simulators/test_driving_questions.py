@@ -216,6 +216,33 @@ def _guessed(seen, asked) -> int:
 # --- Words --------------------------------------------------------------------
 
 
+def test_a_world_asks_the_kinds_it_is_told_to_as_it_would_among_others():
+  some = ("rule", "light", "did")
+  fewer = simulators.make("driving", kinds=some)
+  assert fewer.question_kinds == some
+  params, states, _ = _moments("real")
+  keys = jax.random.split(jax.random.key(1), STATES)
+  sampled = {
+    world: jax.device_get(
+      jax.jit(jax.vmap(world.sample_questions, (0, 0, None)))(
+        keys, states, params
+      )
+    )
+    for world in (WORLD, fewer)
+  }
+  rows = [questions.KINDS.index(kind) for kind in some]
+  for x, y in zip(
+    jax.tree.leaves(sampled[WORLD]),
+    jax.tree.leaves(sampled[fewer]),
+    strict=True,
+  ):
+    np.testing.assert_array_equal(x[:, rows], y)
+  said = fewer.ask(sampled[fewer], states.obs, seed=0)
+  assert {q.kind for row in said for q in row} == set(some)
+  with pytest.raises(ValueError, match="did you mean \\['light'\\]"):
+    simulators.make("driving", kinds=("lihgt",))
+
+
 def test_each_kind_has_three_phrasings_a_truth_and_a_line_of_the_table():
   assert len(questions.KINDS) >= 24
   rows = [line.split("|") for line in questions.__doc__.split("\n| ")]
