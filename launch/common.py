@@ -125,6 +125,10 @@ def run(
     except served.ServedError as e:  # its message says what to mend
       raise UsageError(str(e)) from e
 
+  for flag in (_CONFIG, _WORKDIR):  # --help lists but the script's own flags
+    flags.FLAGS.register_key_flag_for_module(
+      sys.argv[0], flags.FLAGS[flag.name]
+    )
   start(main, argv)
 
 

@@ -6,6 +6,7 @@ python -m launch.play --world=driving --player=oracle --gif=episode.gif
 An action is typed as a model would write it; an empty line or `quit` ends.
 """
 
+import ast
 import json
 
 from absl import flags
@@ -16,7 +17,10 @@ PLAYERS = ("you", "oracle", "random")
 
 _WORLD = flags.DEFINE_string("world", "agentworld", "Name of the world.")
 _OPTION = flags.DEFINE_multi_string(
-  "option", [], "A field of the world's Config, e.g. --option=size=9."
+  "option",
+  [],
+  "A field of the world's Config, e.g. --option=size=9 "
+  "or --option=\"goals=('reach', 'take')\".",
 )
 _VARIANT = flags.DEFINE_string("variant", "real", "Rules to play under.")
 _SPLIT = flags.DEFINE_string("split", "train", "Split the level is of.")
@@ -102,7 +106,7 @@ def _typed(played) -> int | None:
 
 
 def _options() -> dict:
-  """--option=NAME=VALUE as keywords; values are JSON, or words."""
+  """--option=NAME=VALUE as keywords."""
   out = {}
   for option in _OPTION.value:
     name, equals, value = option.partition("=")
@@ -110,11 +114,21 @@ def _options() -> dict:
       raise common.UsageError(
         f"--option={option} must be NAME=VALUE, e.g. size=9"
       )
-    try:
-      out[name] = json.loads(value)
-    except json.JSONDecodeError:
-      out[name] = value
+    out[name] = value_of(value)
   return out
+
+
+def value_of(said: str):
+  """What a value means: JSON, a Python literal, or else the words themselves.
+
+  A tuple may thus be `["take"]` or `('take',)`, as the errors show it.
+  """
+  for read in (json.loads, ast.literal_eval):
+    try:
+      return read(said)
+    except (ValueError, SyntaxError, TypeError):
+      continue
+  return said
 
 
 if __name__ == "__main__":

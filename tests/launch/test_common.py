@@ -84,6 +84,22 @@ def test_bad_input_is_one_clear_line(arguments, told, tmp_path):
   assert not (tmp_path / "w").exists()
 
 
+SCRIPTS = [
+  path.stem
+  for path in sorted((ROOT / "launch").glob("*.py"))
+  if path.stem != "common"
+]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_lists_the_flags_that_a_script_has(script):
+  said = _launch("--help", script=script).stdout
+  own = {"play": ["option", "gif"], "report": ["folder", "runs"]}
+  flags = own.get(script, ["config", "workdir"])
+  for flag in flags + ["suite"] * (script == "evaluate"):
+    assert f"--{flag}:" in said, said
+
+
 def test_a_later_stage_names_the_one_that_is_missing(tmp_path):
   run = _launch(QUICK, f"--workdir={tmp_path}/w", script="annotate")
   assert run.returncode == 2

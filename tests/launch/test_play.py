@@ -1,11 +1,15 @@
 """A person plays in the terminal what the language model plays."""
 
+import dataclasses
 import pathlib
 import subprocess
 import sys
 
 import pytest
 from PIL import Image
+
+import simulators
+from launch import play
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -37,6 +41,28 @@ def test_the_oracle_is_filmed_on_its_way(tmp_path):
   assert f"oracle did it, {moves} actions" in run.stdout
   with Image.open(film) as pictures:
     assert pictures.n_frames == moves + 1
+
+
+@pytest.mark.parametrize("world", ["agentworld", "driving"])
+def test_an_option_may_be_given_as_the_errors_write_it(world):
+  for field in dataclasses.fields(simulators.make(world).config):
+    assert play.value_of(repr(field.default)) == field.default
+
+
+@pytest.mark.parametrize(
+  ("said", "meant"),
+  [
+    ('["take", "open"]', ["take", "open"]),
+    ("('take', 'open')", ("take", "open")),
+    ("true", True),
+    ("9", 9),
+    ("map", "map"),
+    ("take,open", "take,open"),
+    ("(", "("),
+  ],
+)
+def test_an_option_is_json_or_python_or_words(said, meant):
+  assert play.value_of(said) == meant
 
 
 @pytest.mark.parametrize(
