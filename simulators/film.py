@@ -7,9 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+SIDE = 480  # pixels of the longer side that small frames are enlarged towards
+
+
+def enlarged(frame: np.ndarray) -> np.ndarray:
+  """A frame u8[H, W, 3] as many whole times larger as fit into SIDE."""
+  times = max(1, SIDE // max(frame.shape[:2]))
+  return frame.repeat(times, 0).repeat(times, 1)
+
 
 def gif(frames: Sequence[np.ndarray], seconds: float = 0.4) -> bytes:
   """An endless GIF of u8[H, W, 3] frames; the last one stays three times.
+
+  Small frames are `enlarged`, so that a person can read them.
 
   Raises:
     ValueError: no frame, or a time that is not positive.
@@ -18,7 +28,9 @@ def gif(frames: Sequence[np.ndarray], seconds: float = 0.4) -> bytes:
     raise ValueError("no frames: give at least one")
   if not seconds > 0:
     raise ValueError(f"seconds {seconds} must be positive: raise it")
-  first, *others = [Image.fromarray(np.asarray(frame)) for frame in frames]
+  first, *others = [
+    Image.fromarray(enlarged(np.asarray(frame))) for frame in frames
+  ]
   millis = [round(1000 * seconds)] * len(frames)
   millis[-1] *= 3
   out = io.BytesIO()

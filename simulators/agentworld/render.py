@@ -1,21 +1,19 @@
 """AgentWorld as a picture, under jit.
 
-Walls are dark, the goal is chequered, the agent a black disc. An element
-fills its cell while closed and frames it once open; a tool is a diamond. A
-tool and an element of the same kind share a colour. A box is brown, a hazard a
-red cross. Where the level asks for more than to reach the goal, black corners
-mark the tool or the boxes that it is about, chequers the element. The darker
-row below the grid shows what the agent holds.
+Walls and the edge are dark, the goal is chequered, the agent a black disc. An
+element fills its cell while closed and frames it once open; a tool is a
+diamond. A tool and an element of the same kind share a colour. A box is brown,
+a hazard a red cross. Where the level asks for more than to reach the goal,
+black corners mark the tool or the boxes that it is about, chequers the element.
+The darker row below the grid shows what the agent holds.
 """
-
-import colorsys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from simulators.agentworld import dynamics, goals
-from simulators.agentworld.types import KINDS, Params
+from simulators.agentworld.types import Params
 from simulators.base import State
 
 Array = jax.Array
@@ -23,15 +21,15 @@ Array = jax.Array
 CELL = 16  # pixels
 _FLOOR, _WALL = (235, 232, 225), (70, 72, 80)
 _AGENT, _LINE, _POCKET = (20, 20, 20), (205, 202, 196), (190, 186, 178)
-_BOX, _RIM = (190, 140, 85), (95, 62, 30)
+_BOX, _RIM = (140, 90, 45), (80, 50, 25)
 _SCORCHED, _HAZARD = (250, 205, 190), (205, 30, 30)
 _KIND = np.array(
   [
-    [round(255 * x) for x in colorsys.hsv_to_rgb(k / KINDS, 0.75, light)]
-    for k, light in enumerate((0.85, 0.75) * (KINDS // 2))
+    (20, 110, 50), (245, 205, 30), (240, 120, 20), (70, 205, 220),
+    (35, 80, 200), (150, 50, 165), (245, 150, 190), (150, 215, 40),
   ],
   np.uint8,
-)
+)  # fmt: skip
 
 
 def _shapes() -> dict[str, np.ndarray]:
@@ -112,4 +110,8 @@ def render(state: State, params: Params) -> Array:
       picture = _paint(picture, shape, cell, colour, shown)
     picture = _paint(picture, "corners", cell, black, kind == goals.PUSH)
   picture = _paint(picture, "disc", env.agent, black, shown)
-  return picture.reshape((size + 1) * CELL, size * CELL, 3)
+  picture = picture.reshape((size + 1) * CELL, size * CELL, 3)
+  edge = np.zeros(picture.shape[:2], bool)
+  edge[[0, size * CELL - 1, -1]] = True
+  edge[:, [0, -1]] = True
+  return jnp.where(edge[..., None], jnp.array(_WALL, jnp.uint8), picture)

@@ -343,3 +343,24 @@ def test_the_picture_shows_boxes_hazards_and_what_is_asked_for():
       "push": boxes,
     }[kind]
     assert marked - goal <= changed(plain, i) <= marked | goal
+
+
+def test_what_a_picture_tells_apart_by_colour_looks_different():
+  """By CIE 1976 of sRGB, in which a just noticeable difference is 2.3."""
+  kinds = [tuple(colour) for colour in render._KIND.tolist()]
+  others = [render._BOX, render._HAZARD, render._WALL, render._AGENT]
+  colours = [*kinds, *others]
+  rgb = np.array([*colours, render._FLOOR, render._POCKET]) / 255
+  light = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+  xyz = light @ np.array([
+    [0.4124, 0.2126, 0.0193], [0.3576, 0.7152, 0.1192], [0.1805, 0.0722, 0.9505]
+  ])  # fmt: skip
+  f = np.cbrt(xyz / [0.9505, 1.0, 1.089])
+  lab = np.stack(
+    [116 * f[:, 1], 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], -1
+  )
+  apart = np.linalg.norm(lab[:, None] - lab, axis=-1)
+  np.fill_diagonal(apart, np.inf)
+  assert len(set(kinds)) == 8
+  assert apart[: len(kinds)].min() > 30
+  assert apart[len(kinds) : len(kinds) + 2].min() > 30  # boxes and hazards

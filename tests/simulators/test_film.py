@@ -12,12 +12,25 @@ from simulators import film
 def test_frames_come_back_in_order_and_the_last_one_stays():
   frames = [np.full((8, 12, 3), 40 * i, np.uint8) for i in range(3)]
   with Image.open(io.BytesIO(film.gif(frames, 0.5))) as pictures:
-    assert (pictures.n_frames, pictures.size) == (3, (12, 8))
+    assert (pictures.n_frames, pictures.size) == (3, (480, 320))
     for i, frame in enumerate(frames):
       pictures.seek(i)
       shown = np.asarray(pictures.convert("RGB"))
-      np.testing.assert_allclose(shown, frame, atol=4)
+      np.testing.assert_allclose(shown[::40, ::40], frame, atol=4)
       assert pictures.info["duration"] == (1500 if i == 2 else 500)
+
+
+@pytest.mark.parametrize(
+  ("shape", "large"),
+  [((96, 80), (480, 400)), ((224, 208), (448, 416)), ((300, 600), (300, 600))],
+)
+def test_a_small_frame_is_enlarged_by_whole_pixels(shape, large):
+  frame = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+  shown = film.enlarged(frame)
+  assert shown.shape[:2] == large
+  times = large[0] // shape[0]
+  for down in range(times):
+    np.testing.assert_array_equal(shown[down::times, ::times], frame)
 
 
 def test_no_frames_or_no_time_are_refused():
