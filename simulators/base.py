@@ -207,7 +207,10 @@ class World(Protocol):
     """The nominal rules, the actions and how to answer: the shared prefix."""
 
   def ask(self, questions: QuestionArrays, obs: PyTree, seed: int):
-    """Batched arrays -> for each row a list of Question (the valid kinds)."""
+    """Batched arrays -> for each row a list of Question.
+
+    Of the valid kinds, those that the moment as it is described can decide.
+    """
 
   def parse(self, text: str) -> int | None:
     """The action a text names, or None."""

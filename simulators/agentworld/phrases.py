@@ -143,9 +143,9 @@ def _plan(moves: tuple[int, ...]) -> str:
 
 
 def _past(moves: tuple[int, ...]) -> str:
-  """Past moves; one that did not move the agent is said to be barred."""
+  """Past moves; one that did not move the agent is said to be blocked."""
   return ", ".join(
-    ACTIONS[move % STUCK] + (" (barred)" if move >= STUCK else "")
+    ACTIONS[move % STUCK] + (" (blocked)" if move >= STUCK else "")
     for move in moves
     if move >= 0
   )

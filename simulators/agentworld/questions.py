@@ -56,7 +56,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from simulators import asking
-from simulators.agentworld import candidates, phrases
+from simulators.agentworld import candidates, decided, phrases
 from simulators.agentworld.moments import ANSWERS, moment
 from simulators.agentworld.templates import TEMPLATES
 from simulators.agentworld.truths import TRUTHS
@@ -84,7 +84,8 @@ def kinds(config: Config) -> tuple[str, ...]:
   Those of `config.kinds`; where that is empty, all that its levels allow.
 
   Raises:
-    ValueError: for unknown kinds, each with the nearest known.
+    ValueError: for unknown kinds, each with the nearest known; for kinds named
+      twice, and for those that no level of the world can be asked.
   """
   unknown = [kind for kind in config.kinds if kind not in KINDS]
   if unknown:
@@ -95,12 +96,19 @@ def kinds(config: Config) -> tuple[str, ...]:
     )
   if len(set(config.kinds)) < len(config.kinds):
     raise ValueError(f"kinds {config.kinds} name one twice: drop it")
-  idle = {
-    "task": len(config.goals) == 1,
-    "pushes": config.boxes == 0,
-    "deadly": config.hazards == 0,
+  never = {
+    "task": (len(config.goals) == 1, "goals", "two or more"),
+    "pushes": (config.boxes == 0, "boxes", "1 or 2"),
+    "deadly": (config.hazards == 0, "hazards", "1 or more"),
   }
-  able = tuple(kind for kind in KINDS if not idle.get(kind, False))
+  idle = {kind: why for kind, (is_so, *why) in never.items() if is_so}
+  for kind, (field, fix) in idle.items():
+    if kind in config.kinds:
+      raise ValueError(
+        f"question kind {kind!r} is never asked with {field}="
+        f"{getattr(config, field)}: drop it, or set {field} to {fix}"
+      )
+  able = tuple(kind for kind in KINDS if kind not in idle)
   return config.kinds or able
 
 
@@ -226,12 +234,17 @@ def ask(
 ) -> list[list[Question]]:
   """Batched arrays in words; see `asking.ask`.
 
+  Of the valid kinds, those whose answer the moment as it is told can decide:
+  see `decided`. All of them on a map.
+
   Args:
     arrays: numpy leaves [B, K, ...], K kinds.
     obs: numpy leaves [B, ...] of the same moments.
     seed: draws the template and the order of the choices.
-    config: names the kinds that are asked.
+    config: names the kinds that are asked, and how a moment is told.
   """
+  if config.rendering == "words":
+    arrays = arrays.replace(valid=decided.valid(arrays, obs, kinds(config)))
   return asking.ask(
     arrays,
     (obs.agent, obs.held, obs.opened, obs.time),

@@ -63,7 +63,7 @@ TEMPLATES = {
   "exits": (
     "how many of the four moves would move you?",
     "how many ways can you go now?",
-    "count the moves that are not barred.",
+    "count the moves that are not blocked.",
   ),
   "task": (
     "what are you asked to do?",
@@ -77,7 +77,7 @@ TEMPLATES = {
   ),
   "apart": (
     "how many rows plus columns from {x} to {y}?",
-    "rows plus columns between {x} and {y}?",
+    "how many rows plus columns lie between {x} and {y}?",
     "add rows and columns: how far is {y} from {x}?",
   ),
   "aligned": (
@@ -113,17 +113,17 @@ TEMPLATES = {
   "nears": (
     "does going {d} bring you nearer to {x}?",
     "you go {d}. are you nearer to {x} then?",
-    "would {d} shorten the distance to {x}?",
+    "would going {d} shorten the distance to {x}?",
   ),
   "next_distance": (
     "you go {d}. how many rows plus columns is {x} away then?",
-    "after going {d}, rows plus columns to {x}?",
-    "rows plus columns to {x}, once you went {d}?",
+    "after going {d}, how many rows plus columns is it to {x}?",
+    "once you went {d}, how many rows plus columns away is {x}?",
   ),
   "pushes": (
     "does going {d} push a {box}?",
     "you go {d}. does a {box} move?",
-    "would {d} move a {box}?",
+    "would going {d} move a {box}?",
   ),
   "deadly": (
     "would going {d} end badly?",
@@ -131,7 +131,7 @@ TEMPLATES = {
     "is it deadly to go {d}?",
   ),
   "if_open": (
-    "were {y} open, would an open way lead to {x}?",
+    "were {y} open, would a free way lead to {x}?",
     "if {y} were open, could you walk to {x}?",
     "suppose {y} is open: is there a way to {x}?",
   ),
@@ -161,9 +161,9 @@ TEMPLATES = {
     "which tool must be fetched first, if any?",
   ),
   "good_start": (
-    "does {plan} start a shortest way?",
-    "do {plan} begin a best way to {aim}?",
-    "after {plan}, is {aim} two steps nearer?",
+    "does going {plan} start a shortest way?",
+    "does going {plan} begin a best way to {aim}?",
+    "after going {plan}, is {aim} two steps nearer?",
   ),
   "stopped": (
     "you go {plan}. what stops you?",
@@ -186,14 +186,14 @@ TEMPLATES = {
     "did {d}, your last move, take you here?",
   ),
   "was_distance": (
-    "before {past}, how many rows plus columns away was {x}?",
-    "you went {past}. rows plus columns to {x} before that?",
-    "rows plus columns to {x}, before you went {past}?",
+    "how many rows plus columns away was {x} before you went {past}?",
+    "you went {past}. how many rows plus columns away was {x} before?",
+    "rows plus columns to {x} before you went {past}: how many?",
   ),
   "approached": (
     "you went {past}. are you nearer to {x} than before?",
     "has going {past} brought you nearer to {x}?",
-    "are you nearer to {x} than before {past}?",
+    "are you nearer to {x} than before you went {past}?",
   ),
 }  # fmt: skip
 CATEGORIES = {

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import functools
+import re
 import zlib
 
 import jax
@@ -11,7 +12,13 @@ import numpy as np
 import pytest
 
 import simulators
-from simulators.agentworld import moments, questions, reference, templates
+from simulators.agentworld import (
+  moments,
+  questions,
+  reference,
+  templates,
+  words,
+)
 from simulators.agentworld.truths import TRUTHS
 
 VARIANTS = (
@@ -209,10 +216,26 @@ def test_every_kind_appears_and_none_has_a_constant_answer(world, variant):
     assert share <= 0.68 + spread, (kind, share, len(rows))
 
 
-def test_a_kind_that_levels_cannot_be_asked_is_asked_only_by_name():
+@pytest.mark.parametrize(
+  ("kind", "rule"),
+  [
+    ("task", "goals=\\('reach',\\).*set goals to two"),
+    ("pushes", "boxes=0.*set boxes to 1"),
+    ("deadly", "hazards=0.*set hazards to 1"),
+  ],
+)
+def test_a_kind_that_no_level_can_be_asked_is_left_out_and_refused(kind, rule):
+  assert kind not in WORLD.question_kinds
+  assert WIDE.question_kinds == questions.KINDS
+  with pytest.raises(ValueError, match=f"'{kind}' is never asked with {rule}"):
+    simulators.make("agentworld", kinds=("where", kind))
+  kinds = dataclasses.replace(WIDE.config, kinds=("where", kind))
+  assert questions.kinds(kinds) == ("where", kind)
+
+
+def test_all_other_kinds_are_asked_in_every_world():
   idle = {"task", "pushes", "deadly"}
   assert set(WORLD.question_kinds) == set(questions.KINDS) - idle
-  assert WIDE.question_kinds == questions.KINDS
 
 
 # --- Kinds --------------------------------------------------------------------
@@ -304,8 +327,10 @@ def test_questions_in_words_offer_the_truth_and_fit_the_budget(world):
   rows = world.ask(asked, states.obs, seed=1)
   texts = collections.defaultdict(set)
   for i, row in enumerate(rows):
-    valid = np.flatnonzero(asked.valid[i])
-    assert [q.kind for q in row] == [world.question_kinds[k] for k in valid]
+    valid = [world.question_kinds[k] for k in np.flatnonzero(asked.valid[i])]
+    said = [q.kind for q in row]
+    # In a crowd words leave out some of what could be asked about.
+    assert said == [kind for kind in valid if world is WORLD or kind in said]
     for question in row:
       assert question.answer in question.choices
       assert len(set(question.choices)) == len(question.choices) > 1
@@ -317,6 +342,72 @@ def test_questions_in_words_offer_the_truth_and_fit_the_budget(world):
       texts[question.kind].add(question.text)
   assert set(texts) == set(world.question_kinds)
   assert all(len(kind) >= 3 for kind in texts.values())
+
+
+def test_what_a_shortened_text_leaves_out_is_not_asked_about():
+  """By the words of the text and of the question alone."""
+  _, states, asked = _moments("real", WIDE)
+  rows = WIDE.ask(asked, states.obs, seed=1)
+  checked = collections.Counter()
+  for told, row in zip(WIDE.describe(states.obs), rows, strict=True):
+    said = WIDE.parse_description(told)
+    for question in row:
+      checked[question.kind] += _is_told(question, said, told)
+  assert checked.total() > 6 * STATES
+  assert asked.valid.sum() - sum(map(len, rows)) > STATES // 8
+  assert all(checked[kind] for kind in ("nearer", "pushes", "way_bar", "takes"))
+
+
+PLACED = (
+  "where", "nearer", "distance", "apart", "aligned", "relative", "nears",
+  "next_distance", "was_distance", "approached", "plan",
+)  # fmt: skip
+
+
+def _is_told(question, said, told) -> bool:
+  """Asserts that a text tells what a question is about; False if no matter."""
+  kind, where = question.kind, (question, told)
+  if templates.CATEGORIES[kind] == "rules":
+    return False
+  named = set(re.findall("[a-z]+", question.text))
+  tools = named & set(moments.TOOLS)
+  assert tools <= {*said["tools"], *said["holding"]}, where
+  if kind in PLACED:
+    assert all(said["tools"][tool]["offset"] for tool in tools), where
+  elif kind == "way_bar" and question.answer != "nothing":
+    (thing,) = named & {*said["tools"], "goal"}
+    about = said["goal"] if thing == "goal" else said["tools"][thing]
+    assert about["past"] == question.answer, where
+  elif kind in ("adjacent", "takes", "pushes"):
+    step = words.DELTAS[question.args[0]]
+    things = said["tools"] | said["elements"] | {"goal": said["goal"]}
+    here = [
+      word
+      for word, thing in things.items()
+      if thing and thing["offset"] == step
+    ]
+    here += ["package"] * (step in said["boxes"])
+    if kind == "adjacent":
+      plain = question.answer in ("wall", "nothing", "danger")
+      assert plain != (question.answer in here), where
+    elif question.answer == "yes":
+      kinds = {"package"} if kind == "pushes" else {*said["tools"]}
+      assert kinds & set(here), where
+  elif kind in ("stopped", "why_barred", "first_tool"):
+    known = {*said["tools"], *said["elements"], "wall", "nothing"}
+    known |= {"package"} if said["boxes"] else set()
+    assert question.answer in known, where
+  else:
+    return bool(tools)
+  return True
+
+
+def test_a_map_is_asked_about_all_that_is_valid():
+  """It shows everything, so that nothing goes unasked."""
+  _, states, asked = _moments("real", WIDE)
+  config = dataclasses.replace(WIDE.config, rendering="map")
+  rows = questions.ask(asked, states.obs, 1, config)
+  np.testing.assert_array_equal([len(row) for row in rows], asked.valid.sum(1))
 
 
 def test_phrasing_does_not_depend_on_the_place_in_the_batch():
