@@ -40,6 +40,7 @@ _DEALT = {
 }
 _CANDIDATES = 1024  # drawn at a time
 _SOLVED = 2**20  # states solved at a time
+_CROPPED = 2**16  # states from which each side is solved in an array of its own
 _PATIENCE = 50  # batches on end without a single new level
 
 
@@ -155,10 +156,34 @@ def _measure(levels: Level) -> tuple[Array, Array]:
   return steps, jnp.round((steps - cost) * 64.0)
 
 
+def _solutions(levels: Level, rows: np.ndarray, config: Config):
+  """Yields `_measure` of levels[rows] one by one, some solved ahead together.
+
+  Where levels have many states, those of a side are solved by themselves in an
+  array of that side. The answers are the same.
+  """
+  known = {}  # row -> (steps, opened)
+  for n, row in enumerate(rows.tolist()):
+    if row not in known:
+      alike, side = rows[n:], config.size
+      if config.states > _CROPPED:
+        side = int(levels.side[row])
+        alike = alike[levels.side[alike] == side]
+      states = side ** (2 + 2 * config.boxes) * 4**config.pairs
+      count = max(1, min(128, _SOLVED // states))
+      new = [r for r in alike.tolist() if r not in known][:count]
+      some = _rows(levels, np.resize(new, count))  # one shape, one compile
+      some = some.replace(
+        wall=some.wall[:, :side, :side], hazard=some.hazard[:, :side, :side]
+      )
+      steps, opened = jax.device_get(_measure(some))
+      known.update(zip(new, zip(steps, opened, strict=True), strict=False))
+    yield known.pop(row)
+
+
 def _stream(split: str, depth: int, sides: list[int], config: Config):
   """Yields (hash, level) of one split and depth, for ever, always the same."""
   key = jax.random.fold_in(jax.random.key(SPLITS.index(split)), depth)
-  solved = max(1, min(128, _SOLVED // config.states))  # levels at a time
   seen, last = set(), 0  # the batch that brought the last level
   for batch in itertools.count():
     if batch - last > _PATIENCE:
@@ -178,18 +203,14 @@ def _stream(split: str, depth: int, sides: list[int], config: Config):
     levels = _rows(levels, ok)
     names = hashes(levels)
     mine = np.flatnonzero(np.isin(names % BUCKETS, list(_DEALT[split])))
-    for start in range(0, len(mine), solved):
-      rows = mine[start : start + solved]
-      full = np.resize(rows, solved)  # one shape, one compile
-      steps, opened = jax.device_get(_measure(_rows(levels, full)))
-      good = (steps >= MIN_STEPS) & (steps <= config.horizon)
-      good &= opened == depth
-      for i in np.flatnonzero(good[: len(rows)]):
-        name = int(names[rows[i]])
-        if name not in seen:
-          seen.add(name)
-          last = batch
-          yield name, _rows(levels, rows[i])
+    measured = _solutions(levels, mine, config)
+    for row, (steps, opened) in zip(mine, measured, strict=True):
+      name = int(names[row])
+      good = MIN_STEPS <= steps <= config.horizon and opened == depth
+      if good and name not in seen:
+        seen.add(name)
+        last = batch
+        yield name, _rows(levels, row)
 
 
 def _possible(split: str, config: Config) -> tuple[int, ...]:

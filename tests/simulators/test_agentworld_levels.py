@@ -280,3 +280,14 @@ def test_a_small_array_has_no_large_levels():
 def test_a_world_that_cannot_be_is_refused(fields, message):
   with pytest.raises(ValueError, match=message):
     Config(**fields)
+
+
+def test_levels_solved_in_an_array_of_their_own_side_are_the_same(monkeypatch):
+  config = Config(size=6, boxes=1, sides=(5, 6))
+  assert config.states > pools._CROPPED
+  cropped = pools.pool("train", 24, (0, 1), config)
+  monkeypatch.setattr(pools, "_CROPPED", config.states)
+  whole = pools.pool("train", 24, (0, 1), config)
+  assert set(cropped.levels.side.tolist()) == {5, 6}
+  jax.tree.map(np.testing.assert_array_equal, cropped.levels, whole.levels)
+  np.testing.assert_array_equal(cropped.hashes, whole.hashes)
