@@ -1,0 +1,188 @@
+"""Do two paths to the truth answer AgentWorld's questions alike?
+
+  python -m benchmarks.agreement [--checks=1000] [--seed=0]
+
+Draws levels, puts the agent and some tools in hand anywhere, moves at random
+and asks every kind of question, under true, swapped, wrong, misread and missing
+rules. Each kind is answered again by `reference`, in plain Python, until it has
+as many checks. Kinds that `reference` searches whole levels for are checked
+without boxes only. Tells the share of the commonest answer of each kind, too.
+"""
+
+import collections
+import dataclasses
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import simulators
+from benchmarks import common
+from simulators.agentworld import levels, reference
+from simulators.agentworld.questions import KINDS
+from simulators.agentworld.types import GOALS
+
+SEARCHED = (
+  "optimal_next", "steps", "better", "progress", "good_start", "helps",
+  "first_tool",
+)  # fmt: skip
+_CROWDED = {
+  "size": 6, "boxes": 1, "hazards": 3, "goals": GOALS, "larger": (7,),
+  "kinds": tuple(kind for kind in KINDS if kind not in SEARCHED),
+}  # fmt: skip
+_RULES = (
+  "real", "imperfect/swapped(0)", "imperfect/wrong-rules(0.5)",
+  "imperfect/misread(0.3)",
+)  # fmt: skip
+# World -> (fields of its Config, variants).
+WORLDS = {
+  "small": ({}, _RULES),
+  "crowded": (_CROWDED, (*_RULES, "imperfect/no-hazards")),
+}
+_NEVER = {("imperfect/no-hazards", "deadly")}  # it would always be no
+BATCH = 256  # moments drawn at a time
+WALK = 6  # random moves at most
+IN_HAND = 0.3  # chance of each tool
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """What became of one kind.
+
+  Attributes:
+    kind: its name.
+    checks: questions that were answered twice.
+    equal: of these, with the same answer.
+    real: share of the commonest answer under true rules, in the small world
+      where that asks the kind.
+    wrong: the same under wrong rules.
+  """
+
+  kind: str
+  checks: int
+  equal: int
+  real: float
+  wrong: float
+
+
+def moments(world):
+  """(key, params) -> (states, questions, bool[BATCH] of what can be used)."""
+  config, depths = world.config, 3
+
+  def one(key, params):
+    draw, sizes, place, hold, reset, walk, ask = jax.random.split(key, 7)
+    depth, side, length = jax.random.randint(
+      sizes, (3,), 0, jnp.array([depths, len(config.sides), WALK])
+    )
+    sides = jnp.array(config.sides)
+    level, ok = levels.generate(draw, depth, sides[side], config)
+    state = world.reset(reset, params, level)
+    env = state.env_state
+    free = ~level.wall & ~level.hazard
+    for cells in (level.element_at, env.boxes):
+      free = free.at[cells[:, 0], cells[:, 1]].set(False)
+    chance = jnp.where(free, jax.random.uniform(place, free.shape), -1.0)
+    agent = jnp.stack(jnp.unravel_index(jnp.argmax(chance), free.shape))
+    held = jax.random.bernoulli(hold, IN_HAND, env.held.shape)
+    held |= jnp.all(level.tool_at == agent, axis=-1)
+    env = env.replace(agent=agent.astype(jnp.int32), held=held)
+    state = state.replace(env_state=env)
+    actions = jax.random.randint(walk, (WALK,), 0, len(world.actions))
+
+    def take(i, state):
+      new = world.step(state, actions[i], params)
+      idle = state.done | (i > length)
+      return jax.tree.map(lambda a, b: jnp.where(idle, a, b), state, new)
+
+    state = jax.lax.fori_loop(0, WALK, take, state)
+    return state, world.sample_questions(ask, state, params), ok
+
+  many = jax.vmap(one, (0, None))
+  return jax.jit(lambda key, params: many(jax.random.split(key, BATCH), params))
+
+
+def check(checks: int, seed: int) -> list[Row]:
+  """Questions of every kind answered twice; see the module."""
+  worlds = {
+    name: simulators.make("agentworld", **fields)
+    for name, (fields, _) in WORLDS.items()
+  }
+  draw = {name: moments(world) for name, world in worlds.items()}
+  each = [(name, rules) for name, (_, all_) in WORLDS.items() for rules in all_]
+  todo = {
+    (name, rules, kind)
+    for name, rules in each
+    for kind in worlds[name].question_kinds
+    if (rules, kind) not in _NEVER
+  }
+  asked_in = collections.Counter(kind for _, _, kind in todo)
+  share = {kind: -(-checks // n) for kind, n in asked_in.items()}
+  checked, equal = collections.Counter(), collections.Counter()
+  answers = collections.defaultdict(collections.Counter)
+  for batch in itertools.count():
+    for name, rules in each:
+      names = worlds[name].question_kinds
+      if not any((name, rules, kind) in todo for kind in names):
+        continue
+      params = worlds[name].params(rules)
+      key = jax.random.fold_in(jax.random.key(seed), batch)
+      states, asked, ok = jax.device_get(draw[name](key, params))
+      for i, k in np.argwhere(asked.valid & ok[:, None]):
+        at, code = (
+          (name, rules, names[k]),
+          asked.options[i, k][asked.answer[i, k]],
+        )
+        answers[at][int(code)] += 1
+        if at not in todo:
+          continue
+        game = _game(states, i, params)
+        told = reference.answer(game, names[k], asked.args[i, k])
+        checked[at] += 1
+        equal[at] += int(told == code)
+        if checked[at] >= share[names[k]]:
+          todo.discard(at)
+    print(f"batch {batch}: {len(todo)} left", flush=True)
+    if not todo:
+      break
+
+  def commonest(rules, kind):
+    home = next(n for n in worlds if kind in worlds[n].question_kinds)
+    count = answers[home, rules, kind]
+    return max(count.values(), default=0) / max(1, count.total())
+
+  return [
+    Row(
+      kind=kind,
+      checks=sum(checked[(*at, kind)] for at in each),
+      equal=sum(equal[(*at, kind)] for at in each),
+      real=commonest("real", kind),
+      wrong=commonest("imperfect/wrong-rules(0.5)", kind),
+    )
+    for kind in KINDS
+  ]
+
+
+def _game(states, i: int, params) -> reference.Game:
+  env = jax.tree.map(lambda x: x[i], states.env_state)
+  return reference.Game.from_state(env, params)
+
+
+def main() -> None:
+  flags = common.parser(__doc__)
+  flags.add_argument("--checks", type=int, default=1000, help="of each kind")
+  flags.add_argument("--seed", type=int, default=0)
+  args = flags.parse_args()
+  rows = check(args.checks, args.seed)
+  print(f"{'kind':14} {'checks':>7} {'equal':>7} {'real':>6} {'wrong':>6}")
+  for row in rows:
+    print(
+      f"{row.kind:14} {row.checks:7} {row.equal:7} {row.real:6.0%} "
+      f"{row.wrong:6.0%}"
+    )
+  print(f"all: {sum(r.equal for r in rows)} of {sum(r.checks for r in rows)}")
+  common.report(rows, {}, args.json)
+
+
+if __name__ == "__main__":
+  main()
