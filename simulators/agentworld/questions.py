@@ -49,8 +49,6 @@ something else, is asked about. The arguments are drawn so that each answer a
 moment allows is equally likely.
 """
 
-import difflib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -87,15 +85,7 @@ def kinds(config: Config) -> tuple[str, ...]:
     ValueError: for unknown kinds, each with the nearest known; for kinds named
       twice, and for those that no level of the world can be asked.
   """
-  unknown = [kind for kind in config.kinds if kind not in KINDS]
-  if unknown:
-    near = [difflib.get_close_matches(k, KINDS, 1, 0.0)[0] for k in unknown]
-    raise ValueError(
-      f"question kinds {unknown} are unknown: did you mean {near}? "
-      f"Kinds are {', '.join(KINDS)}"
-    )
-  if len(set(config.kinds)) < len(config.kinds):
-    raise ValueError(f"kinds {config.kinds} name one twice: drop it")
+  told = asking.chosen(config.kinds, KINDS)
   never = {
     "task": (len(config.goals) == 1, "goals", "two or more"),
     "pushes": (config.boxes == 0, "boxes", "1 or 2"),
@@ -103,13 +93,12 @@ def kinds(config: Config) -> tuple[str, ...]:
   }
   idle = {kind: why for kind, (is_so, *why) in never.items() if is_so}
   for kind, (field, fix) in idle.items():
-    if kind in config.kinds:
+    if kind in told:
       raise ValueError(
         f"question kind {kind!r} is never asked with {field}="
         f"{getattr(config, field)}: drop it, or set {field} to {fix}"
       )
-  able = tuple(kind for kind in KINDS if kind not in idle)
-  return config.kinds or able
+  return told or tuple(kind for kind in KINDS if kind not in idle)
 
 
 # --- Sampling: numbers only -------------------------------------------------
