@@ -24,6 +24,8 @@ class TextWorldProtocol(Protocol):
     preamble: what is the same for every text: rules, moves, how to answer.
     instruction: what is to be achieved, for each row.
     success: bool[B], whether the row's episode has succeeded so far.
+    failed: bool[B], whether it has come to an end of its own without success; a
+      world that cannot tell may leave it out.
     depths: i32[B], chain depth (or family) of each row's level.
     measures: name -> f32[B], what a report tells of the episodes so far beside
       success; a world that has none may leave it out.
@@ -80,8 +82,8 @@ class TextWorld:
 
   Attributes:
     world, params, pool: what it was made from.
-    actions, parse, preamble, instruction, success, depths, measures: as in
-      TextWorldProtocol.
+    actions, parse, preamble, instruction, success, failed, depths, measures:
+      as in TextWorldProtocol.
     indices: i32[B], the rows' levels in the pool.
     levels: the rows' levels, stacked.
     seeds: i32[B], of the rows' PRNG keys.
@@ -198,14 +200,15 @@ class TextWorld:
     states = self._states
     told = ("success", *self.world.measures)
     fetched = jax.device_get(
-      (states.obs, states.reward, states.done,
+      (states.obs, states.reward, states.done, states.terminated,
        {name: states.metrics[name] for name in told})
     )  # fmt: skip
-    obs, rewards, done, metrics = jax.tree.map(
+    obs, rewards, done, terminated, metrics = jax.tree.map(
       lambda x: x[: len(self.indices)], fetched
     )
     self.obs, self.done = obs, done
     self.success = metrics.pop("success") > 0
+    self.failed = terminated & ~self.success
     self.measures = metrics
     self.texts = self.world.describe(obs)
     self.instruction = self.world.instruction(obs)

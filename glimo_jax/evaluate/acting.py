@@ -10,7 +10,7 @@ import numpy as np
 
 from glimo_jax.evaluate import stats
 
-ENDS = ("success", "truncated", "exhausted", "error")
+ENDS = ("success", "failed", "truncated", "exhausted", "error")
 
 
 class Policy(Protocol):
@@ -37,8 +37,9 @@ class Episode:
     optimal_steps: fewest actions that succeed; -1 where there is no way.
     texts: what was read before each action, and what was read last.
     actions: the action words taken.
-    ended: one of ENDS: truncated by the world or by `max_steps`; exhausted
-      when nothing was untried on the text; error when the policy failed.
+    ended: one of ENDS: failed in an accident, say; truncated by the world or by
+      `max_steps`; exhausted when nothing was untried on the text; error when
+      the policy failed.
     measures: what else the world tells of an episode, at its end.
   """
 
@@ -127,8 +128,7 @@ def play(
           _measures(text_world, row),
         )
         if done[row]:
-          won = bool(text_world.success[row])
-          records[row].ended = "success" if won else "truncated"
+          records[row].ended = _end(text_world, row)
     live = [row for row in acting if not records[row].ended]
     if progress is not None:
       progress(len(indices) - len(live), len(indices))
@@ -141,6 +141,14 @@ def play(
       records, indices, depths, optimal, strict=True
     )
   ]
+
+
+def _end(text_world, row: int) -> str:
+  """How the world has ended an episode; it may not tell failed by itself."""
+  if text_world.success[row]:
+    return "success"
+  failed = getattr(text_world, "failed", None)
+  return "failed" if failed is not None and failed[row] else "truncated"
 
 
 def _measures(text_world, row: int) -> dict[str, float]:

@@ -196,6 +196,24 @@ def test_summary_counts_by_depth_and_resamples_several_runs():
     acting.summary([run, run[::-1]])
 
 
+class FakePit(FakeTextWorld):
+  """There is a pit five cells left of the goal."""
+
+  failed = property(lambda self: self.distance == 5)
+
+  def step(self, actions):
+    texts, rewards, done = super().step(actions)
+    self.done |= self.failed
+    return texts, rewards, done | self.failed
+
+
+def test_an_accident_is_told_from_running_out_of_time():
+  left = FakePolicy(lambda text: [0.0, 0.0, 1.0, 0.0])
+  played = acting.play(left, FakePit(), [2, 8], max_steps=4)
+  assert [e.ended for e in played] == ["failed", "truncated"]
+  assert acting.summary([played])["ended"]["failed"] == 1
+
+
 class FakeMeter(FakeTextWorld):
   """Tells how long it has been played, and who is at the third cell."""
 
