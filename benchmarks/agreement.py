@@ -19,14 +19,12 @@ import numpy as np
 
 import simulators
 from benchmarks import common
+from simulators import rollout
 from simulators.agentworld import levels, reference
 from simulators.agentworld.questions import KINDS
+from simulators.agentworld.reference_answers import SEARCHED
 from simulators.agentworld.types import GOALS
 
-SEARCHED = (
-  "optimal_next", "steps", "better", "progress", "good_start", "helps",
-  "first_tool",
-)  # fmt: skip
 _CROWDED = {
   "size": 6, "boxes": 1, "hazards": 3, "goals": GOALS, "larger": (7,),
   "kinds": tuple(kind for kind in KINDS if kind not in SEARCHED),
@@ -42,6 +40,7 @@ WORLDS = {
 }
 _NEVER = {("imperfect/no-hazards", "deadly")}  # it would always be no
 BATCH = 256  # moments drawn at a time
+DEPTHS = 3  # chains of so many depths, from 0 on
 WALK = 6  # random moves at most
 IN_HAND = 0.3  # chance of each tool
 
@@ -68,12 +67,12 @@ class Row:
 
 def moments(world):
   """(key, params) -> (states, questions, bool[BATCH] of what can be used)."""
-  config, depths = world.config, 3
+  config = world.config
 
   def one(key, params):
     draw, sizes, place, hold, reset, walk, ask = jax.random.split(key, 7)
     depth, side, length = jax.random.randint(
-      sizes, (3,), 0, jnp.array([depths, len(config.sides), WALK])
+      sizes, (3,), 0, jnp.array([DEPTHS, len(config.sides), WALK])
     )
     sides = jnp.array(config.sides)
     level, ok = levels.generate(draw, depth, sides[side], config)
@@ -92,8 +91,7 @@ def moments(world):
 
     def take(i, state):
       new = world.step(state, actions[i], params)
-      idle = state.done | (i > length)
-      return jax.tree.map(lambda a, b: jnp.where(idle, a, b), state, new)
+      return rollout.keep(state, new, state.done | (i > length))
 
     state = jax.lax.fori_loop(0, WALK, take, state)
     return state, world.sample_questions(ask, state, params), ok

@@ -17,6 +17,7 @@ import numpy as np
 
 import simulators
 from benchmarks import common
+from glimo_jax.evaluate import stats
 from simulators import rollout
 from simulators.driving.types import FAMILIES, KEEP
 
@@ -63,14 +64,6 @@ def policy(world, driver: str) -> rollout.Policy:
   }[driver]
 
 
-def wilson(share: float, n: int) -> tuple[float, float]:
-  """The 95 % interval of a share of n."""
-  z2 = 1.96**2 / n
-  middle = (share + z2 / 2) / (1 + z2)
-  half = (z2 * (share * (1 - share) + z2 / 4)) ** 0.5 / (1 + z2)
-  return middle - half, middle + half
-
-
 def judge(world, levels, policy: rollout.Policy) -> dict[str, np.ndarray]:
   """name -> f32[n]: success and faults of one driver on levels [n, ...]."""
   ends, params = [], world.params("real")
@@ -112,13 +105,13 @@ def main() -> None:
       end = judge(world, levels, policy(world, driver))
       faults = {name: float(np.mean(end[name])) for name in FAULTS}
       late = np.mean(~end["success"] & (sum(end[n] for n in FAULTS) == 0))
-      success = float(np.mean(end["success"]))
+      won = stats.wilson(int(end["success"].sum()), args.scenes)
       row = Row(
-        family, driver, args.scenes, success, *wilson(success, args.scenes),
+        family, driver, args.scenes, won.mean, won.lo, won.hi,
         late=float(late), **faults,
       )  # fmt: skip
       rows.append(row)
-      print(f"{family:12s}{driver:8s}{success:8.3f}  {row.low:.3f} to "
+      print(f"{family:12s}{driver:8s}{row.success:8.3f}  {row.low:.3f} to "
             f"{row.high:.3f} " + "".join(f"{x:11.3f}" for x in
             (*faults.values(), row.late)), flush=True)  # fmt: skip
   common.report(rows, {}, args.json)

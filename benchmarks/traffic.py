@@ -19,7 +19,7 @@ import tqdm
 
 import simulators
 from benchmarks import common
-from simulators.driving import mobil, traffic
+from simulators.driving import dynamics, mobil, traffic
 from simulators.driving.types import FAR, WIDTH, Config, Level, Params
 
 CARS, LANES = 20, 3
@@ -79,8 +79,7 @@ def scenes(world, n: int, rng: np.random.Generator) -> Level:
 
 def alone(level: Level, params: Params, config: Config) -> dict[str, jax.Array]:
   """One scene without an ego: field of Row -> number; vmap for more."""
-  world = simulators.make("driving", cars=CARS)
-  env = world.reset(jax.random.key(0), params, level).env_state
+  env = dynamics.reset(jax.random.key(0), params, level, config).env_state
   level, dt = env.level, config.dt
   away = env.ego.replace(s=jnp.full((), -1e5), v=jnp.zeros(()))
   seen = traffic.shadow(level, params, away)

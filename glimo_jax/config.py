@@ -13,6 +13,7 @@ from glimo_jax.evaluate import arms, language
 from glimo_jax.models import lora as lora_lib
 from glimo_jax.models import weights
 from glimo_jax.train import step
+from simulators import asking
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,12 +148,7 @@ def check(config: Config) -> None:
     world.params(variant)
   for name in ("annotate", "evaluate"):
     kinds = getattr(config, name).kinds
-    unknown = sorted(set(kinds) - set(world.question_kinds))
-    if unknown:
-      raise ValueError(
-        f"{name}.kinds {unknown} are not asked in this {world.name}: name some "
-        f"of {', '.join(world.question_kinds)}"
-      )
+    asking.chosen(kinds, world.question_kinds, f"{name}.kinds")
   for split, depths in _splits(config, world):
     world.depths(split, depths)
   weights.locate(config.model.source)

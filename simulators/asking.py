@@ -9,8 +9,10 @@ import numpy as np
 from simulators.base import Question, QuestionArrays
 
 
-def chosen(kinds: tuple[str, ...], known: Sequence[str]) -> tuple[str, ...]:
-  """The kinds that a world is told to ask.
+def chosen(
+  kinds: tuple[str, ...], known: Sequence[str], what: str = "question kinds"
+) -> tuple[str, ...]:
+  """The kinds that are told to be asked, called `what` in errors.
 
   Raises:
     ValueError: for unknown kinds, each with the nearest known, or a kind named
@@ -20,11 +22,11 @@ def chosen(kinds: tuple[str, ...], known: Sequence[str]) -> tuple[str, ...]:
   if unknown:
     near = [difflib.get_close_matches(k, known, 1, 0.0)[0] for k in unknown]
     raise ValueError(
-      f"question kinds {unknown} are unknown: did you mean {near}? "
+      f"{what} {unknown} are unknown: did you mean {near}? "
       f"Kinds are {', '.join(known)}"
     )
   if len(set(kinds)) < len(kinds):
-    raise ValueError(f"kinds {kinds} name one twice: drop it")
+    raise ValueError(f"{what} {kinds} name one twice: drop it")
   return kinds
 
 

@@ -22,6 +22,12 @@ _WORDS = {
   for name in names.split()
 }
 
+# Those that search the whole level, some milliseconds each.
+SEARCHED = (
+  "optimal_next", "steps", "better", "progress", "good_start", "helps",
+  "first_tool",
+)  # fmt: skip
+
 
 def answer(game, kind: str, args) -> int:
   """See `reference.answer`."""

@@ -40,12 +40,11 @@ class AgentWorld:
   name = "agentworld"
   actions = ACTIONS
   splits = SPLITS
+  measures = ()  # success tells all
   reference = reference  # the rules again, by a second path
 
   def __post_init__(self):
     questions.kinds(self.config)  # refuses those that are unknown
-
-  measures = ()  # success tells all
 
   @property
   def question_kinds(self) -> tuple[str, ...]:

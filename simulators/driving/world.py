@@ -37,7 +37,8 @@ class Driving:
   actions = ACTIONS
   splits = pools.SPLITS
   measures = (
-    "collision", "at_fault", "off_road", "red_light", "no_yield", "progress",
+    "collision", "at_fault", "off_road", "red_light", "no_yield", "forced",
+    "progress",
   )  # fmt: skip
   reference = reference  # the rules again, by a second path
 

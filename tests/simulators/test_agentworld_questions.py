@@ -19,6 +19,7 @@ from simulators.agentworld import (
   templates,
   words,
 )
+from simulators.agentworld.reference_answers import SEARCHED
 from simulators.agentworld.truths import TRUTHS
 
 VARIANTS = (
@@ -39,11 +40,6 @@ WIDE = simulators.make(
 )  # fmt: skip
 STATES = 160  # of each variant
 WALK = 12  # random steps at most before a state is asked about
-# Kinds whose reference searches the whole level, some milliseconds each.
-SEARCHED = (
-  "optimal_next", "steps", "better", "progress", "good_start", "helps",
-  "first_tool",
-)  # fmt: skip
 
 
 @functools.lru_cache

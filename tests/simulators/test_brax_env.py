@@ -71,6 +71,22 @@ def test_an_episode_is_the_world_s_own(brax_env):
   jax.tree.map(np.testing.assert_array_equal, total, ours.metrics)
 
 
+def _played(wrapped, key, actions):
+  """The states [T, B, ...] that actions f32[T, B, A] lead a wrapped env to."""
+
+  @jax.jit
+  def play(keys):
+    def take(state, action):
+      state = wrapped.step(state, action)
+      return state, state
+
+    return jax.lax.scan(take, wrapped.reset(keys), actions)[1]
+
+  keys = jax.random.split(key, actions.shape[1])
+  with jax.numpy_dtype_promotion("standard"):  # brax itself mixes types
+    return jax.device_get(play(keys))
+
+
 def test_brax_wrappers_go_on_with_fresh_levels(brax_env):
   import brax.envs
 
@@ -78,20 +94,11 @@ def test_brax_wrappers_go_on_with_fresh_levels(brax_env):
   wrapped = brax.envs.training.wrap(env, episode_length=env.episode_length)
   episodes, rows = 6, 4
 
-  @jax.jit
-  def play(keys, actions):
-    def take(state, action):
-      state = wrapped.step(state, action)
-      level = state.pipeline_state.env_state.level
-      return state, (state.done, state.info["truncation"], level)
-
-    return jax.lax.scan(take, wrapped.reset(keys), actions)[1]
-
   length = episodes * WORLD.config.horizon
   actions = jax.random.normal(jax.random.key(1), (length, rows, 4))
-  keys = jax.random.split(jax.random.PRNGKey(0), rows)
-  with jax.numpy_dtype_promotion("standard"):  # brax itself mixes types
-    done, truncation, level = jax.device_get(play(keys, actions))
+  states = _played(wrapped, jax.random.PRNGKey(0), actions)
+  done, truncation = states.done, states.info["truncation"]
+  level = states.pipeline_state.env_state.level
   assert done.sum(0).min() >= episodes
   assert (truncation <= done).all()
   assert truncation.any()
@@ -119,19 +126,10 @@ def test_a_level_of_a_shorter_time_limit_ends_at_its_own(brax_env):
   short = module.BraxEnv(short, env.params, env.levels)
   wrapped = brax.envs.training.wrap(short, episode_length=env.episode_length)
 
-  @jax.jit
-  def play(keys, actions):
-    def take(state, action):
-      state = wrapped.step(state, action)
-      time = state.pipeline_state.obs.time
-      return state, (state.done, state.info["steps"], time)
-
-    return jax.lax.scan(take, wrapped.reset(keys), actions)[1]
-
   actions = jax.random.normal(jax.random.key(2), (13, 4, 4))
-  keys = jax.random.split(jax.random.PRNGKey(1), 4)
-  with jax.numpy_dtype_promotion("standard"):  # brax itself mixes types
-    done, steps, time = jax.device_get(play(keys, actions))
+  states = _played(wrapped, jax.random.PRNGKey(1), actions)
+  done, steps = states.done, states.info["steps"]
+  time = states.pipeline_state.obs.time
   assert steps.max() == 3
   assert (done[steps == 3] == 1).all()
   assert (time[done > 0] == 0).all()  # a fresh episode
