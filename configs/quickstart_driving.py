@@ -38,17 +38,21 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
   )
   config.collect.update(depths=FAMILIES, steps=26)
   # A plan asks the planner at every step of the way, and the second path plans
-  # in plain Python, a third of a second an action.
-  config.annotate.update(plans=0, llm_plans=0, rechecked=40)
+  # in plain Python, three seconds an action with lapses. Costs tell a quarter
+  # of a second apart and the planner never errs: whoever learns from it should
+  # know what is hardly worse, and what a slip would lead to.
+  config.annotate.update(
+    plans=0, llm_plans=0, rechecked=16, regret_scale=1.0, lapse=0.3
+  )
   config.evaluate.update(depths=FAMILIES, max_steps=34)
   if size == "tiny":
     config.collect.steps = config.evaluate.max_steps = 4
     return config
-  config.collect.update(levels=48, moments=1000)
+  config.collect.update(levels=48, moments=2000)
   config.annotate.update(
-    questions=1800, next_actions=750, llm_questions=300, llm_actions=120
+    questions=720, next_actions=1500, llm_questions=180, llm_actions=120
   )
-  config.train.update(understanding_steps=40, acting_steps=60)
+  config.train.update(understanding_steps=0, acting_steps=120)
   config.evaluate.update(
     episodes=64, val_episodes=8, per_kind=12, val_per_kind=2, ood_episodes=0
   )

@@ -113,7 +113,9 @@ def beside(
   if config.evaluate.tuned_only:
     return {}
   world = parts.make_world(config)
-  learnt = mlp.MlpPolicy(dataset.train, world.parse_description, world.actions)
+  learnt = mlp.MlpPolicy(
+    dataset.train, world.parse_description, world.actions, world.words
+  )
   return {"mlp": learnt}
 
 

@@ -153,6 +153,7 @@ class World(Protocol):
 
   name: str
   actions: tuple[str, ...]
+  words: tuple[str, ...]  # of descriptions, the same in every variant; no names
   question_kinds: tuple[str, ...]
   splits: tuple[str, ...]  # train, val, test, and those named ood-...
   measures: tuple[str, ...]  # of State.metrics, told beside success in reports

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from glimo_jax.agent import weighing
 from glimo_jax.types import Experience
 from simulators import rollout, search
 from simulators.base import LevelPool, Question, World
@@ -56,6 +57,7 @@ class Tools:
     width: action sequences tried a state when searching.
     depth: their length.
     seed: of the search.
+    lapse: chance that the action after the next goes wrong, see `measure`.
     chunk: moments simulated at once.
   """
 
@@ -68,6 +70,7 @@ class Tools:
     width: int = 256,
     depth: int = 24,
     seed: int = 0,
+    lapse: float = 0.0,
     chunk: int = 128,
   ):
     if label_source not in LABEL_SOURCES:
@@ -76,6 +79,7 @@ class Tools:
       )
     self.world, self.pool, self.label_source = world, pool, label_source
     self._width, self._depth, self._seed = width, depth, seed
+    self.lapse = lapse
     self._chunk = chunk
     self._params: dict[str, Any] = {}
     self._rules: dict[str, str] = {}
@@ -121,24 +125,45 @@ class Tools:
     """f32[n, A]: steps to success after each action, counting it.
 
     By the oracle or by search, which is done once a moment; inf where no
-    success was found.
+    success was found. A `lapse` adds as many times what a random legal action
+    after it would cost beyond the best one: who may err keeps off the edge.
     """
     names = [(e.variant, e.level, e.seed, e.actions) for e in experiences]
     first = {n: i for i, n in enumerate(names) if n not in self._costs}
     new = [experiences[i] for i in first.values()]
     for rows, params, state in self._replayed(new):
-      if self.label_source == "oracle":
-        cost = _batched(self.world, "oracle", (0, None))(state, params)
-      else:
-        key = jax.random.fold_in(jax.random.key(self._seed), len(self._costs))
-        cost = search.search_labels(
-          self.world, params, state, key, self._width, self._depth
-        )
-      for i, row in zip(rows, np.asarray(cost), strict=False):
+      cost = self._cost(params, state)
+      if self.lapse:
+        cost = cost + self.lapse * self._lapsed(params, state)
+      for i, row in zip(rows, cost, strict=False):
         e = new[i]
         self._costs[e.variant, e.level, e.seed, e.actions] = row
     empty = np.zeros((0, len(self.world.actions)))
     return np.stack([self._costs[n] for n in names]) if names else empty
+
+  def _cost(self, params, state) -> np.ndarray:
+    """f32[chunk, A]: by the oracle or by search."""
+    if self.label_source == "oracle":
+      return np.asarray(
+        _batched(self.world, "oracle", (0, None))(state, params)
+      )
+    key = jax.random.fold_in(jax.random.key(self._seed), len(self._costs))
+    return np.asarray(
+      search.search_labels(
+        self.world, params, state, key, self._width, self._depth
+      )
+    )
+
+  def _lapsed(self, params, state) -> np.ndarray:
+    """f32[chunk, A]: what a lapse costs after each action; 0 at an end."""
+    out = []
+    for action in range(len(self.world.actions)):
+      actions = np.full(self._chunk, action, np.int32)
+      after = _batched(self.world, "step", (0, 0, None))(state, actions, params)
+      legal = _batched(self.world, "legal", (0, None))(after, params)
+      lost = weighing.lapse_cost(self._cost(params, after), np.asarray(legal))
+      out.append(np.where(after.terminated, 0.0, lost))
+    return np.stack(out, 1).astype(np.float32)
 
   # --- Questions --------------------------------------------------------------
 
@@ -185,8 +210,9 @@ class Tools:
     """The replayed moments as the world's reference plays them.
 
     None if the world has no `reference`: a plain second writing of its rules,
-    with `Game.from_state(env_state, params, config)`, `step(action)`, `done`
-    and `optimal()`, and `answer(game, kind, args)` by `World.answer`'s codes.
+    with `Game.from_state(env_state, params, config)`, `step(action)`, `done`,
+    `failed`, `legal()`, `costs()` and `optimal()`, and `answer(game, kind,
+    args)` by `World.answer`'s codes.
     """
     reference = getattr(self.world, "reference", None)
     if reference is None:

@@ -5,16 +5,15 @@ second derives it again from the world's plain reference, where it has one.
 """
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from glimo_jax.agent import prompts
+from glimo_jax.agent import prompts, weighing
 from glimo_jax.agent.tools import Asked, Tools
 from glimo_jax.types import Experience
 
-_CLOSE = 1e-3  # costs nearer than this are equal; whole steps are 1 apart
+_ALIKE = 0.5  # by which two paths may differ in a mean of rounded costs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,17 +29,6 @@ class Check:
   verdict: str
   refutation: str = ""
   steps: int = 0
-
-
-def best_actions(costs: np.ndarray) -> tuple[int, ...]:
-  """The actions of least cost, () where none leads to success.
-
-  Args:
-    costs: f32[A], steps to success after each action.
-  """
-  if math.isinf(costs.min()):
-    return ()
-  return tuple(int(a) for a in np.flatnonzero(costs <= costs.min() + _CLOSE))
 
 
 def verify_answers(
@@ -77,7 +65,7 @@ def verify_actions(
   after = tools.simulate(tried).description
   checks = []
   for i, (e, a) in enumerate(zip(experiences, actions, strict=True)):
-    best = best_actions(costs[i])
+    best = weighing.best_actions(costs[i])
     if not best:  # nothing leads to success: no action is right
       checks.append(Check("unverifiable"))
     elif a in best:
@@ -137,15 +125,34 @@ def recheck_actions(
   experiences: Sequence[Experience],
   best: Sequence[tuple[int, ...]],
 ) -> np.ndarray | None:
-  """Whether exactly these actions are optimal by the reference."""
+  """Whether exactly these actions are optimal by the reference.
+
+  With lapses, a mean of many costs: whether none is better by half a unit.
+  """
   games = tools.games(experiences)
   if games is None:
     return None
-  same = [
-    tuple(game.optimal()) == tuple(actions)
-    for game, actions in zip(games, best, strict=True)
-  ]
+  same = []
+  for game, actions in zip(games, best, strict=True):
+    if tools.lapse:
+      costs = _costs_with_lapses(game, tools.lapse)
+      same.append(costs[list(actions)].max() <= costs.min() + _ALIKE)
+    else:
+      same.append(tuple(game.optimal()) == tuple(actions))
   return np.array(same, bool)
+
+
+def _costs_with_lapses(game, lapse: float) -> np.ndarray:
+  """f64[A]: as `Tools.measure` reckons them, by the reference."""
+  costs = np.array(game.costs())
+  for action in range(len(costs)):
+    after = game.step(action)
+    if not (after.done or after.failed):
+      legal = np.isin(np.arange(len(costs)), list(after.legal()))
+      costs[action] += lapse * weighing.lapse_cost(
+        np.array(after.costs()), legal
+      )
+  return costs
 
 
 def recheck_plans(

@@ -38,6 +38,11 @@ class AnnotateConfig:
     kinds: of questions; () for all that the world asks.
     questions_per_moment: of them on average; training reads a moment once.
     next_actions: rows that ask for the next action.
+    regret_scale: how much worse an action may be and still be taught, in the
+      unit of the world's costs: what costs r more than the best weighs
+      exp(-r / scale) as much. 0: the best ones alone.
+    lapse: how much is made of what a random action after the next would cost
+      beyond the best, as costs are reckoned (`Tools.measure`); 0: nothing.
     plans: rows that ask for all moves to the goal.
     llm_questions, llm_actions, llm_plans: how many of those the language
       model drafts; where it fails, the tools write the row in addition.
@@ -58,6 +63,8 @@ class AnnotateConfig:
   kinds: tuple[str, ...] = ()
   questions_per_moment: int = 1
   next_actions: int = 1200
+  regret_scale: float = 0.0
+  lapse: float = 0.0
   plans: int = 0
   llm_questions: int = 200
   llm_actions: int = 200
@@ -97,7 +104,8 @@ class AnnotateConfig:
         f"questions_per_moment {self.questions_per_moment} must be at least 1"
       )
     for name in (
-      "refinements", "memories", "temperature", "rechecked", "seed"
+      "refinements", "memories", "temperature", "rechecked", "regret_scale",
+      "lapse", "seed",
     ):  # fmt: skip
       if getattr(self, name) < 0:
         raise ValueError(f"{name} {getattr(self, name)} must not be negative")
@@ -206,6 +214,7 @@ def tools_of(world: World, pool: LevelPool, config: AnnotateConfig) -> Tools:
     width=config.search_width,
     depth=config.search_depth,
     seed=config.seed,
+    lapse=config.lapse,
   )
 
 
@@ -259,9 +268,12 @@ def _plan(
     per_moment=config.questions_per_moment,
     kinds=config.kinds,
   )
+  actions = functools.partial(
+    planning.next_actions, regret_scale=config.regret_scale
+  )
   for write, count, llm_count in (
     (questions, config.questions, config.llm_questions),
-    (planning.next_actions, config.next_actions, config.llm_actions),
+    (actions, config.next_actions, config.llm_actions),
     (planning.plans, config.plans, config.llm_plans),
   ):
     plan = planning.Plan()

@@ -63,7 +63,7 @@ def _recheck(
   if form == skills.PLAN:
     ways = [_indices(tools, row.answers[0].split()) for row in rows]
     return verifier.recheck_plans(tools, moments, ways)
-  best = [_indices(tools, row.answers) for row in rows]
+  best = [_indices(tools, row.best) for row in rows]
   return verifier.recheck_actions(tools, moments, best)
 
 

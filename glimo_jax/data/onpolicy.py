@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from glimo_jax.agent import prompts, verifier
+from glimo_jax.agent import prompts, weighing
 from glimo_jax.agent.llm import LanguageModel
 from glimo_jax.agent.tools import Tools
 from glimo_jax.data import collect
@@ -186,7 +186,7 @@ def _surprise(
   """f64[n]: -log p of the right actions; 0 where none is known, in nats."""
   out = np.zeros(len(moments))
   for i, cost in enumerate(tools.measure(moments)):
-    best = list(verifier.best_actions(cost))
+    best = list(weighing.best_actions(cost))
     if best:
       out[i] = -np.logaddexp.reduce(logprobs[i][best])
   return out

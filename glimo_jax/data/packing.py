@@ -23,7 +23,7 @@ import numpy as np
 from glimo_jax.models.tokenizer import Tokenizer
 from glimo_jax.types import BRANCHES, Batch, InstructionExample
 
-SLOTS = 4  # answers that one position can weigh
+SLOTS = 8  # answers that one position can weigh
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ from itertools import chain
 
 import numpy as np
 
-from glimo_jax.agent import skills, verifier
+from glimo_jax.agent import skills, weighing
 from glimo_jax.agent.skills import Seed
 from glimo_jax.agent.tools import Asked, Tools
 from glimo_jax.types import Experience
@@ -22,12 +22,21 @@ class Planned:
 
   Attributes:
     seed: the task.
-    answers: all right answers by the label source, equally weighted; () where
-      it found none.
+    answers: all right answers by the label source; () where it found none.
+    weights: of each answer, the best first, sums to 1; () for all the same.
   """
 
   seed: Seed
   answers: tuple[str, ...]
+  weights: tuple[float, ...] = ()
+
+  @property
+  def best(self) -> tuple[str, ...]:
+    """The answers that none outweighs."""
+    if not self.weights:
+      return self.answers
+    pairs = zip(self.answers, self.weights, strict=True)
+    return tuple(a for a, w in pairs if w == self.weights[0])
 
 
 class Plan:
@@ -112,10 +121,12 @@ def next_actions(
   experiences: Sequence[Experience],
   count: int,
   seed: int,
+  regret_scale: float = 0.0,
 ) -> None:
   """Plans up to `count` next actions with a right answer; others on the way.
 
-  The right answers are all actions of least cost.
+  The right answers are all actions of least cost and, where there is a scale,
+  those that are hardly worse, weighed by their regret: `weighing.weigh`.
   """
   order = _order(experiences, seed)
   found = 0
@@ -124,9 +135,10 @@ def next_actions(
     for moment, cost in zip(moments, tools.measure(moments), strict=True):
       if found >= count:
         return
-      best = verifier.best_actions(cost)
-      words = tuple(tools.world.actions[a] for a in best)
-      new = plan.add(Planned(skills.next_action(tools, moment), words))
+      weights = weighing.weigh(cost, regret_scale)
+      words = tuple(tools.world.actions[a] for a in weights)
+      row = skills.next_action(tools, moment)
+      new = plan.add(Planned(row, words, tuple(weights.values())))
       found += new and bool(words)
 
 
@@ -146,7 +158,7 @@ def plans(
     here = [_after(chosen[i], moves[i]) for i in going]
     costs = tools.measure(here)
     best = {
-      i: verifier.best_actions(c)[:1] for i, c in zip(going, costs, strict=True)
+      i: weighing.best_actions(c)[:1] for i, c in zip(going, costs, strict=True)
     }
     going = [i for i in going if best[i]]  # elsewhere no way is known
     if not going:

@@ -16,6 +16,7 @@ def drafted(
   return _row(
     outcome.seed,
     (outcome.answer,),
+    (1.0,),
     source="llm",
     label_source=label_source,
     checked_by="replay",
@@ -34,6 +35,7 @@ def by_tool(
   return _row(
     planned.seed,
     planned.answers,
+    planned.weights or (1 / len(planned.answers),) * len(planned.answers),
     source="tool",
     label_source=label_source,
     checked_by=checked_by,
@@ -45,11 +47,19 @@ def by_tool(
   )
 
 
-def _row(seed: skills.Seed, answers, **fields) -> InstructionExample:
+def _row(seed: skills.Seed, answers, weights, **fields) -> InstructionExample:
   e = seed.experience
   question = seed.asked.question if seed.asked is not None else None
   content = json.dumps(
-    [seed.kind, list(seed.prompt), answers, e.episode, e.actions, fields],
+    [
+      seed.kind,
+      list(seed.prompt),
+      answers,
+      weights,
+      e.episode,
+      e.actions,
+      fields,
+    ],
     sort_keys=True,
   )
   return InstructionExample(
@@ -58,7 +68,7 @@ def _row(seed: skills.Seed, answers, **fields) -> InstructionExample:
     stage=seed.stage,
     messages=seed.prompt,
     answers=tuple(answers),
-    weights=(1 / len(answers),) * len(answers),
+    weights=weights,
     choices=seed.choices,
     verdict="verified",
     world=e.world,

@@ -1,13 +1,13 @@
 """Is it the language model that helps? A small MLP on the same rows.
 
-It reads what `World.parse_description` makes of a text, with words numbered in
-the order in which they come up, so that unseen words are no stranger to it
+It reads what `World.parse_description` makes of a text, with names numbered in
+the order in which they come up, so that unseen names are no stranger to it
 than seen ones: what can be learnt of a world without knowing any language.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -37,17 +37,17 @@ class MlpConfig:
   seed: int = 0
 
 
-def features(said: Mapping[str, Any], actions: Sequence[str]) -> dict:
+def features(said: Mapping[str, Any], known: Collection[str]) -> dict:
   """name -> number of all that a parsed description says.
 
   Keys of a mapping of mappings are words, as are strings; a word becomes a
-  number by its first appearance, unless it is an action's.
+  number by its first appearance, unless it is known.
   """
   numbers: dict[str, str] = {}
   out: dict[str, float] = {}
 
   def word(text: str) -> str:
-    if text in actions:
+    if text in known:
       return text
     return numbers.setdefault(text, f"#{len(numbers)}")
 
@@ -80,6 +80,7 @@ class MlpPolicy:
     rows: training rows of one world.
     parse_description: of that world.
     actions: the action words.
+    words: that mean the same in all worlds, `World.words`; actions do anyway.
     config: see MlpConfig.
 
   Raises:
@@ -91,10 +92,11 @@ class MlpPolicy:
     rows: Sequence[InstructionExample],
     parse_description: Callable[[str], Mapping[str, Any]],
     actions: Sequence[str],
+    words: Sequence[str] = (),
     config: MlpConfig | None = None,
   ):
-    config = config or MlpConfig()
-    self._read = lambda text: features(parse_description(text), actions)
+    config, known = config or MlpConfig(), {*actions, *words}
+    self._read = lambda text: features(parse_description(text), known)
     rows = [row for row in rows if row.kind == "next_action"]
     if not rows:
       raise ValueError("no row of kind next_action: the MLP learns from those")

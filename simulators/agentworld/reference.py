@@ -115,13 +115,17 @@ class Game:
       return self
     return self.put(self.move(self.place(), action))
 
-  def bfs(self) -> tuple[float, ...]:
+  def legal(self) -> frozenset[int]:
+    """All actions: what is barred costs a step."""
+    return frozenset(range(len(ACTIONS)))
+
+  def costs(self) -> tuple[float, ...]:
     """Steps to success after each action, counting it; inf if none."""
     return _after_each(self)
 
   def optimal(self) -> tuple[int, ...]:
     """The actions of least finite cost; none if there is no way to succeed."""
-    costs = self.bfs()
+    costs = self.costs()
     best = min(costs)
     if math.isinf(best):
       return ()

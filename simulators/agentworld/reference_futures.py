@@ -97,7 +97,7 @@ def stopped(game, *moves):
 def good_start(game, first, second, *_):
   there = game.step(first).step(second)
   left = math.inf if there.failed else game.distance(there.place())
-  return left == min(game.bfs()) - 2
+  return left == min(game.costs()) - 2
 
 
 def optimal_next(game, *_):
@@ -106,7 +106,7 @@ def optimal_next(game, *_):
 
 
 def better(game, first, second, *_):
-  costs = game.bfs()
+  costs = game.costs()
   if costs[first] == costs[second]:
     return ""
   return ACTIONS[first if costs[first] < costs[second] else second]
@@ -117,7 +117,7 @@ def progress(game, action, *_):
 
 
 def steps(game, *_):
-  return number(min(game.bfs()))
+  return number(min(game.costs()))
 
 
 # --- Tools that help ----------------------------------------------------------

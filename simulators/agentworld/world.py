@@ -39,6 +39,7 @@ class AgentWorld:
 
   name = "agentworld"
   actions = ACTIONS
+  words = ()  # but the actions: another world calls things otherwise
   splits = SPLITS
   measures = ()  # success tells all
   reference = reference  # the rules again, by a second path

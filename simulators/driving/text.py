@@ -32,6 +32,10 @@ DISTANCES = (0, 2, 5, 10, 15, 20, 30, 40, 50, 60, 80, 100)
 TIMES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 30)
 ACTORS, LIMIT = 6, 70  # actors told of; tokens of a description
 LIGHTS = ("none", "green", "amber", "red")
+PLAIN = (  # words beside numbers that `parse_description` gives back
+  *LIGHTS[1:], "left", "right", "ahead", "behind", "beside", "oncoming",
+  "crossing", "car", "truck",
+)  # fmt: skip
 TASKS = (
   "Reach the goal in time: pass slow cars.",
   "Reach the goal; the car ahead may brake hard.",

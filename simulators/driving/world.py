@@ -35,6 +35,7 @@ class Driving:
 
   name = "driving"
   actions = ACTIONS
+  words = text.PLAIN
   splits = pools.SPLITS
   measures = (
     "collision", "at_fault", "off_road", "red_light", "no_yield", "forced",

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from glimo_jax.agent import prompts, skills, verifier
+from glimo_jax.agent import prompts, skills, weighing
 from glimo_jax.agent.agent import Agent, AgentConfig
 from glimo_jax.agent.llm import Completion, ScriptedLM
 from glimo_jax.agent.memory import Memory
@@ -22,14 +22,14 @@ def embed(texts):
 def right_answer(seed, tools):
   if seed.asked is not None:
     return seed.asked.question.answer
-  best = verifier.best_actions(tools.measure([seed.experience])[0])
+  best = weighing.best_actions(tools.measure([seed.experience])[0])
   return tools.world.actions[best[0]]
 
 
 def wrong_answers(seed, tools):
   if seed.asked is not None:
     return [c for c in seed.choices if c != seed.asked.question.answer]
-  best = verifier.best_actions(tools.measure([seed.experience])[0])
+  best = weighing.best_actions(tools.measure([seed.experience])[0])
   return [w for a, w in enumerate(tools.world.actions) if a not in best]
 
 

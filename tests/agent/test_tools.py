@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from glimo_jax.agent import verifier
+from glimo_jax.agent import verifier, weighing
 from glimo_jax.agent.tools import Tools
 
 
@@ -75,7 +75,7 @@ def test_a_question_about_another_moment_is_unverifiable(
 
 def test_actions_are_verified_exactly_where_they_cost_least(tools, experiences):
   costs = tools.measure(experiences)
-  best = [verifier.best_actions(c) for c in costs]
+  best = [weighing.best_actions(c) for c in costs]
   assert verifier.recheck_actions(tools, experiences, best).all()
   for a, word in enumerate(tools.world.actions):
     checks = verifier.verify_actions(
@@ -89,12 +89,38 @@ def test_actions_are_verified_exactly_where_they_cost_least(tools, experiences):
         assert ("barred" in check.refutation) == barred
 
 
+def test_who_may_lapse_keeps_off_the_edge_and_the_reference_agrees(
+  tools, experiences
+):
+  careful = Tools(tools.world, tools.pool, lapse=0.5)
+  plain, costs = (t.measure(experiences) for t in (tools, careful))
+  assert (costs >= plain).all()
+  assert (costs > plain).any()
+  # By hand: the second moments, asked one by one.
+  e, actions = experiences[0], range(len(tools.world.actions))
+  for a in actions:
+    after = _after(e, (a,))
+    if tools.simulate([after]).done[0]:
+      assert costs[0, a] == plain[0, a]
+      continue
+    then = tools.measure([after])[0]
+    lost = 0.5 * np.mean(then - then.min())
+    np.testing.assert_allclose(costs[0, a] - plain[0, a], lost, rtol=1e-5)
+  best = [weighing.best_actions(c) for c in costs]
+  assert verifier.recheck_actions(careful, experiences, best).all()
+  worst = [(int(c.argmax()),) for c in costs]
+  far = costs.max(1) > costs.min(1) + 0.5
+  assert far.any()
+  agrees = verifier.recheck_actions(careful, experiences, worst)
+  np.testing.assert_array_equal(agrees, ~far)
+
+
 def test_plans_are_verified_by_their_replay(tools, experiences):
   e = experiences[0]
   plan: tuple[int, ...] = ()
   while not tools.simulate([_after(e, plan)]).success[0]:
     costs = tools.measure([_after(e, plan)])[0]
-    plan += verifier.best_actions(costs)[:1]
+    plan += weighing.best_actions(costs)[:1]
   words = [tools.world.actions[a] for a in plan]
   good, short = verifier.verify_plans(
     tools, [e, e], [" ".join(words), " ".join(words[:-1] or ["up"])]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import simulators
-from glimo_jax.agent import prompts, verifier
+from glimo_jax.agent import prompts, verifier, weighing
 from glimo_jax.agent.llm import Completion, ScriptedLM
 from glimo_jax.agent.memory import Memory
 from glimo_jax.agent.tools import Tools
@@ -121,7 +121,7 @@ def test_every_row_stands_a_fresh_replay(world, pool, made):
   acting = [row for row in rows_of(data) if row.kind == "next_action"]
   assert len(acting) >= 30
   for row, cost in zip(acting, tools.measure(acting), strict=True):
-    best = {world.actions[a] for a in verifier.best_actions(cost)}
+    best = {world.actions[a] for a in weighing.best_actions(cost)}
     if row.source == "tool":
       assert set(row.answers) == best
     else:

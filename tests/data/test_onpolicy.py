@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import simulators
-from glimo_jax.agent import verifier
+from glimo_jax.agent import weighing
 from glimo_jax.agent.llm import ScriptedLM
 from glimo_jax.agent.tools import Tools
 from glimo_jax.data import collect, onpolicy
@@ -67,7 +67,7 @@ def test_the_model_does_what_it_holds_likely(moments):
 
 def test_surprise_is_that_of_the_right_actions(tools, moments):
   for moment, cost in zip(moments, tools.measure(moments), strict=True):
-    best = verifier.best_actions(cost)
+    best = weighing.best_actions(cost)
     p = sum(0.97 if a == 0 else 0.01 for a in best)
     assert moment.surprise == pytest.approx(-np.log(p))
 

@@ -82,14 +82,14 @@ def test_steps_and_optimal_actions_equal_the_jax_rules(world, variant):
       assert over == states.terminated[i, t]
       assert game.done == (states.reward[i, t] > 0)
       if t % 4 == 0 and not over:
-        np.testing.assert_array_equal(game.bfs(), costs[i, t])
+        np.testing.assert_array_equal(game.costs(), costs[i, t])
     failed += game.failed
   assert (failed > 0) == (world is WIDE and variant == "real")
 
 
 def test_a_tool_taken_opens_the_way_and_counts_its_steps():
   game = _corridor()
-  assert game.bfs() == (5.0, 5.0, 5.0, 4.0)
+  assert game.costs() == (5.0, 5.0, 5.0, 4.0)
   assert game.optimal() == (RIGHT,)
   for _ in range(4):
     game = game.step(RIGHT)
@@ -219,7 +219,7 @@ def test_what_is_asked_for_ends_the_game(task, changes, steps):
   game = _corridor(task=task, **changes)
   assert _answer(game, "task", ()) == task
   for left in range(steps, 0, -1):
-    assert min(game.bfs()) == left
+    assert min(game.costs()) == left
     assert not game.done
     game = game.step(RIGHT)
   assert game.done
