@@ -25,7 +25,7 @@ from simulators.agentworld.questions import KINDS
 from simulators.agentworld.reference_answers import SEARCHED
 from simulators.agentworld.types import GOALS
 
-_CROWDED = {
+CROWDED = {
   "size": 6, "boxes": 1, "hazards": 3, "goals": GOALS, "larger": (7,),
   "kinds": tuple(kind for kind in KINDS if kind not in SEARCHED),
 }  # fmt: skip
@@ -36,7 +36,7 @@ _RULES = (
 # World -> (fields of its Config, variants).
 WORLDS = {
   "small": ({}, _RULES),
-  "crowded": (_CROWDED, (*_RULES, "imperfect/no-hazards")),
+  "crowded": (CROWDED, (*_RULES, "imperfect/no-hazards")),
 }
 _NEVER = {("imperfect/no-hazards", "deadly")}  # it would always be no
 BATCH = 256  # moments drawn at a time

@@ -2,9 +2,9 @@
 
   python -m launch.pipeline --config=configs/laptop.py --workdir=runs/laptop-0
 
-As configs/recipe.py:ARM, with four times the optimizer steps (more of them on
-understanding), twice the replay text, sixteen imperfect worlds, more moments,
-and depths 0 to 2 on 256 test levels. On 2 CPU cores about an hour and 3 GiB.
+As configs/recipe.py:ARM, with four times the optimizer steps, twice the replay
+text, sixteen imperfect worlds, more moments, and depths 0 to 2 on 256 test
+levels. On 2 CPU cores about an hour and 3 GiB.
 Expect on test success near .95 (base .14, random .10, oracle 1; ood-chain .94,
 ood-size .92, ood-depth, which is depth 3 here, .92), questions .80 (base .41),
 bits per byte 0.3 to 0.4 % above the base's: docs/results/recipe.
@@ -25,10 +25,6 @@ def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
     ("rounds", "steps"),
   ):
     config[section][name] *= scale
-  if config.train.understanding_steps:
-    shifted = config.train.acting_steps * 3 // 8
-    config.train.understanding_steps += shifted
-    config.train.acting_steps -= shifted
   config.train.lr *= 2 / 3  # of a longer run
   config.train.replay_length = 128
   config.world.options.deeper = (3,)  # 2 is trained on

@@ -67,8 +67,10 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       length=768,
       replay_batch=1,
       replay_length=64,
-      understanding_steps=60,
-      acting_steps=80,
+      # One stage on questions and actions together; a first one on questions
+      # alone, as in the paper, costs actions and brings no answers (recipe.py).
+      understanding_steps=0,
+      acting_steps=140,
       lr=3e-3,
       warmup=10,
       kl_coef=4.0,

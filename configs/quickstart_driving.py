@@ -52,7 +52,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
   config.annotate.update(
     questions=720, next_actions=1500, llm_questions=180, llm_actions=120
   )
-  config.train.update(understanding_steps=0, acting_steps=120)
+  config.train.acting_steps = 120
   config.evaluate.update(
     episodes=64, val_episodes=8, per_kind=12, val_per_kind=2, ood_episodes=0
   )

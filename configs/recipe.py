@@ -22,7 +22,7 @@ ARMS = {
   "agent": {"annotate.label_source": "agent"},
   "self": {
     "annotate.label_source": "self",
-    "train.acting_steps": 40,
+    "train.acting_steps": 100,
     "rounds.count": 2,
   },
   # How many words the imperfect worlds teach.
@@ -48,23 +48,13 @@ ARMS = {
   "low-lr": {"train.lr": 3e-4},
   "half-lr": {"train.lr": 1.5e-3},
   # Stages, rounds, targets.
-  "mixed": {"train.understanding_steps": 0, "train.acting_steps": 140},
+  "two-stages": {"train.understanding_steps": 60, "train.acting_steps": 80},
   "rounds-1": {
-    "train.acting_steps": 40,
+    "train.acting_steps": 100,
     "rounds.count": 1,
     "rounds.steps": 40,
   },
-  "rounds-2": {"train.acting_steps": 40, "rounds.count": 2},
-  "rounds-2-understanding-90": {
-    "train.understanding_steps": 90,
-    "train.acting_steps": 20,
-    "rounds.count": 2,
-    "rounds.steps": 15,
-  },
-  "understanding-90": {
-    "train.understanding_steps": 90,
-    "train.acting_steps": 50,
-  },
+  "rounds-2": {"train.acting_steps": 100, "rounds.count": 2},
   "hard": {"train.targets": "hard"},
   # What is trained.
   "rank-4": {"lora.rank": 4, "lora.alpha": 8.0},

@@ -14,6 +14,7 @@ from absl import flags
 from launch import common
 
 PLAYERS = ("you", "oracle", "random")
+_MANY = 1000  # levels that take a while to draw
 
 _WORLD = flags.DEFINE_string("world", "agentworld", "Name of the world.")
 _OPTION = flags.DEFINE_multi_string(
@@ -44,6 +45,8 @@ def main() -> None:
     )
   if _LEVEL.value < 0:
     raise common.UsageError(f"--level={_LEVEL.value} must not be negative")
+  if _LEVEL.value >= _MANY:
+    print(f"drawing {_LEVEL.value + 1} levels ...", flush=True)
   played = text_world.TextWorld(
     world,
     world.params(_VARIANT.value),

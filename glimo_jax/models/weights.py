@@ -103,13 +103,20 @@ def _load_gguf(path: pathlib.Path, dtype) -> Loaded:
 
 
 def read_json(path: pathlib.Path) -> Any:
-  """The file's content; FileNotFoundError says what should be there."""
+  """The file's content; FileNotFoundError says what should be there.
+
+  Raises:
+    ValueError: the file is damaged.
+  """
   if not path.is_file():
     raise FileNotFoundError(
       f"{path} is missing: a checkpoint folder holds config.json, "
       "tokenizer.json and *.safetensors"
     )
-  return json.loads(path.read_text(encoding="utf-8"))
+  try:
+    return json.loads(path.read_text(encoding="utf-8"))
+  except ValueError as error:  # no JSON, or no text
+    raise _broken(path, error) from error
 
 
 def read_safetensors(folder: pathlib.Path) -> families.Tensors:
@@ -133,7 +140,13 @@ def read_safetensors(folder: pathlib.Path) -> families.Tensors:
 def _load_hf(folder: pathlib.Path, dtype) -> Loaded:
   raw = read_json(folder / "config.json")
   family = families.find(raw.get("model_type", "(none in config.json)"))
-  config = family.read_hf(raw)
+  try:
+    config = family.read_hf(raw)
+  except KeyError as error:
+    raise ValueError(
+      f"{folder / 'config.json'} has no {error}: take the file that belongs to "
+      "the checkpoint"
+    ) from error
   tensors = read_safetensors(folder)
   params = families.assemble(config, family.hf, family.ignored, tensors, dtype)
   return config, params, Tokenizer.from_folder(folder)

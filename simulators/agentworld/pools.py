@@ -187,7 +187,7 @@ def _stream(split: str, depth: int, sides: list[int], config: Config):
   seen, last = set(), 0  # the batch that brought the last level
   for batch in itertools.count():
     if batch - last > _PATIENCE:
-      raise RuntimeError(
+      raise ValueError(
         f"{split} has {len(seen)} levels of depth {depth} and no more in "
         f"{(batch - last) * _CANDIDATES} draws: ask for fewer, or raise "
         f"horizon={config.horizon} or the sides {sorted(set(sides))}"

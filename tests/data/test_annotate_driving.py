@@ -53,7 +53,9 @@ def made():
     patch.setattr(  # few moments: chunks of eight are simulated sooner
       annotate_lib,
       "tools_of",
-      lambda world, pool, config: Tools(world, pool, chunk=8),
+      lambda world, pool, config: Tools(
+        world, pool, lapse=config.lapse, chunk=8
+      ),
     )
     yield make
 
@@ -81,13 +83,9 @@ def test_the_second_path_is_walked_by_as_many_rows_of_each_form(rows):
     assert again[form] == min(CONFIG.rechecked, planned[form])
 
 
-def _wrong(answer=reference.answer, optimal=reference.Game.optimal):
-  """The reference, but for its answers or its best actions."""
-
-  class Game(reference.Game):
-    pass
-
-  Game.optimal = optimal
+def _wrong(answer=reference.answer, **changed):
+  """The reference, but for its answers or some methods of its game."""
+  Game = type("Game", (reference.Game,), changed)
   return types.SimpleNamespace(Game=Game, answer=answer)
 
 
@@ -113,3 +111,25 @@ def test_a_reference_that_disagrees_refutes_what_it_was_asked(
   assert data.counts["refuted"] == len(asked) == CONFIG.rechecked
   told = data.counts["by_source"]["tool"]
   assert told["planned"] == told["verified"] + told["refuted"]
+
+
+def test_actions_weighed_by_regret_and_lapses_walk_the_second_path(
+  made, monkeypatch
+):
+  careful = dataclasses.replace(
+    CONFIG, questions=0, plans=0, lapse=0.3, regret_scale=1.0
+  )
+  data = made(careful)
+  assert data.counts["refuted"] == 0
+  rows = [*data.train, *data.val]
+  again = [row for row in rows if row.checked_by == "replay+reference"]
+  assert len(again) == CONFIG.rechecked
+  assert any(len(set(row.weights)) > 1 for row in rows)
+  for row in rows:
+    assert sum(row.weights) == pytest.approx(1)
+    assert list(row.weights) == sorted(row.weights, reverse=True)
+  upside_down = _wrong(
+    costs=lambda game: [-c for c in reference.Game.costs(game)]
+  )
+  monkeypatch.setattr(Driving, "reference", upside_down)
+  assert made(careful).counts["refuted"] == CONFIG.rechecked

@@ -164,6 +164,18 @@ def test_unsupported_configs_are_refused(folder, field, value, words):
     weights.load(str(folder))
 
 
+def test_a_config_that_lacks_a_field_or_is_no_json_is_said_to(folder):
+  path = folder / "config.json"
+  raw = json.loads(path.read_text())
+  del raw["hidden_size"]
+  path.write_text(json.dumps(raw))
+  with pytest.raises(ValueError, match=r"config\.json has no 'hidden_size'"):
+    weights.load(str(folder))
+  path.write_text("{")
+  with pytest.raises(ValueError, match=r"config\.json .*cannot be read"):
+    weights.load(str(folder))
+
+
 def test_truncated_files_are_named_with_their_size(folder, tmp_path):
   whole = weights.locate(SOURCE)
   for size in (10, 1_000_000, 50_000_000):

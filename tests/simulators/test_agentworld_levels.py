@@ -238,7 +238,7 @@ def test_a_pool_that_runs_dry_says_so(monkeypatch):
   same = lambda levels: np.zeros(len(levels.side), np.uint64)  # noqa: E731
   monkeypatch.setattr(pools, "hashes", same)
   monkeypatch.setattr(pools, "_PATIENCE", 1)
-  with pytest.raises(RuntimeError, match="train has 1 levels of depth 0"):
+  with pytest.raises(ValueError, match="train has 1 levels of depth 0"):
     pools.pool("train", 2, (0,))
 
 

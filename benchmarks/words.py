@@ -1,0 +1,152 @@
+"""Do the words of a question tell its answer, without the moment?
+
+  python -m benchmarks.words --world=agentworld|driving [--moments=2000]
+
+Asks every kind about moments of random play under true rules, and guesses the
+answers among the choices: by how common they are (`common`), and by naive
+Bayes on the question's bag of words, learnt on one half and asked of the other
+(`words`). Half of the episodes are one half: no moment is in both.
+"""
+
+import collections
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+import simulators
+from benchmarks import agreement, common
+from glimo_jax.agent.tools import Tools
+from glimo_jax.data import collect
+from simulators.base import Question
+
+# World -> fields of the worlds that are asked; a kind is told of the first
+# that asks it.
+WORLDS = {
+  "agentworld": ({}, agreement.CROWDED),
+  "driving": ({},),
+}
+DRAWS = 3  # questions of a kind about a moment, at most
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """How well one kind is guessed.
+
+  Attributes:
+    kind: its name.
+    asked: questions guessed.
+    chance: what a blind guess among the choices would have right.
+    common: share guessed right by how common answers are.
+    words: share guessed right by the words of the question.
+    error: two standard errors of `words` less `common`, question by question.
+  """
+
+  kind: str
+  asked: int
+  chance: float
+  common: float
+  words: float
+  error: float
+
+
+class NaiveBayes:
+  """Answers by bags of words, each word counted once; 1/2 for those unseen."""
+
+  def __init__(self, seen: Sequence[Question]):
+    self._said = collections.Counter(q.answer for q in seen)
+    self._words = collections.defaultdict(collections.Counter)
+    for q in seen:
+      self._words[q.answer].update(set(q.text.split()))
+    self._known = set().union(*self._words.values())
+
+  def guess(self, question: Question, words: bool) -> str:
+    """The likeliest choice, by its words or by how common it is."""
+    said = self._known & set(question.text.split()) if words else ()
+
+    def score(answer: str) -> float:
+      n = self._said[answer]
+      rates = [(self._words[answer][w] + 0.5) / (n + 1.0) for w in said]
+      return np.log(n + 0.5) + np.log(rates).sum()
+
+    return max(question.choices, key=score)
+
+
+def questions(world, moments: int, seed: int) -> dict[str, tuple[list, list]]:
+  """kind -> questions of one half of the episodes and of the other."""
+  played = collect.CollectConfig(
+    variants=("real",), trained_on_real=True, levels=max(8, moments // 4),
+    depths=world.depths("train"), episodes=1, steps=16,
+    actors={"random": 1.0}, moments=moments, seed=seed,
+  )  # fmt: skip
+  experiences = collect.collect(world, played)
+  tools = Tools(world, collect.pool_of(world, played))
+  out = collections.defaultdict(lambda: ([], []))
+  known = set()
+  for draw in range(DRAWS):
+    for e, asked in zip(
+      experiences, tools.ask(experiences, seed + draw), strict=True
+    ):
+      for question in (a.question for a in asked):
+        name = (e.episode, e.actions, question.kind, question.args)
+        if name not in known:
+          known.add(name)
+          out[question.kind][e.level % 2].append(question)
+  return out
+
+
+def rows(world, moments: int, seed: int) -> list[Row]:
+  """One Row for each kind that both halves were asked."""
+  out = []
+  for kind, (one, other) in sorted(questions(world, moments, seed).items()):
+    if not one or not other:
+      continue
+    right, chance = [], []
+    for seen, asked in ((one, other), (other, one)):
+      bayes = NaiveBayes(seen)
+      chance += [1 / len(q.choices) for q in asked]
+      right += [
+        [bayes.guess(q, words) == q.answer for words in (False, True)]
+        for q in asked
+      ]
+    right_Nx2 = np.array(right, float)
+    gain = right_Nx2[:, 1] - right_Nx2[:, 0]
+    common_, words = right_Nx2.mean(0)
+    out.append(
+      Row(
+        kind=kind,
+        asked=len(gain),
+        chance=float(np.mean(chance)),
+        common=float(common_),
+        words=float(words),
+        error=float(2.0 * gain.std() / len(gain) ** 0.5),
+      )
+    )
+  return out
+
+
+def main() -> None:
+  flags = common.parser(__doc__)
+  flags.add_argument("--world", choices=WORLDS, default="agentworld")
+  flags.add_argument("--moments", type=int, default=2000)
+  flags.add_argument("--seed", type=int, default=0)
+  args = flags.parse_args()
+  told: dict[str, Row] = {}
+  for fields in WORLDS[args.world]:
+    world = simulators.make(args.world, **fields)
+    for row in rows(world, args.moments, args.seed):
+      told.setdefault(row.kind, row)
+  print(
+    f"{'kind':14} {'asked':>6} {'chance':>6} {'common':>6} {'words':>6} "
+    f"{'gain':>6} {'+-':>5}"
+  )
+  for row in told.values():
+    print(
+      f"{row.kind:14} {row.asked:6} {row.chance:6.2f} {row.common:6.2f} "
+      f"{row.words:6.2f} {row.words - row.common:+6.2f} {row.error:5.2f}"
+    )
+  common.report(list(told.values()), {}, args.json)
+
+
+if __name__ == "__main__":
+  main()
