@@ -7,7 +7,7 @@ One arm is `python -m launch.pipeline --config=configs/recipe.py:ARM
 minutes and 3 GiB. Judged on `val` unless `--config.evaluate.suite=test` is
 given: choices are made here, `test` is for the end. Every arm takes as many
 optimizer steps as the recipe. What has been measured so far lies in
-docs/results/recipe/val and in docs/LOG.md.
+docs/results/recipe and in docs/LOG.md.
 """
 
 from ml_collections import config_dict

@@ -2,7 +2,7 @@
 
     collect   -> experience     episodes of the imperfect world
     annotate  -> dataset        verified instructions, memory, journal
-    train     -> adapter        two stages, LoRA under a KL leash
+    train     -> adapter        in stages, LoRA under a KL leash
     improve   -> adapter        rounds of the tuned model's own play
     evaluate  -> report.json    base and tuned model in the real world
 

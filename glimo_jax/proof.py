@@ -86,7 +86,7 @@ def solved_cases(
 
   def shots(stage: int):
     rows = [row for row in dataset.train if row.stage == stage]
-    single = [row for row in rows if len(row.answers) == 1]
+    single = [row for row in rows if row.weights.count(row.weights[0]) == 1]
     rng = np.random.default_rng(config.evaluate.seed)
     picks = rng.permutation(len(single))[: config.evaluate.shots]
     return tuple(

@@ -71,7 +71,8 @@ class InstructionExample:
     kind: question kind, or `full_plan`, `next_action`.
     stage: 1 understanding, 2 acting.
     messages: system and user turns, ending before the answer.
-    answers: acceptable answers; more than one where several are optimal.
+    answers: acceptable answers, the best first; several where several are
+      optimal, or hardly worse.
     weights: target probability of each answer; sums to 1.
     choices: the closed set offered, empty for free text.
     source: `llm` or `tool`.

@@ -57,7 +57,7 @@ class Tools:
     width: action sequences tried a state when searching.
     depth: their length.
     seed: of the search.
-    lapse: chance that the action after the next goes wrong, see `measure`.
+    lapse: weight of what a slip after an action would cost, see `measure`.
     chunk: moments simulated at once.
   """
 
