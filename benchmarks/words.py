@@ -5,7 +5,7 @@
 Asks every kind about moments of random play under true rules, and guesses the
 answers among the choices: by how common they are (`common`), and by naive
 Bayes on the question's bag of words, learnt on one half and asked of the other
-(`words`). Half of the episodes are one half: no moment is in both.
+(`words`). A level and all that was played on it is in one half.
 """
 
 import collections
@@ -73,7 +73,7 @@ class NaiveBayes:
 
 
 def questions(world, moments: int, seed: int) -> dict[str, tuple[list, list]]:
-  """kind -> questions of one half of the episodes and of the other."""
+  """kind -> questions about one half of the levels and about the other."""
   played = collect.CollectConfig(
     variants=("real",), trained_on_real=True, levels=max(8, moments // 4),
     depths=world.depths("train"), episodes=1, steps=16,
@@ -91,7 +91,7 @@ def questions(world, moments: int, seed: int) -> dict[str, tuple[list, list]]:
         name = (e.episode, e.actions, question.kind, question.args)
         if name not in known:
           known.add(name)
-          out[question.kind][e.level % 2].append(question)
+          out[question.kind][int(e.level_hash, 16) % 2].append(question)
   return out
 
 
