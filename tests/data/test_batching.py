@@ -17,6 +17,7 @@ from glimo_jax.train import losses
 from glimo_jax.types import BRANCHES, InstructionExample
 
 WORDS = ("up", "down", "left", "right")
+OTHERS = ("goal", "tree", "system", "user", "assistant")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def tokenizer():
   backend = tokenizers.Tokenizer(models.BPE())
   backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
   backend.decoder = decoders.ByteLevel()
-  corpus = ["goal tree system user assistant", *WORDS] * 20
+  corpus = [" ".join(OTHERS), *WORDS] * 20
   backend.train_from_iterator(
     corpus,
     trainers.BpeTrainer(
@@ -123,8 +124,9 @@ def test_soft_targets_weigh_every_answer(tokenizer):
   row = example(0, "goal", "tree", ["up", "left"], [0.75, 0.25])
   batch = batching.pack([row], tokenizer, 64)
   up, left = (tokenizer.encode(word)[0] for word in ("up", "left"))
-  np.testing.assert_array_equal(batch.target_ids[0, 0], [up, left, 0, 0])
-  np.testing.assert_allclose(batch.target_probs[0, 0], [0.75, 0.25, 0, 0])
+  np.testing.assert_array_equal(batch.target_ids[0, 0, :2], [up, left])
+  np.testing.assert_allclose(batch.target_probs[0, 0, :2], [0.75, 0.25])
+  assert not batch.target_probs[0, 0, 2:].any()
   assert batch.target_ids[0, 1, 0] == tokenizer.end_of_turn
   assert batch.ce_weight[0].sum() == 2
   short = batching.pack([row], tokenizer, 64, train_end=False)
@@ -132,9 +134,10 @@ def test_soft_targets_weigh_every_answer(tokenizer):
 
 
 def test_answers_that_cannot_share_a_position_leave_the_first(tokenizer):
-  five = example(0, "goal", "tree", [*WORDS, "tree"])
+  many = example(0, "goal", "tree", [*WORDS, *OTHERS])
+  assert len(many.answers) == packing.SLOTS + 1
   alike = example(1, "goal", "tree", ["up up", "up down"])
-  batch = batching.pack([five, alike], tokenizer, 64)
+  batch = batching.pack([many, alike], tokenizer, 64)
   assert set(np.unique(batch.target_probs)) == {0.0, 1.0}
   for b, i, columns in segments(batch):
     first = tokenizer.encode(("up", "up up")[i])
