@@ -179,6 +179,6 @@ def compose(
         for i in range(config.rounds.count)
       ],
       "trained_in": list(config.collect.variants),
-      "config": dataclasses.asdict(config),
+      "config": report.portable(dataclasses.asdict(config)),
     },
   )

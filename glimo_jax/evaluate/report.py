@@ -149,6 +149,18 @@ def environment() -> dict[str, Any]:
   }
 
 
+def portable(settings: Any) -> Any:
+  """Nested settings, absolute paths cut to their last three parts.
+
+  Where a file lies on one machine is nobody else's affair.
+  """
+  if isinstance(settings, Mapping):
+    return {name: portable(value) for name, value in settings.items()}
+  if isinstance(settings, str) and pathlib.PurePath(settings).is_absolute():
+    return "/".join(["...", *pathlib.PurePath(settings).parts[1:][-3:]])
+  return settings
+
+
 def _commit() -> str:
   root = pathlib.Path(__file__).parents[2]
   if not (root / ".git").exists():  # installed: no repository of ours
