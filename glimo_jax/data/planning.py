@@ -23,18 +23,16 @@ class Planned:
   Attributes:
     seed: the task.
     answers: all right answers by the label source; () where it found none.
-    weights: of each answer, the best first, sums to 1; () for all the same.
+    weights: of each answer, the best first; they sum to 1.
   """
 
   seed: Seed
   answers: tuple[str, ...]
-  weights: tuple[float, ...] = ()
+  weights: tuple[float, ...]
 
   @property
   def best(self) -> tuple[str, ...]:
     """The answers that none outweighs."""
-    if not self.weights:
-      return self.answers
     pairs = zip(self.answers, self.weights, strict=True)
     return tuple(a for a, w in pairs if w == self.weights[0])
 
@@ -93,7 +91,7 @@ def questions(
         rarest = min(asked, key=lambda a: _told(a, tally, answers))
         asked.remove(rarest)
         row = skills.question(tools, moment, rarest)
-        if plan.add(Planned(row, (rarest.question.answer,))):
+        if plan.add(Planned(row, (rarest.question.answer,), (1.0,))):
           tally[rarest.question.kind] += 1
           answers[rarest.question.kind, rarest.question.answer] += 1
 
@@ -171,7 +169,8 @@ def plans(
   for i, moment in enumerate(chosen):
     words = " ".join(tools.world.actions[a] for a in moves[i])
     answers = (words,) if i in arrived else ()
-    plan.add(Planned(skills.plan(tools, moment), answers))
+    weights = (1.0,) * len(answers)
+    plan.add(Planned(skills.plan(tools, moment), answers, weights))
 
 
 def _order(experiences: Sequence[Experience], seed: int) -> list[Experience]:

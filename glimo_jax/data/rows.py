@@ -35,7 +35,7 @@ def by_tool(
   return _row(
     planned.seed,
     planned.answers,
-    planned.weights or (1 / len(planned.answers),) * len(planned.answers),
+    planned.weights,
     source="tool",
     label_source=label_source,
     checked_by=checked_by,
