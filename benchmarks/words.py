@@ -1,6 +1,6 @@
 """Do the words of a question tell its answer, without the moment?
 
-  python -m benchmarks.words --world=agentworld|driving [--moments=2000]
+  python -m benchmarks.words --world=agentworld|driving [--moments=4000]
 
 Asks every kind about moments of random play under true rules, and guesses the
 answers among the choices: by how common they are (`common`), and by naive
@@ -26,7 +26,6 @@ WORLDS = {
   "agentworld": ({}, agreement.CROWDED),
   "driving": ({},),
 }
-DRAWS = 3  # questions of a kind about a moment, at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +71,23 @@ class NaiveBayes:
     return max(question.choices, key=score)
 
 
+def guessed(one: Sequence[Question], other: Sequence[Question]) -> np.ndarray:
+  """f32[N, 2]: who is right by how common answers are, and by the words.
+
+  Args:
+    one, other: the two halves of N questions, each guessed by what is seen of
+      the other.
+  """
+  right = []
+  for seen, asked in ((one, other), (other, one)):
+    bayes = NaiveBayes(seen)
+    right += [
+      [bayes.guess(q, words) == q.answer for words in (False, True)]
+      for q in asked
+    ]
+  return np.array(right, np.float32)
+
+
 def questions(world, moments: int, seed: int) -> dict[str, tuple[list, list]]:
   """kind -> questions about one half of the levels and about the other."""
   played = collect.CollectConfig(
@@ -82,16 +98,9 @@ def questions(world, moments: int, seed: int) -> dict[str, tuple[list, list]]:
   experiences = collect.collect(world, played)
   tools = Tools(world, collect.pool_of(world, played))
   out = collections.defaultdict(lambda: ([], []))
-  known = set()
-  for draw in range(DRAWS):
-    for e, asked in zip(
-      experiences, tools.ask(experiences, seed + draw), strict=True
-    ):
-      for question in (a.question for a in asked):
-        name = (e.episode, e.actions, question.kind, question.args)
-        if name not in known:
-          known.add(name)
-          out[question.kind][int(e.level_hash, 16) % 2].append(question)
+  for e, asked in zip(experiences, tools.ask(experiences, seed), strict=True):
+    for question in (a.question for a in asked):
+      out[question.kind][int(e.level_hash, 16) % 2].append(question)
   return out
 
 
@@ -101,23 +110,15 @@ def rows(world, moments: int, seed: int) -> list[Row]:
   for kind, (one, other) in sorted(questions(world, moments, seed).items()):
     if not one or not other:
       continue
-    right, chance = [], []
-    for seen, asked in ((one, other), (other, one)):
-      bayes = NaiveBayes(seen)
-      chance += [1 / len(q.choices) for q in asked]
-      right += [
-        [bayes.guess(q, words) == q.answer for words in (False, True)]
-        for q in asked
-      ]
-    right_Nx2 = np.array(right, float)
+    right_Nx2 = guessed(one, other)
     gain = right_Nx2[:, 1] - right_Nx2[:, 0]
-    common_, words = right_Nx2.mean(0)
+    usual, words = right_Nx2.mean(0)
     out.append(
       Row(
         kind=kind,
         asked=len(gain),
-        chance=float(np.mean(chance)),
-        common=float(common_),
+        chance=float(np.mean([1 / len(q.choices) for q in one + other])),
+        common=float(usual),
         words=float(words),
         error=float(2.0 * gain.std() / len(gain) ** 0.5),
       )
@@ -128,7 +129,7 @@ def rows(world, moments: int, seed: int) -> list[Row]:
 def main() -> None:
   flags = common.parser(__doc__)
   flags.add_argument("--world", choices=WORLDS, default="agentworld")
-  flags.add_argument("--moments", type=int, default=2000)
+  flags.add_argument("--moments", type=int, default=4000)
   flags.add_argument("--seed", type=int, default=0)
   args = flags.parse_args()
   told: dict[str, Row] = {}

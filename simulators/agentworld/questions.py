@@ -67,13 +67,19 @@ KINDS = tuple(TEMPLATES)
 # Asked only where more than one answer could be had: most moments know but
 # one, and always the same.
 _TWO_SIDED = (
-  "reachable", "plan", "held", "aligned", "can_open", "takes", "nears",
-  "pushes", "deadly", "if_open", "helps", "way_bar", "progress", "good_start",
-  "stopped", "why_barred", "approached",
+  "plan", "held", "aligned", "can_open", "takes", "nears", "pushes", "deadly",
+  "if_open", "helps", "progress", "good_start", "stopped", "why_barred",
+  "approached",
 )  # fmt: skip
 # kind -> answer -> share of the moments with it that it is asked in, where
-# most moments have this answer and no argument could bring another.
-SHARES = {"first_tool": {"nothing": 0.25}, "did_move": {"yes": 0.3}}
+# most moments have this answer and no argument could bring another; with
+# "goal" before it, where it is the goal that is asked about.
+SHARES = {
+  "first_tool": {"nothing": 0.25},
+  "did_move": {"yes": 0.3},
+  "reachable": {"goal yes": 0.35},
+  "way_bar": {"goal nothing": 0.35},
+}
 
 
 def kinds(config: Config) -> tuple[str, ...]:
@@ -140,11 +146,12 @@ def _draw(
 
 
 def _shares(names: tuple[str, ...]) -> np.ndarray:
-  """f32[K, answers]: SHARES by code, 1 where nothing stands."""
-  table = np.ones((len(names), len(ANSWERS)), np.float32)
+  """f32[K, 2, answers]: SHARES, of the goal last; 1 where nothing stands."""
+  table = np.ones((len(names), 2, len(ANSWERS)), np.float32)
   for k, kind in enumerate(names):
-    for word, share in SHARES.get(kind, {}).items():
-      table[k, ANSWERS.index(word)] = share
+    for words, share in SHARES.get(kind, {}).items():
+      *goal, answer = words.split()
+      table[k, 1 if goal else slice(None), ANSWERS.index(answer)] = share
   return table
 
 
@@ -189,7 +196,9 @@ def sample(
     options.append(jnp.pad(offered, pad, constant_values=-1))
   options = jnp.stack(options)
   enough = answers >= 1 + np.isin(names, _TWO_SIDED)
-  enough &= chance < jnp.asarray(_shares(names))[np.arange(len(names)), code]
+  of_goal = (args[:, 0] == 0).astype(jnp.int32)
+  shares = jnp.asarray(_shares(names))[np.arange(len(names)), of_goal, code]
+  enough &= chance < shares
   return QuestionArrays(
     args=args,
     answer=jnp.argmax(options == code[:, None], axis=-1).astype(jnp.int32),

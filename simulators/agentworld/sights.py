@@ -3,6 +3,7 @@
 See `moments` for what a truth gives back.
 """
 
+import jax
 import jax.numpy as jnp
 
 from simulators.agentworld import dynamics
@@ -60,12 +61,20 @@ def adjacent(moment: Moment, args: Array):
 
 
 def nearer(moment: Moment, args: Array):
-  """Which of two objects is less rows plus columns away?"""
+  """Which of two objects is less rows plus columns away?
+
+  The goal is mostly further than what leads to it: it is one of them where a
+  tool is nearer and another further, and where none is so, two tools are.
+  """
   steps = moment.distance(moment.place.agent)
   first, second = args[0], args[1]
   code = moment.word[jnp.where(steps[first] < steps[second], first, second)]
   both = moment.present[first] & moment.present[second]
-  return code, both & (steps[first] != steps[second])
+  tools = moment.present[1:]
+  between = jnp.any(tools & (steps[1:] < steps[0]))
+  between &= moment.present[0] & jnp.any(tools & (steps[1:] > steps[0]))
+  of_goal = (first == 0) | (second == 0)
+  return code, both & (steps[first] != steps[second]) & (of_goal == between)
 
 
 def distance(moment: Moment, args: Array):
@@ -163,21 +172,42 @@ def can_open(moment: Moment, args: Array):
 # --- What bars the way --------------------------------------------------------
 
 
+def _evenly(thing: Array, free: Array, barred: Array) -> Array:
+  """bool[]: whether to ask of an object if floor leads to it.
+
+  A tool is mostly free and the goal mostly barred, so that their names would
+  tell: tools are asked about where some are free and some barred, where they
+  are not, the goal.
+
+  Args:
+    thing: i32[], the object.
+    free, barred: bool[1 + P], to which floor leads, or does not; neither where
+      it must not be asked.
+  """
+  differ = jnp.any(free[1:]) & jnp.any(barred[1:])
+  return (free | barred)[thing] & ((thing > 0) == differ)
+
+
+def _ways(moment: Moment) -> tuple[Array, Array]:
+  """(bool[1 + P], bool[1 + P]): if floor leads to an object; if words tell."""
+  row, column = moment.at.T
+  told = moment.present & ~moment.untold[row, column]
+  return moment.floor[row, column], told
+
+
 def reachable(moment: Moment, args: Array):
   """Does open floor lead to an object?"""
-  row, column = moment.at[args[0]]
-  asked = moment.present[args[0]] & ~moment.untold[row, column]
-  return yes(moment.floor[row, column]), asked
+  floor, told = _ways(moment)
+  return yes(floor[args[0]]), _evenly(args[0], told & floor, told & ~floor)
 
 
 def way_bar(moment: Moment, args: Array):
   """Which closed element bars the way to an object?"""
-  cell = moment.at[args[0]]
-  free = moment.floor[cell[0], cell[1]]
-  bar, alone = moment.bars(cell)
-  code = jnp.where(free, NOTHING, moment.element[bar])
-  free &= ~moment.untold[cell[0], cell[1]]
-  return code, moment.present[args[0]] & (free | (alone & moment.seen[bar]))
+  floor, told = _ways(moment)
+  bar, alone = jax.vmap(moment.bars)(moment.at)
+  code = jnp.where(floor, NOTHING, moment.element[bar])[args[0]]
+  barred = told & ~floor & alone & moment.seen[bar]
+  return code, _evenly(args[0], told & floor, barred)
 
 
 def if_open(moment: Moment, args: Array):

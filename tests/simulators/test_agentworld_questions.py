@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import simulators
+from benchmarks.words import guessed
 from simulators.agentworld import (
   moments,
   questions,
@@ -212,6 +213,22 @@ def test_every_kind_appears_and_none_has_a_constant_answer(world, variant):
     assert share <= 0.68 + spread, (kind, share, len(rows))
 
 
+def test_the_name_of_an_object_does_not_tell_the_answer():
+  """Goals lie behind closed elements, and further off than the tools."""
+  params = WORLD.params()
+  n = 4 * STATES
+  levels = WORLD.pool("train", n).take(np.arange(n))
+  keys = jax.random.split(jax.random.key(1), n)
+  state, ask = _player(WORLD)(keys, levels, params)
+  asked = jax.device_get(_sampler(WORLD)(ask, state, params))
+  rows = WORLD.ask(asked, jax.device_get(state.obs), seed=0)
+  for kind in ("nearer", "reachable", "way_bar"):
+    said = [q for row in rows for q in row if q.kind == kind]
+    usual, by_words = guessed(said[::2], said[1::2]).mean(0)
+    assert len(said) >= n // 4, kind
+    assert by_words - usual <= 0.03 + 1.0 / len(said) ** 0.5, (kind, by_words)
+
+
 @pytest.mark.parametrize(
   ("kind", "rule"),
   [
@@ -266,18 +283,18 @@ def test_a_world_asks_the_kinds_it_is_told_to():
 # Checksums, a kind each, of what the first ten were when they were all.
 GOLDEN = {
   "real": (
-    531476244, 1999661013, 4039098829, 505982060, 1428201128, 623539071,
-    2899989464, 2806119337, 446158515, 2899614946,
+    531476244, 1999661013, 2167480713, 505982060, 1428201128, 623539071,
+    1018549501, 2806119337, 446158515, 2899614946,
   ),
   "imperfect/wrong-rules(0.5)": (
-    531476244, 1999661013, 4039098829, 505982060, 1428201128, 3147742626,
-    2899989464, 2997055364, 1091614826, 1831600212,
+    531476244, 1999661013, 2167480713, 505982060, 1428201128, 3147742626,
+    1018549501, 2997055364, 1091614826, 1831600212,
   ),
 }  # fmt: skip
 GOLDEN_WORDS = {
   "where": "which way is ax, up or down?",
   "adjacent": "what is one step up?",
-  "nearer": "which is nearer, torch or boat?",
+  "nearer": "which is nearer, goal or boat?",
   "which_tool": "which tool opens river?",
   "bump": "you go up. do you move?",
   "if_held": "suppose you had torch: could you go right?",

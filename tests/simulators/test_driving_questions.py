@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import simulators
+from benchmarks.words import guessed
 from simulators.driving import (
   moments,
   phrases,
@@ -184,33 +185,12 @@ def test_the_words_of_a_question_do_not_tell_its_answer():
   """Naive Bayes on bags of words, learnt on one half, asked of the other."""
   excess = {}
   for kind, asked in _asked().items():
-    right = _guessed(asked[::2], asked[1::2]) + _guessed(
-      asked[1::2], asked[::2]
-    )
-    count = collections.Counter(question.answer for question in asked)
-    excess[kind] = (right - max(count.values())) / len(asked)
+    usual, by_words = guessed(asked[::2], asked[1::2]).mean(0)
+    excess[kind] = by_words - usual
     few = 2.0 / len(asked) ** 0.5
     assert kind in NAMING or excess[kind] <= 0.05 + few, (kind, excess[kind])
   others = [value for kind, value in excess.items() if kind not in NAMING]
   assert np.mean(others) <= 0.02, excess
-
-
-def _guessed(seen, asked) -> int:
-  """How many of `asked` naive Bayes guesses from the words of `seen`."""
-  prior = collections.Counter(q.answer for q in seen)
-  words = {a: collections.Counter() for a in prior}
-  for q in seen:
-    words[q.answer].update(set(q.text.split()))
-  known = set().union(*words.values())
-
-  def score(answer, text):
-    said = known & set(text.split())
-    rates = [(words[answer][w] + 0.5) / (prior[answer] + 1.0) for w in said]
-    return np.log(prior[answer]) + np.log(rates).sum()
-
-  return sum(
-    max(prior, key=lambda a, q=q: score(a, q.text)) == q.answer for q in asked
-  )
 
 
 # --- Words --------------------------------------------------------------------
