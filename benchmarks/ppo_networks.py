@@ -103,6 +103,7 @@ def traffic(obs: Traffic) -> Array:
     cars += _cars(obs, seen & (obs.car_road == road), SOONEST)
   people = [
     obs.walker_seen.astype(jnp.float32),
+    obs.walker_gap / 10.0,
     jax.nn.one_hot(obs.walker_side + 1, 3).reshape(-1),
     jax.nn.one_hot(obs.walker_goes + 1, 3).reshape(-1),
   ]

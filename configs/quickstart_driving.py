@@ -52,7 +52,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
   if size == "tiny":
     config.collect.steps = config.evaluate.max_steps = 4
     return config
-  config.collect.update(levels=64, moments=2280)
+  config.collect.update(levels=256, moments=2280)
   config.annotate.update(
     questions=480, questions_per_moment=4, next_actions=1900,
     llm_questions=120, llm_actions=120,

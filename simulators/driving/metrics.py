@@ -132,7 +132,7 @@ def update(
   rear = (level.road == 0) & (cars.s < ego.s)
   in_lane = jnp.abs(ego.d - ego.lane.astype(jnp.float32) * params.lane_width)
   blameless = (rear & (in_lane < 0.5)) | (ego.v < 0.1)
-  walker, _, walking = roads.walkers(level, params, now)
+  walker, _, walking, _ = roads.walkers(level, params, now)
   nose, before = roads.nose(ego.s), roads.nose(old.s)
   beside = jnp.abs(walker - ego.d)
   run_down = walking & (beside < 0.5 * WIDTH + 0.3)

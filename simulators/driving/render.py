@@ -103,10 +103,11 @@ def render(state: State, params: Params) -> Array:
     )
     mask = box(cx[j], cy[j], heading[j], level.size[j], WIDTH)
     picture = _paint(picture, mask & here[j], colour)
-  there, _, on = roads.walkers(level, params, now)
+  there, _, on, waits = roads.walkers(level, params, now)
+  drawn = on | waits
   for j in range(there.shape[0]):
     px, py, turned = roads.pose(level, level.walk, there[j])
-    picture = _paint(picture, box(px, py, turned, 1.4, 1.4) & on[j],
+    picture = _paint(picture, box(px, py, turned, 1.4, 1.4) & drawn[j],
                      _COLOURS["man"])  # fmt: skip
   mask = box(ex, ey, along + ego.heading, LENGTH, WIDTH)
   return _paint(picture, mask, _COLOURS["ego"])

@@ -118,6 +118,7 @@ def walkers(level: Level, params: Params, time: Array):
     d: f32[P], where they are across the road.
     going: f32[P] m/s, to the left positive, 0 while they wait.
     on: bool[P], there and on the carriageway or within a metre of it.
+    waits: bool[P], there and not yet on it; whoever is across is neither.
   """
   start, speed, side, there = jnp.moveaxis(level.walker, -1, 0)
   right = -0.5 * params.lane_width - 2.0
@@ -127,7 +128,8 @@ def walkers(level: Level, params: Params, time: Array):
   moving = time >= start
   there = (there > 0) & params.present[2] & (level.walk < FAR)
   on = there & (d > right + 1.0) & (d < left - 1.0)
-  return d, jnp.where(moving, side * speed, 0.0), on
+  waits = there & (walked <= 1.0)
+  return d, jnp.where(moving, side * speed, 0.0), on, waits
 
 
 def nose(s: Array) -> Array:

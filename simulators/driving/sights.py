@@ -43,7 +43,7 @@ def lane(moment: Moment, args: Array, config: Config):
 def people(moment: Moment, args: Array, config: Config):
   """Is someone on the crosswalk?"""
   del args, config
-  return yes(jnp.any(moment.obs.walker_seen)), moment.obs.walk > 0
+  return yes(jnp.any(moment.obs.walker_goes != 0)), moment.obs.walk > 0
 
 
 def limit(moment: Moment, args: Array, config: Config):
@@ -141,7 +141,7 @@ def rule(moment: Moment, args: Array, config: Config):
   """Do light and crosswalk demand a stop, or may one go?"""
   del args, config
   obs = moment.obs
-  stop = (obs.light == 3) | jnp.any(obs.walker_seen)
+  stop = (obs.light == 3) | jnp.any(obs.walker_goes != 0)
   asked = ((obs.light > 0) | (obs.walk > 0)) & (obs.light != 2)
   return jnp.where(stop, CODES["stop"], CODES["go"]), asked
 

@@ -12,9 +12,8 @@ import pytest
 import simulators
 from simulators import rollout
 from simulators.base import SPLITS as PUZZLE_SPLITS
-from simulators.driving import metrics, oracle, pools, text, variants
+from simulators.driving import metrics, oracle, pools, variants
 from simulators.driving.types import ACTIONS, FAMILIES, FAR
-from simulators.text_world import TextWorld
 
 WORLD = simulators.make("driving")
 REAL = WORLD.params("real")
@@ -40,15 +39,6 @@ def _played(who: str, split="test"):
   return trajectory, jax.device_get(
     {k: v[:, -1] for k, v in trajectory.states.metrics.items()}
   )
-
-
-@functools.cache
-def _seen():
-  """Numpy observations of random play, half-way to its end."""
-  trajectory, _ = _played("random")
-  times = np.asarray(trajectory.lengths) // 2
-  obs = trajectory.states.obs
-  return jax.device_get(jax.tree.map(lambda x: x[np.arange(N), times], obs))
 
 
 _reset, _step = jax.jit(WORLD.reset), jax.jit(WORLD.step)
@@ -284,72 +274,6 @@ def test_variants_are_values_of_one_type():
   stack = jax.tree.map(lambda *x: jnp.stack(x), *map(WORLD.params, names))
   assert stack.friction.shape == (len(names),)
   assert not np.asarray(WORLD.params("imperfect/no-signals").present)[3]
-
-
-# --- Words --------------------------------------------------------------------
-
-
-def test_descriptions_are_short_and_read_back():
-  obs = _seen()
-  for i, told in enumerate(WORLD.describe(obs)):
-    assert len(told.split()) + told.count(".") + 1 <= text.LIMIT
-    said = WORLD.parse_description(told)
-    assert abs(said["speed"] - obs.speed[i]) <= 1.01 or obs.speed[i] > 20
-    assert said.get("light", "none") == text.LIGHTS[obs.light[i]]
-    assert len(said["men"]) == obs.walker_seen[i].sum()
-    assert ("walk" in said) == (obs.walk[i] >= 0)
-    for car in said["cars"]:
-      assert car["gap"] in text.DISTANCES
-
-
-def test_descriptions_fit_the_models_budget(smollm2):
-  _, _, tokenizer = smollm2
-  obs = _seen()
-  lengths = [len(tokenizer.encode(told)) for told in WORLD.describe(obs)]
-  assert max(lengths) <= 70
-  for word in text.NUMBERS:
-    assert len(tokenizer.encode(" " + word)) == 1, word
-
-
-def test_a_sentence_that_nobody_wrote_is_refused():
-  with pytest.raises(ValueError, match="cannot read"):
-    WORLD.parse_description("speed ten aim ten limit ten. cows ahead.")
-
-
-def test_actions_are_read_from_answers():
-  for action, word in enumerate(ACTIONS):
-    assert WORLD.parse(word) == action
-    assert WORLD.parse(f"My answer: {word.upper()}.") == action
-  assert WORLD.parse("left or right") is None
-  assert WORLD.parse("nothing") is None
-
-
-def test_a_text_world_plays_and_unseen_actors_go_unsaid():
-  told = {}
-  for name in ("real", "imperfect/blind(1)", "imperfect/no-cars"):
-    player = TextWorld(WORLD, WORLD.params(name), _pool())
-    told[name] = player.reset(range(8))
-    assert len(player.instruction) == 8
-    texts, rewards, done = player.step([0] * 8)
-    assert len(texts) == len(rewards) == len(done) == 8
-  assert any("car" in t for t in told["real"])
-  assert not any("car" in t or "man" in t for t in told["imperfect/blind(1)"])
-  assert all(word in player.preamble for word in ACTIONS)
-
-
-def test_a_text_world_tells_the_measures_of_the_episodes_so_far():
-  player = TextWorld(WORLD, REAL, _pool())
-  player.reset(range(16))
-  assert not player.measures["collision"].any()
-  while not player.done.all():
-    player.step([ACTIONS.index("go")] * 16)  # drives into what is ahead
-  assert set(player.measures) == set(WORLD.measures)
-  collided = player.measures["collision"]
-  assert 0 < collided.sum() < 16
-  assert not (player.success & (collided > 0)).any()
-  states = player.state.metrics
-  for name, values in player.measures.items():
-    np.testing.assert_array_equal(values, states[name])
 
 
 # --- Pictures -----------------------------------------------------------------
