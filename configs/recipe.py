@@ -47,6 +47,12 @@ ARMS = {
   "kl-1": {"train.kl_coef": 1.0},
   "low-lr": {"train.lr": 3e-4},
   "half-lr": {"train.lr": 1.5e-3},
+  # Twice as many steps, each on half the tokens.
+  "half-batch": {
+    "train.length": 384,
+    "train.replay_length": 32,
+    "train.acting_steps": 280,
+  },
   # Stages, rounds, targets.
   "two-stages": {"train.understanding_steps": 60, "train.acting_steps": 80},
   "rounds-1": {
