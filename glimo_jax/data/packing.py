@@ -85,8 +85,9 @@ def encode(
 ) -> Encoded:
   """Tokenises examples once, for packing in any order.
 
-  Several answers become a soft target on the first token. Where more than
-  SLOTS are acceptable, or two begin alike, the first answer stands alone.
+  Several answers become a soft target on the first token: of more than SLOTS
+  the heaviest, the first among equals. Where two of them begin alike, no token
+  tells them apart, and the first answer stands alone.
 
   Raises:
     ValueError: an example that no row of `length` columns can hold, or whose
@@ -137,10 +138,10 @@ def _item(example, prompt: list[int], spoken: list[list[int]]) -> Item:
       f"row {example.row_id} has answers {example.answers} but weights "
       f"{example.weights}: give each answer one, with a positive sum"
     )
-  kept = np.flatnonzero(weights)
+  heaviest = np.argsort(-weights, kind="stable")[:SLOTS]
+  kept = np.sort(heaviest[weights[heaviest] > 0])
   answers = [spoken[i] for i in kept]
-  first = {tokens[0] for tokens in answers}
-  if len(answers) > SLOTS or len(first) < len(answers):
+  if len({tokens[0] for tokens in answers}) < len(answers):
     kept, answers = kept[:1], answers[:1]
   return Item(prompt, answers, weights[kept] / weights[kept].sum())
 

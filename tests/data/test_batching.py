@@ -133,17 +133,24 @@ def test_soft_targets_weigh_every_answer(tokenizer):
   assert short.ce_weight[0].sum() == 1
 
 
-def test_answers_that_cannot_share_a_position_leave_the_first(tokenizer):
-  many = example(0, "goal", "tree", [*WORDS, *OTHERS])
-  assert len(many.answers) == packing.SLOTS + 1
-  alike = example(1, "goal", "tree", ["up up", "up down"])
-  batch = batching.pack([many, alike], tokenizer, 64)
+def test_answers_that_begin_alike_leave_the_first(tokenizer):
+  alike = example(0, "goal", "tree", ["up up", "up down"])
+  batch = batching.pack([alike], tokenizer, 64)
   assert set(np.unique(batch.target_probs)) == {0.0, 1.0}
-  for b, i, columns in segments(batch):
-    first = tokenizer.encode(("up", "up up")[i])
-    begin = list(batch.scored[b]).index(columns[-1]) - len(first)
-    got = batch.target_ids[b, begin : begin + len(first), 0]
-    assert got.tolist() == first
+  first = tokenizer.encode("up up")
+  assert batch.target_ids[0, : len(first), 0].tolist() == first
+
+
+def test_of_more_answers_than_a_position_can_weigh_the_heaviest_stay(tokenizer):
+  words = [*WORDS, *OTHERS]
+  assert len(words) == packing.SLOTS + 1
+  weights = [1.0, 1.0, 0.5, *[1.0] * (len(words) - 3)]
+  total = sum(weights) - 0.5
+  row = example(0, "goal", "tree", words, [w / sum(weights) for w in weights])
+  batch = batching.pack([row], tokenizer, 64)
+  kept = [tokenizer.encode(w)[0] for w in words if w != words[2]]
+  assert batch.target_ids[0, 0].tolist() == kept
+  np.testing.assert_allclose(batch.target_probs[0, 0], 1.0 / total, rtol=1e-6)
 
 
 def test_answers_are_drawn_by_their_weights(tokenizer):
