@@ -29,13 +29,16 @@ def test_an_arm_differs_from_the_recipe_in_what_it_names(arm):
     named = {n.split(".")[1] for n in recipe.ARMS[arm] if n.startswith(section)}
     beside = {"arm", "tuned_only", "llm_actions", "llm_plans"}
     assert changed - beside == named
-  steps = [
-    c["train"]["understanding_steps"]
-    + c["train"]["acting_steps"]
-    + c["rounds"]["count"] * c["rounds"]["steps"]
+  tokens = [
+    c["train"]["length"]
+    * (
+      c["train"]["understanding_steps"]
+      + c["train"]["acting_steps"]
+      + c["rounds"]["count"] * c["rounds"]["steps"]
+    )
     for c in (config, plain)
   ]
-  assert steps[0] == steps[1]
+  assert tokens[0] == tokens[1]
 
 
 def test_the_recipe_trains_as_the_quickstart_does():
