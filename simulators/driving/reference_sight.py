@@ -30,7 +30,7 @@ class Sight(NamedTuple):
   lane_end: float | None  # m to the end of lane 0
   goal: float  # m
   left: float  # s
-  people: bool  # someone is on the crosswalk
+  people: bool  # someone is seen on the crosswalk
   cars: tuple[Seen, ...]
 
   @property
@@ -89,7 +89,7 @@ def look(game) -> Sight:
     lane_end=None if scene.ramp is None else ahead(scene.ramp[1]),
     goal=max(scene.goal - ego.s, 0.0),
     left=float(scene.time - game.time),
-    people=walk is not None and any(
+    people=walk is not None and walk < AHEAD and any(
       walker.on and seen
       for walker, seen in zip(
         scene.people(now), made_out[places:], strict=True
