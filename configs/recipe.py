@@ -14,6 +14,11 @@ from ml_collections import config_dict
 
 from configs import quickstart
 
+_HALF = {
+  "train.length": 384,
+  "train.replay_length": 32,
+  "train.acting_steps": 280,
+}
 # Arm -> what differs from the recipe, `tuned`.
 ARMS = {
   "tuned": {},
@@ -47,12 +52,9 @@ ARMS = {
   "kl-1": {"train.kl_coef": 1.0},
   "low-lr": {"train.lr": 3e-4},
   "half-lr": {"train.lr": 1.5e-3},
-  # Twice as many steps, each on half the tokens.
-  "half-batch": {
-    "train.length": 384,
-    "train.replay_length": 32,
-    "train.acting_steps": 280,
-  },
+  # Twice as many steps, each on half the tokens; at a lower rate, too.
+  "half-batch": _HALF,
+  "half-batch-slow": {**_HALF, "train.lr": 2e-3},
   # Stages, rounds, targets.
   "two-stages": {"train.understanding_steps": 60, "train.acting_steps": 80},
   "rounds-1": {
