@@ -104,7 +104,7 @@ def traffic(obs: Traffic) -> Array:
   people = [
     obs.walker_seen.astype(jnp.float32),
     obs.walker_gap / 10.0,
-    jax.nn.one_hot(obs.walker_side + 1, 3).reshape(-1),
+    jnp.clip(obs.walker_gap / 3.5, -1.0, 1.0),
     jax.nn.one_hot(obs.walker_goes + 1, 3).reshape(-1),
   ]
   return jnp.concatenate([*own, *cars, *people])

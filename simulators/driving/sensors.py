@@ -56,7 +56,6 @@ def observe(env: EnvState, chance: Array, params: Params) -> Obs:
   there, going, on, waits = roads.walkers(level, params, now)
   people = (on | waits) & (crossing > 0.0) & (crossing < SIGHT)
   people &= chance[3 * count :] >= params.dropout
-  beside = jnp.where(people, there - ego.d, 0.0)
   ends = level.ramp[1] - nose
   bend = level.bend[1]
   turns = (jnp.abs(bend) > 0.03) & (ego.s < level.length[0] + level.length[1])
@@ -82,10 +81,7 @@ def observe(env: EnvState, chance: Array, params: Params) -> Obs:
     car_speed=jnp.where(seen, cars.v * wobble[1], 0.0),
     truck=level.size > 7.0,
     walker_seen=people,
-    walker_gap=jnp.abs(beside),
-    walker_side=jnp.where(
-      jnp.abs(beside) > 0.5 * width, jnp.sign(beside), 0.0
-    ).astype(jnp.int32),
+    walker_gap=jnp.where(people, there - ego.d, 0.0),
     walker_goes=jnp.where(people & on, jnp.sign(going), 0.0).astype(jnp.int32),
     last=env.past.action,
     was_target=env.past.ego.target,

@@ -9,9 +9,9 @@ a scale that grows coarser with distance; times in s. `aim` is the speed aimed
 at. A car is `ahead`, `behind` or `beside` in the own lane or the one to the
 `left` or `right`, `slower` or `faster` than the ego by so much, or `standing`;
 an `oncoming` or `crossing` car is as far from where the paths meet. A man at
-the crosswalk is `ahead` or so many metres `left` or `right` of one's way,
-`going` one way or `waiting`. Lanes count from the right. What is unseen, two
-lanes off, or beyond the six nearest actors goes unsaid.
+the crosswalk is so many metres `left` or `right` of one's way, `going` one way
+or `waiting`. Lanes count from the right. What is unseen, two lanes off, or
+beyond the six nearest actors goes unsaid.
 """
 
 import re
@@ -30,7 +30,7 @@ WORDS = {
 NUMBERS = {word: number for number, word in WORDS.items()}
 SPEEDS = (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20)
 DISTANCES = (0, 2, 5, 10, 15, 20, 30, 40, 50, 60, 80, 100)
-ACROSS = (2, 3, 4, 5, 6, 8, 10, 12)
+ACROSS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12)
 TIMES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 30)
 ACTORS, LIMIT = 6, 70  # actors told of; tokens of a description
 LIGHTS = ("none", "green", "amber", "red")
@@ -105,12 +105,11 @@ def _describe(obs: Obs, i: int) -> str:
   if obs.lane_end[i] >= 0:
     said.append(f"end {number(obs.lane_end[i], DISTANCES)}")
   for j in np.flatnonzero(obs.walker_seen[i]):
-    side = {0: "ahead", 1: "left", -1: "right"}[int(obs.walker_side[i, j])]
-    if obs.walker_side[i, j]:
-      side += f" {number(obs.walker_gap[i, j], ACROSS)}"
+    gap = obs.walker_gap[i, j]
+    side = "left" if gap > 0 else "right"
     goes = int(obs.walker_goes[i, j])
     does = "going left" if goes > 0 else "going right" if goes else "waiting"
-    said.append(f"man {side} {does}")
+    said.append(f"man {side} {number(abs(gap), ACROSS)} {does}")
   cars = [
     j for j in np.flatnonzero(obs.car_seen[i]) if abs(obs.car_side[i, j]) < 2
   ]
@@ -167,7 +166,7 @@ _SENTENCES = {
   "light": rf"light (?P<light>green|amber|red) (?P<line>{_N})",
   "walk": rf"walk (?P<walk>{_N})",
   "end": rf"end (?P<end>{_N})",
-  "man": rf"man (?P<side>ahead|left|right)(?: (?P<gap>{_N}))? "
+  "man": rf"man (?P<side>left|right) (?P<gap>{_N}) "
   r"(?:going (?P<going>left|right)|waiting)",
   "car": rf"(?P<kind>car|truck) (?:(?P<side>left|right) )?"
   rf"(?:beside|(?P<way>ahead|behind) (?P<gap>{_N})) "
@@ -209,7 +208,7 @@ def parse_description(text: str) -> dict:
       )
     said = {k: NUMBERS.get(v, v) for k, v in match.groupdict().items() if v}
     if name == "man":
-      out["men"].append({"gap": 0, "going": None} | said)
+      out["men"].append({"going": None} | said)
     elif name == "other":
       out["cars"].append(said)
     elif name == "car":

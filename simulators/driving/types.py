@@ -230,8 +230,7 @@ class Obs:
   car_speed: Array  # m/s[N]
   truck: Array  # bool[N]
   walker_seen: Array  # bool[P], on the crosswalk or waiting at it
-  walker_gap: Array  # m[P], across the road from the ego's middle
-  walker_side: Array  # i32[P], -1 to the right of the ego, 0 before it, 1 left
+  walker_gap: Array  # m[P], to the left (positive) of the ego's middle
   walker_goes: Array  # i32[P], on it, -1 to the right, 1 left; 0 not yet on it
   last: Array  # i32, the decision a second ago, -1 before the first
   was_target: Array  # m/s, a second ago
