@@ -17,6 +17,7 @@ from brax.training.agents.ppo import networks as ppo_networks
 
 from simulators.agentworld.types import Obs as Puzzle
 from simulators.base import PyTree
+from simulators.driving.metrics import NEAR
 from simulators.driving.types import FAMILIES
 from simulators.driving.types import Obs as Traffic
 
@@ -104,7 +105,7 @@ def traffic(obs: Traffic) -> Array:
   people = [
     obs.walker_seen.astype(jnp.float32),
     obs.walker_gap / 10.0,
-    jnp.clip(obs.walker_gap / 3.5, -1.0, 1.0),
+    jnp.clip(obs.walker_gap / NEAR, -1.0, 1.0),
     jax.nn.one_hot(obs.walker_goes + 1, 3).reshape(-1),
   ]
   return jnp.concatenate([*own, *cars, *people])

@@ -8,7 +8,7 @@ As configs/quickstart.py, in Urban Driving and its eight families of scenes
 learn to drive well yet: on 64 `val` scenes success .27 (base .14, random .14,
 oracle 1, an MLP on the same rows .64), with as many collisions as the base;
 360 steps of twice the tokens, on actions alone, had once solved .50. On 2 CPU
-cores some 35 minutes (docs/LOG.md). `:tiny` is its size for tests. The report
+cores, with other work beside it, 44 minutes (docs/LOG.md). `:tiny` is its size for tests. The report
 tells collisions and other faults beside success;
 `--config.evaluate.ood_episodes=16` judges on its three ood- splits, too.
 """  # noqa: E501
@@ -56,7 +56,8 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     questions=480, questions_per_moment=4, next_actions=1900,
     llm_questions=120, llm_actions=120,
   )  # fmt: skip
-  # Many small steps: 240 of 384 tokens teach nearly what 360 of 768 do.
+  # Small steps bring the model nearer to its targets for as many tokens; that
+  # it drives better for it has not been shown (docs/LOG.md).
   config.train.update(
     length=384, replay_length=32, acting_steps=480, lr=2e-3, warmup=20
   )

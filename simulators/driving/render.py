@@ -103,10 +103,10 @@ def render(state: State, params: Params) -> Array:
     )
     mask = box(cx[j], cy[j], heading[j], level.size[j], WIDTH)
     picture = _paint(picture, mask & here[j], colour)
-  there, _, on, waits = roads.walkers(level, params, now)
-  drawn = on | waits
-  for j in range(there.shape[0]):
-    px, py, turned = roads.pose(level, level.walk, there[j])
+  people = roads.walkers(level, params, now)
+  drawn = people.on | people.waits
+  for j in range(drawn.shape[0]):
+    px, py, turned = roads.pose(level, level.walk, people.d[j])
     picture = _paint(picture, box(px, py, turned, 1.4, 1.4) & drawn[j],
                      _COLOURS["man"])  # fmt: skip
   mask = box(ex, ey, along + ego.heading, LENGTH, WIDTH)

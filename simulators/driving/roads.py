@@ -7,6 +7,8 @@ rotation. Frenet frames: Werling et al. 2010, "Optimal trajectory generation
 for dynamic street scenarios in a Frenet frame".
 """
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 
 from simulators.driving.types import FAR, LENGTH, Array, Level, Params
@@ -111,15 +113,17 @@ def light(level: Level, params: Params, time: Array) -> tuple[Array, Array]:
   return jnp.where(there, mine, 0), jnp.where(there, theirs, 3)
 
 
-def walkers(level: Level, params: Params, time: Array):
-  """Pedestrians on the crosswalk at `time`.
+class Walkers(NamedTuple):
+  """Pedestrians at one time; whoever is across neither is on it nor waits."""
 
-  Returns:
-    d: f32[P], where they are across the road.
-    going: f32[P] m/s, to the left positive, 0 while they wait.
-    on: bool[P], there and on the carriageway or within a metre of it.
-    waits: bool[P], there and not yet on it; whoever is across is neither.
-  """
+  d: Array  # f32[P] m, where they are across the road
+  going: Array  # f32[P] m/s, to the left positive, 0 while they wait
+  on: Array  # bool[P], there and on the carriageway or within a metre of it
+  waits: Array  # bool[P], there and not yet on it
+
+
+def walkers(level: Level, params: Params, time: Array) -> Walkers:
+  """The pedestrians of the crosswalk at `time`."""
   start, speed, side, there = jnp.moveaxis(level.walker, -1, 0)
   right = -0.5 * params.lane_width - 2.0
   left = (level.lanes.astype(jnp.float32) - 0.5) * params.lane_width + 2.0
@@ -129,7 +133,7 @@ def walkers(level: Level, params: Params, time: Array):
   there = (there > 0) & params.present[2] & (level.walk < FAR)
   on = there & (d > right + 1.0) & (d < left - 1.0)
   waits = there & (walked <= 1.0)
-  return d, jnp.where(moving, side * speed, 0.0), on, waits
+  return Walkers(d, jnp.where(moving, side * speed, 0.0), on, waits)
 
 
 def nose(s: Array) -> Array:

@@ -53,9 +53,10 @@ def observe(env: EnvState, chance: Array, params: Params) -> Obs:
   crossing = jnp.where(
     (level.walk < FAR) & (crossing > 0.0) & params.present[2], crossing, -1.0
   )
-  there, going, on, waits = roads.walkers(level, params, now)
-  people = (on | waits) & (crossing > 0.0) & (crossing < SIGHT)
-  people &= chance[3 * count :] >= params.dropout
+  people = roads.walkers(level, params, now)
+  met = (people.on | people.waits) & (crossing > 0.0) & (crossing < SIGHT)
+  met &= chance[3 * count :] >= params.dropout
+  goes = jnp.where(met & people.on, jnp.sign(people.going), 0.0)
   ends = level.ramp[1] - nose
   bend = level.bend[1]
   turns = (jnp.abs(bend) > 0.03) & (ego.s < level.length[0] + level.length[1])
@@ -80,9 +81,9 @@ def observe(env: EnvState, chance: Array, params: Params) -> Obs:
     car_side=jnp.where(seen & route, side, 0),
     car_speed=jnp.where(seen, cars.v * wobble[1], 0.0),
     truck=level.size > 7.0,
-    walker_seen=people,
-    walker_gap=jnp.where(people, there - ego.d, 0.0),
-    walker_goes=jnp.where(people & on, jnp.sign(going), 0.0).astype(jnp.int32),
+    walker_seen=met,
+    walker_gap=jnp.where(met, people.d - ego.d, 0.0),
+    walker_goes=goes.astype(jnp.int32),
     last=env.past.action,
     was_target=env.past.ego.target,
     was_lane=env.past.ego.lane,

@@ -157,10 +157,10 @@ def rules(params: Params) -> str:
 
 _ACTION = re.compile(rf"\b({'|'.join(ACTIONS)})\b", re.IGNORECASE)
 _N = rf"(?:{'|'.join(NUMBERS)})"
-_GOING = r"(?: going (?P<going>left|right))?"
 _SENTENCES = {
   "speed": rf"speed (?P<speed>{_N}) aim (?P<aim>{_N}) limit (?P<limit>{_N})",
-  "lane": rf"lane (?P<lane>{_N}) of (?P<lanes>{_N}){_GOING}",
+  "lane": rf"lane (?P<lane>{_N}) of (?P<lanes>{_N})"
+  r"(?: going (?P<going>left|right))?",
   "goal": rf"goal (?P<goal>{_N}) in (?P<left>{_N})",
   "turn": r"turn (?P<turn>left|right)",
   "light": rf"light (?P<light>green|amber|red) (?P<line>{_N})",

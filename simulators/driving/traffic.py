@@ -176,7 +176,7 @@ def barrier(
   gap = pick(level.stop, road) - nose
   can = v * v < 2.0 * MUST_STOP * gap
   line = jnp.where(closed & (gap > 0.0) & can, gap, FAR)
-  _, _, walking, _ = roads.walkers(level, params, time)
+  walking = roads.walkers(level, params, time).on
   gap = level.walk - 3.0 - nose
   closed = jnp.any(walking) & (road == 0) & (gap > 0.0)
   return jnp.minimum(line, jnp.where(closed, gap, FAR))

@@ -14,7 +14,7 @@ from simulators.text_world import TextWorld
 WORLD = simulators.make("driving", kinds=("people", "rule"))
 REAL = WORLD.params("real")
 N = 64
-FULL = 12  # s of play that is looked at
+SECONDS = 12  # of play that is looked at
 
 
 @functools.cache
@@ -28,11 +28,13 @@ def _seen():
   player = TextWorld(WORLD, REAL, _pool())
   player.reset(range(N))
   rng, out = np.random.default_rng(0), []
-  for _ in range(FULL):
+  for _ in range(SECONDS):
     out.append(jax.device_get(player.state.obs))
     player.step(rng.integers(0, len(ACTIONS), N))
   moments = jax.tree.map(lambda *x: np.stack(x), *out)
-  return jax.tree.map(lambda x: x[np.arange(N) % FULL, np.arange(N)], moments)
+  return jax.tree.map(
+    lambda x: x[np.arange(N) % SECONDS, np.arange(N)], moments
+  )
 
 
 def test_descriptions_are_short_and_read_back():
@@ -79,7 +81,7 @@ def test_people_are_told_from_afar_and_before_they_cross():
   keys = jax.random.split(jax.random.key(0), len(scenes))
   assert all("waiting" in told for told in texts)
   went = np.zeros(len(scenes), bool)
-  for _ in range(FULL):
+  for _ in range(SECONDS):
     obs = jax.device_get(player.state.obs)
     asked = WORLD.ask(jax.device_get(ask(keys, player.state, REAL)), obs, 0)
     for i, (told, row) in enumerate(zip(texts, asked, strict=True)):
