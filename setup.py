@@ -39,8 +39,15 @@ _REQUIREMENTS = [
   "transformers>=5,<6",
 ]
 
-_TEST = [
+# Worlds and vehicles of others, which ours are held against.
+_PEERS = [
+  "commonroad-vehicle-models>=3",
   "gymnasium>=1.0",
+  "highway-env>=1.10",
+  "minigrid>=3.2",
+]
+_TEST = [
+  *_PEERS,
   "jaxtyping>=0.3",
   "peft>=0.17",
   "pytest>=8",
@@ -68,12 +75,9 @@ setuptools.setup(
     "cuda": ["jax[cuda13]"],
     "cuda12": ["jax[cuda12]"],
     "tpu": ["jax[tpu]"],
-    "gym": ["gymnasium>=1.0", "minigrid>=3.0"],
+    "gym": ["gymnasium>=1.0", "minigrid>=3.2"],
     "bench": [
-      "commonroad-vehicle-models>=3",
-      "gymnasium>=1.0",
-      "highway-env>=1.10",
-      "minigrid>=3.2",
+      *_PEERS,
       "navix>=0.7",
       "peft>=0.17",
       "torch==2.13.0",

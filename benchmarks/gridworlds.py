@@ -36,9 +36,9 @@ OURS, OWN = "AgentWorld 9x9", "AgentWorld 9x9, own params"
 RICH = "AgentWorld 9x9, box"
 COMPARED = 1024  # the N of the ratios
 POOL = 1024  # levels that episodes are drawn from
-_SIDES = {"size": 9, "sides": (9,), "larger": (8,), "horizon": 243}
+_SIDES = {"size": 9, "sides": (9,), "larger": (), "horizon": 243}
 _DEPTHS = {"pairs": 4, "deeper": (3,)}
-_RICH = {"boxes": 1, "hazards": 4, "goals": GOALS, "deeper": (1,)}
+_RICH = {"boxes": 1, "hazards": 4, "goals": GOALS, "deeper": ()}
 VARIANTS = (
   "real", "imperfect/swapped(1)", "imperfect/wrong-rules(0.5)",
   "imperfect/slippery(0.2)", "imperfect/blind(0.2)",

@@ -50,16 +50,27 @@ def stage(config: Config, workdir, name: str):
 
   Raises:
     ValueError, FileNotFoundError: from `config.check`, before any work; or
-      the folder was made with other settings.
+      the folder, or that of a stage before, was made with other settings.
   """
   check(config)
-  settings = dataclasses.asdict(config)
   kind = name.split("-")[0]
+  before = [] if config.train.data else ["collect", "annotate"]
+  if kind in ("round", "evaluate"):
+    before.append("train")
+  if kind == "evaluate":
+    before += [round_name(i + 1) for i in range(config.rounds.count)]
+  for earlier in before[: before.index(name)] if name in before else before:
+    workdir_lib.check(workdir, earlier, _shape(config, earlier))
+  return workdir_lib.stage(workdir, name, _shape(config, name))
+
+
+def _shape(config: Config, name: str) -> dict:
+  """The settings that shape a stage's files."""
+  settings, kind = dataclasses.asdict(config), name.split("-")[0]
   if kind == "round":
     del settings["rounds"]["count"]  # a further round leaves this one as it is
   upto = tuple(_SHAPES)[: tuple(_SHAPES).index(kind) + 1]
-  sections = [section for stage in upto for section in _SHAPES[stage]]
-  return workdir_lib.stage(workdir, name, {s: settings[s] for s in sections})
+  return {s: settings[s] for stage in upto for s in _SHAPES[stage]}
 
 
 def trained(config: Config, workdir) -> pathlib.Path:
@@ -75,6 +86,12 @@ def round_name(number: int) -> str:
 
 def make_world(config: Config):
   return simulators.make(config.world.name, **config.world.options)
+
+
+@functools.lru_cache(maxsize=16)
+def pool(world, split: str, size: int, depths: tuple[int, ...] | None):
+  """A world's pool, drawn once."""
+  return world.pool(split, size, depths)
 
 
 @functools.cache

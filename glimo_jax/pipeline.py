@@ -94,6 +94,7 @@ def train(config: Config, workdir) -> None:
   with parts.stage(config, workdir, "train") as stage:
     if stage.finished:
       return
+    proof.check_unseen(config, dataset)
     decoder_config, _, tokenizer = parts.model(config.model.source)
     adapter = lora.init(
       jax.random.key(config.train.seed), config.lora, decoder_config
@@ -167,6 +168,7 @@ def evaluate(config: Config, workdir) -> EvalReport:
 
 def _judge(config: Config, workdir, stage, trained, folder) -> None:
   dataset = parts.dataset(config, workdir)
+  proof.check_unseen(config, dataset)  # the suite may be another one now
   base = parts.make_sampler(config.model.source)
   tuned = base.with_adapter(export.load_peft(trained / "adapter"))
   name = config.model.source
@@ -179,10 +181,10 @@ def _judge(config: Config, workdir, stage, trained, folder) -> None:
     Progress,
     proof.beside(config, dataset),
   )
-  benchmarks = proof.benchmarks(config, dataset)
+  benchmarks = proof.benchmarks(config)
   choices = None
   if not config.evaluate.tuned_only:
-    choices = judged.choose(proof.choosing(config, dataset))
+    choices = judged.choose(proof.choosing(config))
   results = {b.name: judged.run(b, choices) for b in benchmarks}
   scores = proof.language_scores(config, base, tuned)
   composed = proof.compose(config, workdir, dataset, results, scores, stage)

@@ -28,43 +28,64 @@ def folder(workdir, suite: str) -> pathlib.Path:
   return run if suite == "test" else run / f"evaluate-{suite}"
 
 
-def choosing(config: Config, dataset: InstructionDataset) -> suite.Benchmark:
+def choosing(config: Config) -> suite.Benchmark:
   """Where the base's arm is chosen: `val` in `real`."""
-  settings = config.evaluate
-  return _benchmark(
-    config, dataset, "val", settings.val_episodes, settings.val_per_kind,
-    settings.depths,
-  )  # fmt: skip
+  split, episodes, depths = _judged(config)[0]
+  per_kind = config.evaluate.val_per_kind
+  return _benchmark(config, split, episodes, per_kind, depths)
 
 
-def benchmarks(
-  config: Config, dataset: InstructionDataset
-) -> list[suite.Benchmark]:
+def benchmarks(config: Config) -> list[suite.Benchmark]:
   """What is judged in `real`: the suite, then what is out of distribution."""
-  settings = config.evaluate
-  judged = _benchmark(
-    config, dataset, settings.suite, settings.episodes, settings.per_kind,
-    settings.depths,
-  )  # fmt: skip
-  ood = [
-    _benchmark(config, dataset, split, settings.ood_episodes, 0)
-    for split in settings.shifted(parts.make_world(config).splits)
+  asked = config.evaluate.per_kind
+  return [
+    _benchmark(config, split, episodes, asked * (i == 0), depths)
+    for i, (split, episodes, depths) in enumerate(_judged(config)[1:])
   ]
-  return [judged, *ood]
+
+
+def _judged(config: Config) -> list[tuple[str, int, tuple[int, ...] | None]]:
+  """(split, levels, depths) of all that is judged or chosen on."""
+  settings = config.evaluate
+  shifted = settings.shifted(parts.make_world(config).splits)
+  return [
+    ("val", settings.val_episodes, settings.depths),
+    (settings.suite, settings.episodes, settings.depths),
+    *((split, settings.ood_episodes, None) for split in shifted),
+  ]
+
+
+def check_unseen(config: Config, dataset: InstructionDataset) -> None:
+  """Stops, before any training, on rows of what is judged.
+
+  Raises:
+    ValueError: rows of the variant `real`, unless `trained_on_real` admits
+      them, or of levels that will be judged or chosen on.
+  """
+  real = [row.row_id for row in dataset.train if row.variant == "real"]
+  if real and not config.collect.trained_on_real:
+    raise ValueError(
+      f"{len(real)} rows of the training data are of `real`, e.g. {real[0]}: "
+      "what is judged is not trained on; only the arm that says so may, with "
+      "--config.collect.trained_on_real=True"
+    )
+  world = parts.make_world(config)
+  learnt = {row.level_hash for row in dataset.train}
+  for split, size, depths in _judged(config):
+    hashes = parts.pool(world, split, size, depths).hashes
+    seen = {f"{int(h):016x}" for h in hashes} & learnt
+    if seen:
+      raise ValueError(
+        f"{len(seen)} levels of {split!r} are in the training data, e.g. "
+        f"{min(seen)}: train on other levels, or judge by another world"
+      )
 
 
 def _benchmark(
-  config, dataset, split, episodes, per_kind, depths=None
+  config: Config, split: str, episodes: int, per_kind: int, depths
 ) -> suite.Benchmark:
   world = parts.make_world(config)
-  real, pool = world.params("real"), world.pool(split, episodes, depths)
-  learnt = {row.level_hash for row in dataset.train}
-  seen = {f"{int(h):016x}" for h in pool.hashes} & learnt
-  if seen:
-    raise ValueError(
-      f"{len(seen)} levels of {split!r} are in the training data, e.g. "
-      f"{min(seen)}: collect from the 'train' split only"
-    )
+  real, pool = world.params("real"), parts.pool(world, split, episodes, depths)
   questions = []
   if per_kind:
     questions = exam.make(

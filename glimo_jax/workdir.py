@@ -81,6 +81,13 @@ def stage(root, name: str, settings: dict[str, Any]) -> Iterator[Stage]:
     _log.info("%s: done in %.0f s", name, current.summary["wall_s"])
 
 
+def check(root, name: str, settings: dict[str, Any]) -> None:
+  """Raises ValueError where a finished stage was made with other settings."""
+  path = pathlib.Path(root) / name
+  if (path / DONE).exists():
+    _guard(path / SETTINGS, settings)
+
+
 def require(root, name: str) -> pathlib.Path:
   """The folder of a finished stage.
 

@@ -20,11 +20,14 @@ _WORLD = flags.DEFINE_string("world", "agentworld", "Name of the world.")
 _OPTION = flags.DEFINE_multi_string(
   "option",
   [],
-  "A field of the world's Config, e.g. --option=size=9 "
+  "A field of the world's Config, e.g. --option=boxes=1 "
   "or --option=\"goals=('reach', 'take')\".",
 )
 _VARIANT = flags.DEFINE_string("variant", "real", "Rules to play under.")
 _SPLIT = flags.DEFINE_string("split", "train", "Split the level is of.")
+_DEPTHS = flags.DEFINE_list(
+  "depths", [], "Depths (or families) of the levels, in turn."
+)
 _LEVEL = flags.DEFINE_integer("level", 0, "Number of the level in its split.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the episode's chances.")
 _PLAYER = flags.DEFINE_enum("player", "you", PLAYERS, "Who acts.")
@@ -43,6 +46,10 @@ def main() -> None:
     raise common.UsageError(
       f"--split={_SPLIT.value} is not one of {', '.join(world.splits)}"
     )
+  if not all(depth.isdecimal() for depth in _DEPTHS.value):
+    raise common.UsageError(
+      f"--depths={','.join(_DEPTHS.value)} must be numbers, e.g. 0,1"
+    )
   if _LEVEL.value < 0:
     raise common.UsageError(f"--level={_LEVEL.value} must not be negative")
   if _LEVEL.value >= _MANY:
@@ -50,7 +57,9 @@ def main() -> None:
   played = text_world.TextWorld(
     world,
     world.params(_VARIANT.value),
-    world.pool(_SPLIT.value, _LEVEL.value + 1),
+    world.pool(
+      _SPLIT.value, _LEVEL.value + 1, [int(d) for d in _DEPTHS.value] or None
+    ),
   )
   policy = {
     "you": None,

@@ -23,7 +23,7 @@ _SUITE = flags.DEFINE_string("suite", "test", "Suite they were judged on.")
 
 def main() -> None:
   from glimo_jax import proof
-  from glimo_jax.evaluate import arms, fragments, report
+  from glimo_jax.evaluate import arms, fragments, merging, report
 
   if _FOLDER.value is None:
     raise common.UsageError(
@@ -38,6 +38,13 @@ def main() -> None:
     raise common.UsageError(
       f"--folder={folder} is a run or a file: name a folder for fragments alone"
     )
+  names = {report.JSON, report.HTML}
+  there = {
+    path.name: fragments.read(path)
+    for path in sorted(folder.glob("*.json"))
+    if path.name not in names
+  }
+  taken = {}
   if _RUNS.value:
     if not pathlib.Path(_RUNS.value).is_dir():
       raise common.UsageError(
@@ -46,15 +53,16 @@ def main() -> None:
     for run in sorted(pathlib.Path(_RUNS.value).iterdir()):
       path = proof.folder(run, _SUITE.value) / fragments.NAME
       if path.exists():
-        taken = fragments.read(path)
-        fragments.write(folder / f"{taken.arm}-{taken.seed}.json", taken)
-  names = {report.JSON, report.HTML}
-  paths = [p for p in sorted(folder.glob("*.json")) if p.name not in names]
-  if not paths:
+        found = fragments.read(path)
+        taken[f"{found.arm}-{found.seed}.json"] = found
+  if not there | taken:
     raise common.UsageError(
       f"{folder} holds no fragment: name finished runs with --runs"
     )
-  merged = fragments.merge([fragments.read(path) for path in paths])
+  # Before any is written: what does not belong here is not taken in.
+  merged = merging.merge([*(there | taken).values()])
+  for name, fragment in taken.items():
+    fragments.write(folder / name, fragment)
   report.write(merged, folder)
   print(report.table(merged))
   print(f"report: {folder / report.HTML}")

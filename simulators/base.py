@@ -149,6 +149,17 @@ class World(Protocol):
 
   `params(variant)` gives array leaves only: `real` and every imperfect variant
   are values of one pytree type, so they stack and vmap.
+
+  A world may have more, which is used where it is there:
+
+    reference: a module that writes its rules a second time, in plain Python;
+      see `glimo_jax.agent.tools.Tools.games`. It is handed `config`.
+    config: what the world was made with; `config.horizon`, if any, becomes
+      the episode length of the Brax adapter.
+    lookups: kinds of question whose answer stands in the words of the moment
+      or of the rules; reports tell them apart from those to be simulated.
+    memories: names of fields of the hidden state that say nothing of what is
+      to come, so that search takes two states which differ in them for one.
   """
 
   name: str

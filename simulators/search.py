@@ -31,8 +31,9 @@ BUCKETS = 1 << 16  # of a root's table; two states in one bucket cost labels
 SWEEPS = 4  # backward passes over the walks
 BATCH = 32  # roots searched at a time
 PERSISTENCE = 0.5  # probability that a walk that moved goes on the same way
-# Fields of a hidden state that do not make it another situation.
-SAME = ("key", "time", "level")
+# Fields of any hidden state that do not make it another situation; a world
+# names its own beside them, `World.memories`.
+SAME = frozenset({"key", "time", "level"})
 
 
 @flax.struct.dataclass
@@ -124,12 +125,13 @@ def _salt(path: str, size: int) -> np.ndarray:
   return (2 * draw + 1).astype(np.uint32)
 
 
-def _bucket(env_state: PyTree) -> Array:
-  """i32[]: a hash of the hidden state below BUCKETS."""
+def _bucket(world: World, state: State) -> Array:
+  """i32[]: a hash of the situation below BUCKETS."""
+  same = SAME | set(getattr(world, "memories", ()))
   total = jnp.zeros((), jnp.uint32)
-  for path, leaf in jax.tree_util.tree_leaves_with_path(env_state):
+  for path, leaf in jax.tree_util.tree_leaves_with_path(state.env_state):
     name = jax.tree_util.keystr(path, simple=True, separator=".")
-    if set(name.split(".")) & set(SAME):
+    if same & set(name.split(".")):
       continue
     if leaf.dtype == jnp.float32:  # near values are the same situation
       leaf = jnp.round(leaf * 8.0).astype(jnp.int32)
@@ -157,7 +159,7 @@ def _shoot(world, params, root: State, key: Array, width: int, depth: int):
   def take(carry, key):
     state, action, here, over = carry
     new = world.step(state, action, params)
-    there = _bucket(new.env_state)
+    there = _bucket(world, new)
     moved = there != here
     choose, persist = jax.random.split(key)
     allowed = world.legal(new, params)
@@ -171,12 +173,12 @@ def _shoot(world, params, root: State, key: Array, width: int, depth: int):
     return carry, (there, action, _won(new) & ~over, ~over)
 
   def walk(action, key):
-    start = (root, action, _bucket(root.env_state), root.terminated)
+    start = (root, action, _bucket(world, root), root.terminated)
     return jax.lax.scan(take, start, jax.random.split(key, depth))[1]
 
   keys = jax.random.split(key, count * width)
   there, actions, won, live = jax.vmap(walk, out_axes=1)(first, keys)
-  start = jnp.full((1, count * width), _bucket(root.env_state))
+  start = jnp.full((1, count * width), _bucket(world, root))
   return jnp.concatenate([start, there]), actions, won, live
 
 
@@ -236,7 +238,7 @@ def _play(world, params, root: State, table: Array, depth: int) -> Found:
       lost = over | (action < 0)
       new = world.step(state, jnp.maximum(action, 0), params)
       won = _won(new) & ~lost
-      after = table[_bucket(new.env_state)]
+      after = table[_bucket(world, new)]
       told = jnp.where(lost, -1, action)
       return (new, after, lost | new.terminated), (told, won)
 

@@ -66,6 +66,31 @@ class _Window:
       self.freed.notify_all()
 
 
+def check(base_url: str, concurrency: int) -> httpx.URL:
+  """The parsed address of a server.
+
+  Raises:
+    ValueError: it is none, holds credentials (which are not repeated), or
+      nothing may be in flight.
+  """
+  try:
+    url = httpx.URL(base_url)
+  except httpx.InvalidURL:  # it may hold a secret: it is not repeated
+    raise ValueError(
+      "base_url is no address: give http(s)://host:port/path"
+    ) from None
+  secret = url.userinfo or url.query or url.fragment
+  if url.scheme not in ("http", "https") or not url.host or secret:
+    raise ValueError(
+      f"base_url of host {url.host!r} must be http(s)://host:port/path "
+      "without credentials or a query: put the key into an environment "
+      "variable and name it in api_key_env"
+    )
+  if concurrency < 1:
+    raise ValueError(f"concurrency {concurrency} must be at least 1")
+  return url
+
+
 class ServedLM:
   """A language model behind `base_url`/chat/completions.
 
@@ -104,18 +129,9 @@ class ServedLM:
     transport: httpx.AsyncBaseTransport | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
   ):
-    url = httpx.URL(base_url)
-    if url.scheme not in ("http", "https") or not url.host or url.userinfo:
-      raise ValueError(
-        f"base_url of host {url.host!r} must be http(s)://host:port/path "
-        "without credentials: put the key into an environment variable and "
-        "name it in api_key_env"
-      )
-    if concurrency < 1 or retries < 0:
-      raise ValueError(
-        f"concurrency {concurrency} must be at least 1, retries {retries} at "
-        "least 0"
-      )
+    url = check(base_url, concurrency)
+    if retries < 0:
+      raise ValueError(f"retries {retries} must be at least 0")
     if budget is not None and prices is None:
       raise ValueError(
         f"budget {budget} needs prices: set them for a million prompt and "

@@ -24,11 +24,14 @@ class ExamItem:
     description: the world's words for the state.
     question: what is asked, with its choices and the truth.
     level: the level's index in its pool.
+    looked_up: whether the answer stands in the words, as the world says of
+      the question's kind; else one has to think on.
   """
 
   description: str
   question: base.Question
   level: int
+  looked_up: bool = False
 
 
 def make(
@@ -80,10 +83,10 @@ def make(
   questions, obs = jax.tree.map(lambda x: x[: len(rows)], jax.device_get(asked))
   texts = world.describe(obs)
   asked = world.ask(questions, obs, seed)
-  found = collections.defaultdict(list)
+  found, lookups = collections.defaultdict(list), getattr(world, "lookups", ())
   for row, text, row_questions in zip(rows, texts, asked, strict=True):
     for question in row_questions:
-      item = ExamItem(text, question, int(row))
+      item = ExamItem(text, question, int(row), question.kind in lookups)
       found[question.kind].append(item)
   return [
     item

@@ -199,7 +199,7 @@ def successes(runs: Sequence[Sequence[Episode]]) -> np.ndarray:
   Raises:
     ValueError: the runs played other levels.
   """
-  levels = [[episode.index for episode in run] for run in runs]
+  levels = [[(e.index, e.depth, e.optimal_steps) for e in run] for run in runs]
   if any(level != levels[0] for level in levels):
     raise ValueError("runs over different levels are not paired")
   return np.array([[e.success for e in run] for run in runs], np.float64)
@@ -219,7 +219,7 @@ def measures(runs: Sequence[Sequence[Episode]]) -> dict[str, np.ndarray]:
 def summary(runs: Sequence[Sequence[Episode]]) -> dict[str, Any]:
   """{"mean", "lo", "hi", "n"} of success, and what lies behind it.
 
-  One run is a proportion (Wilson); several redraw runs and levels together.
+  One run is a proportion (Wilson); several are a mean over levels and seeds.
   Beside it: `by_depth`, `ended` (episodes by ending), `steps_over_optimal`
   (mean over successes; None without any), `measures` (the world's own, where
   it has some, each as success is told).
@@ -253,7 +253,10 @@ def _rate(values_SxN: np.ndarray) -> stats.Interval:
   seeds, n = values_SxN.shape
   proportion = bool(np.isin(values_SxN, (0.0, 1.0)).all())
   if n > 1 and (seeds > 1 or not proportion):
-    return stats.bootstrap(values_SxN)
+    told = stats.bootstrap(values_SxN)
+    if proportion:  # seeds widen it evenly, also beyond what can be
+      told = dataclasses.replace(told, lo=max(told.lo, 0), hi=min(told.hi, 1))
+    return told
   if proportion:
     return stats.wilson(int(values_SxN.sum()), seeds * n)
   return stats.Interval(float(values_SxN.mean()), math.nan, math.nan, n)

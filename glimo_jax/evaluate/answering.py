@@ -26,6 +26,7 @@ class Answer:
     chosen: the choice with the highest log-likelihood.
     truth: the right one.
     choices: how many there were.
+    looked_up: as in ExamItem.
   """
 
   kind: str
@@ -33,6 +34,7 @@ class Answer:
   chosen: str
   truth: str
   choices: int
+  looked_up: bool = False
 
   @property
   def correct(self) -> bool:
@@ -92,6 +94,7 @@ def answer(
       chosen=item.question.choices[_best(score, seed, i)],
       truth=item.question.answer,
       choices=len(item.question.choices),
+      looked_up=item.looked_up,
     )
     for i, (item, score) in enumerate(zip(items, scores, strict=True))
   ]
@@ -120,26 +123,46 @@ def levels(answers: Sequence[Answer]) -> list[int]:
 
 
 def summary(runs: Sequence[Sequence[Answer]]) -> dict[str, Any]:
-  """{"mean", "lo", "hi", "n"} of accuracy, drawn by level; `chance`; `by_kind`.
+  """{"mean", "lo", "hi", "n"} of accuracy, drawn by level; `chance`, `by_kind`.
 
-  A kind's entry has Wilson's interval over the questions of the first run,
-  `chance` (mean of 1 / choices) and `majority` (the share of its commonest
-  truth: what a model reaches that does not read).
+  A kind's entry has `chance` (mean of 1 / choices) and `majority` (the share of
+  its commonest truth: what a model reaches that does not read), too. Beside it
+  `by_group`, where the kinds fall into those of `groups`.
   """
   marks_SxN = marks(runs)
   first = runs[0]
-  whole = stats.bootstrap(marks_SxN, levels(first))
   by_kind = collections.defaultdict(list)
   for i, a in enumerate(first):
     by_kind[a.kind].append(i)
   return {
-    **whole.as_dict(),
+    **stats.bootstrap(marks_SxN, levels(first)).as_dict(),
     "chance": _chance(first),
     "by_kind": {
-      kind: _kind([first[i] for i in rows])
+      kind: _kind(marks_SxN[:, rows], [first[i] for i in rows])
       for kind, rows in sorted(by_kind.items())
     },
+    "by_group": {
+      name: stats.bootstrap(
+        marks([[run[i] for i in rows] for run in runs]),
+        [first[i].level for i in rows],
+      ).as_dict()
+      for name, rows in groups(first).items()
+    },
   }
+
+
+def groups(answers: Sequence[Answer]) -> dict[str, list[int]]:
+  """Places of the answers that were `looked_up`, and of those `simulated`.
+
+  Nothing where all are alike or one group is about a single level: there is
+  nothing to tell apart.
+  """
+  out = {
+    name: [i for i, a in enumerate(answers) if a.looked_up == is_group]
+    for name, is_group in (("looked_up", True), ("simulated", False))
+  }
+  several = all(len({answers[i].level for i in out[n]}) > 1 for n in out)
+  return out if several else {}
 
 
 def compare(
@@ -150,11 +173,14 @@ def compare(
   return stats.paired(marks(a), marks(b), levels(a[0]))
 
 
-def _kind(answers: Sequence[Answer]) -> dict[str, Any]:
-  right = sum(a.correct for a in answers)
+def _kind(marks_SxN: np.ndarray, answers: Sequence[Answer]) -> dict[str, Any]:
+  if len(marks_SxN) == 1 or len(set(levels(answers))) < 2:
+    told = stats.wilson(int(marks_SxN.sum()), marks_SxN.size)
+  else:
+    told = stats.bootstrap(marks_SxN, levels(answers))
   truths = collections.Counter(a.truth for a in answers)
   return {
-    **stats.wilson(right, len(answers)).as_dict(),
+    **told.as_dict(),
     "chance": _chance(answers),
     "majority": max(truths.values()) / len(answers),
   }

@@ -1,8 +1,8 @@
-"""Fragments: what one run reached, unit by unit, and runs put side by side.
+"""Fragments: what one run reached, unit by unit.
 
 A run's fragment is small and keeps no weights and hardly a text, so that the
 fragments of many arms and seeds can lie together and be merged at any time,
-their intervals redrawn over training seeds and levels. Columns, not rows:
+with intervals over training seeds and levels: see `merging`. Columns, not rows:
 
     {"arm", "seed",
      "benchmarks": {name: {"acted": {arm: {field: [...]}}, "answered": ...}},
@@ -18,12 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from glimo_jax.evaluate import acting, answering, language, report, stats
+from glimo_jax.evaluate import acting, answering, language
 from glimo_jax.evaluate.suite import Result
-from glimo_jax.types import EvalReport
 
 NAME = "fragment.json"
-REFERENCE = "tuned"  # the arm that the others differ from in one thing
 _SHOWN = 3  # failed episodes kept as text
 
 
@@ -77,7 +75,7 @@ def write(path, fragment: Fragment) -> None:
       }
       for text, arms in fragment.scores.items()
     },
-    "failures": _failures(fragment),
+    "failures": failures(fragment),
     "dataset": fragment.dataset,
     "run": fragment.run,
   }
@@ -162,7 +160,7 @@ def _episodes(columns: Mapping[str, Any]) -> list[acting.Episode]:
   ]
 
 
-def _failures(fragment: Fragment) -> list[dict[str, Any]]:
+def failures(fragment: Fragment) -> list[dict[str, Any]]:
   """The first tuned episodes of the first benchmark that failed, as text."""
   if fragment.failures:  # read back: the episodes have lost their texts
     return list(fragment.failures)
@@ -181,143 +179,3 @@ def _failures(fragment: Fragment) -> list[dict[str, Any]]:
       for e in lost[:_SHOWN]
     ]
   return []
-
-
-# --- Side by side -------------------------------------------------------------
-
-
-def merge(fragments: Sequence[Fragment]) -> EvalReport:
-  """One report of many runs: every arm over its training seeds.
-
-  Base, random, oracle are taken from the first fragment that has them. Beside
-  the usual parts, `run["differences"]` holds benchmark -> arm -> measure ->
-  {"mean", "lo", "hi", "n", "says"}: arm less REFERENCE, paired by level, over
-  the training seeds that both have.
-
-  Raises:
-    ValueError: no fragment, none of REFERENCE, the same arm and seed twice,
-      or fragments that judged unlike levels.
-  """
-  runs: dict[str, dict[int, Fragment]] = {}
-  for fragment in sorted(fragments, key=lambda f: (f.arm, f.seed)):
-    of_arm = runs.setdefault(fragment.arm, {})
-    if fragment.seed in of_arm:
-      raise ValueError(
-        f"two fragments of arm {fragment.arm!r}, seed {fragment.seed}: remove "
-        "one"
-      )
-    of_arm[fragment.seed] = fragment
-  if REFERENCE not in runs:
-    raise ValueError(
-      f"no fragment of arm {REFERENCE!r} among {sorted(runs)}: run it first"
-    )
-  reference = list(runs[REFERENCE].values())
-  benchmarks, comparisons, differences = {}, {}, {}
-  for name in reference[0].results:
-    acted, answered = _arms(name, runs)
-    benchmarks[name] = report.benchmark(acted, answered)
-    comparisons[name] = report.compare(acted, answered)
-    differences[name] = _differences(name, runs)
-  told, compared = _language(runs)
-  return EvalReport(
-    benchmarks=benchmarks,
-    language=told,
-    comparisons=comparisons | compared,
-    dataset=dict(reference[0].dataset),
-    run={
-      **reference[0].run,
-      "arms": {
-        arm: {
-          "seeds": sorted(of_seed),
-          "commits": sorted({f.run["commit"] for f in of_seed.values()}),
-          "train_s": [f.run["wall_s"]["train"] for f in of_seed.values()],
-        }
-        for arm, of_seed in runs.items()
-      },
-      "differences": differences,
-      "failures": [
-        {"arm": arm, **failure}
-        for arm, of_seed in runs.items()
-        for failure in _failures(next(iter(of_seed.values())))[:1]
-      ],
-    },
-  )
-
-
-def _arms(name: str, runs):
-  """(arm -> runs of episodes, arm -> runs of answers) on one benchmark."""
-  acted: dict[str, list] = {}
-  answered: dict[str, list] = {}
-  for arm, of_seed in runs.items():
-    for fragment in of_seed.values():
-      result = fragment.results.get(name)
-      if result is None:
-        continue
-      for out, part in ((acted, result.acted), (answered, result.answered)):
-        for played, rows in part.items():
-          if played.startswith("tuned"):
-            called = played.replace("tuned", arm, 1)
-            out.setdefault(called, []).append(rows)
-          elif played not in out:
-            out[played] = [rows]
-  return acted, answered
-
-
-def _differences(name: str, runs) -> dict[str, dict[str, Any]]:
-  """arm -> measure -> the paired difference to REFERENCE on one benchmark."""
-  out: dict[str, dict[str, Any]] = {}
-  for arm, of_seed in runs.items():
-    seeds = [
-      seed
-      for seed in of_seed
-      if seed in runs[REFERENCE] and name in of_seed[seed].results
-    ]
-    if arm == REFERENCE or not seeds:
-      continue
-    ours = [of_seed[seed].results[name] for seed in seeds]
-    theirs = [runs[REFERENCE][seed].results[name] for seed in seeds]
-    out[arm] = {}
-    if all("tuned" in r.acted for r in (*ours, *theirs)):
-      won = [[r.acted["tuned"] for r in side] for side in (ours, theirs)]
-      played = acting.successes([*won[0], *won[1]])  # the same levels
-      half = len(seeds)
-      out[arm]["success"] = _said(stats.paired(played[:half], played[half:]))
-    if all(r.answered.get("tuned") for r in (*ours, *theirs)):
-      papers = [[r.answered["tuned"] for r in side] for side in (ours, theirs)]
-      out[arm]["qa"] = _said(answering.compare(*papers))
-  return out
-
-
-def _said(difference: stats.Interval) -> dict[str, Any]:
-  """The interval, and whether it is above 0, below, or cannot tell."""
-  says = "cannot tell"
-  if difference.lo > 0:
-    says = "better"
-  elif difference.hi < 0:
-    says = "worse"
-  return {**difference.as_dict(), "says": says}
-
-
-def _language(runs):
-  """(language, comparisons) as `report.compare_language`, over the seeds."""
-  told: dict[str, dict[str, Any]] = {}
-  compared: dict[str, dict[str, Any]] = {}
-  base: dict[str, language.Score] = {}
-  for of_seed in runs.values():
-    for fragment in of_seed.values():
-      for text, arms in fragment.scores.items():
-        if "base" in arms:
-          base.setdefault(text, arms["base"])
-  for text, score in base.items():
-    told[text] = {"base": {"bits_per_byte": score.bits_per_byte}}
-    for arm, of_seed in runs.items():
-      scores = [f.scores[text]["tuned"] for f in of_seed.values()]
-      if any(not np.array_equal(s.bytes, score.bytes) for s in scores):
-        raise ValueError(f"arm {arm!r} was scored on another text {text!r}")
-      bits = float(np.mean([s.bits_per_byte for s in scores]))
-      told[text][arm] = {"bits_per_byte": bits}
-      ratio = stats.ratio(np.stack([s.nats for s in scores]), score.nats)
-      what = compared.setdefault(f"language/{text}", {})
-      called = "" if arm == REFERENCE else f"_{arm}"
-      what[f"bits_per_byte_ratio{called}"] = ratio.as_dict()
-  return told, compared

@@ -127,7 +127,8 @@ def _differences(differences) -> str:
   """A forest of what each arm changes, seeds and levels redrawn together."""
   parts = []
   for name, arms in differences.items():
-    for measure in ("success", "qa"):
+    measures = dict.fromkeys(m for row in arms.values() for m in row)
+    for measure in measures:
       rows = [
         (f"{arm}: {row[measure]['says']}", row[measure])
         for arm, row in arms.items()
@@ -138,7 +139,10 @@ def _differences(differences) -> str:
         parts.append(f"{title}{charts.forest(rows)}")
   if not parts:
     return ""
-  note = "<p>Each arm less the recipe, paired by level; 95 % intervals.</p>"
+  note = (
+    "<p>Each arm less the recipe, paired by level; of bits per byte, the share "
+    "that they are more; 95 % intervals.</p>"
+  )
   return _section("What each choice does", note + "".join(parts))
 
 
@@ -195,7 +199,12 @@ def _questions(benchmarks) -> str:
   for name, arms in benchmarks.items():
     qa = {arm: row["qa"]["by_kind"] for arm, row in arms.items() if "qa" in row}
     kinds = list(dict.fromkeys(kind for row in qa.values() for kind in row))
-    rows = []
+    rows = [
+      [f"all that is {group.replace('_', ' ')}"]
+      + [cells.interval(arms[arm]["qa"]["by_group"][group]) for arm in qa]
+      + ["", ""]
+      for group in next((arms[arm]["qa"].get("by_group", {}) for arm in qa), ())
+    ]
     for kind in kinds:
       any_arm = next(row[kind] for row in qa.values() if kind in row)
       rows.append(

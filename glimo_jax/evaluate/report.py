@@ -19,6 +19,7 @@ such as collisions.
 import importlib.metadata
 import json
 import math
+import os
 import pathlib
 import platform
 import resource
@@ -58,10 +59,11 @@ def compare(acted: Acted, answered: Answered) -> dict[str, Any]:
 
   Returns:
     `headline`: (tuned - random) / (oracle - random); `headline_base`: the
-    same of the base; `success_gain`, `qa_gain`: tuned - base; `success_ratio`:
-    tuned / base, only where the base reaches 0.05; `NAME_difference`: tuned -
-    base of each measure of the world. Each {"mean", "lo", "hi", "n"}; what
-    lacks an arm, or two levels, is left out.
+    same of the base; `success_gain`, `qa_gain`: tuned - base; `qa_gain_GROUP`
+    of the questions that are looked up and those that are simulated;
+    `success_ratio`: tuned / base, only where the base reaches 0.05;
+    `NAME_difference`: tuned - base of each measure of the world. Each is
+    {"mean", "lo", "hi", "n"}; what lacks an arm, or two levels, is left out.
   """
   won = {arm: acting.successes(runs) for arm, runs in acted.items()}
   out = {}
@@ -83,7 +85,13 @@ def compare(acted: Acted, answered: Answered) -> dict[str, Any]:
         told["tuned"][name], told["base"][name]
       )
   if {"tuned", "base"} <= answered.keys():
-    out["qa_gain"] = answering.compare(answered["tuned"], answered["base"])
+    tuned, base = answered["tuned"], answered["base"]
+    out["qa_gain"] = answering.compare(tuned, base)
+    for group, rows in answering.groups(tuned[0]).items():
+      some = [
+        [[run[i] for i in rows] for run in runs] for runs in (tuned, base)
+      ]
+      out[f"qa_gain_{group}"] = answering.compare(*some)
   return {name: interval.as_dict() for name, interval in out.items()}
 
 
@@ -133,7 +141,10 @@ def authorship(dataset: Mapping[str, Any]) -> str:
 
 
 def environment() -> dict[str, Any]:
-  """`peak_gib` of this process so far, `versions`, `commit`."""
+  """`peak_gib` of this process so far, `versions`, `commit`.
+
+  The commit ends in `+changes` where files of it were changed.
+  """
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
   unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB else
   versions = {"python": platform.python_version()}
@@ -150,14 +161,19 @@ def environment() -> dict[str, Any]:
 
 
 def portable(settings: Any) -> Any:
-  """Nested settings, absolute paths cut to their last three parts.
+  """Nested settings with all paths cut to their last part.
 
   Where a file lies on one machine is nobody else's affair.
   """
   if isinstance(settings, Mapping):
     return {name: portable(value) for name, value in settings.items()}
-  if isinstance(settings, str) and pathlib.PurePath(settings).is_absolute():
-    return "/".join(["...", *pathlib.PurePath(settings).parts[1:][-3:]])
+  if isinstance(settings, list | tuple):
+    return type(settings)(map(portable, settings))
+  if isinstance(settings, str) and "://" not in settings:
+    before, colon, path = settings.rpartition(":")  # as in tfds:/a/folder
+    path = pathlib.PurePath(os.path.expanduser(path))
+    if path.is_absolute():
+      return f"{before}{colon}.../{path.name}"
   return settings
 
 
@@ -165,18 +181,22 @@ def _commit() -> str:
   root = pathlib.Path(__file__).parents[2]
   if not (root / ".git").exists():  # installed: no repository of ours
     return "unknown"
-  try:
-    told = subprocess.run(
-      ["git", "rev-parse", "HEAD"],
+
+  def git(*arguments):
+    return subprocess.run(
+      ["git", *arguments],
       cwd=root,
       capture_output=True,
       text=True,
       timeout=10,
       check=True,
-    )
+    ).stdout.strip()
+
+  try:
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return git("rev-parse", "HEAD") + "+changes" * bool(changed)
   except (OSError, subprocess.SubprocessError):
     return "unknown"
-  return told.stdout.strip()
 
 
 def to_json(report: EvalReport) -> dict[str, Any]:

@@ -3,6 +3,11 @@
 Measurements are arrays whose last axis is the unit that is drawn afresh when
 an experiment is repeated (a level, a window of text), and whose first axis,
 where there is one, is the training seed. Every interval here is two-sided.
+
+Units are redrawn (a percentile bootstrap). Seeds are too few for that: what
+they add is Student's t of the figures that each seed gives alone, and the two
+half-widths are summed in squares. One seed tells nothing of others: then the
+interval is of units alone.
 """
 
 import dataclasses
@@ -11,6 +16,7 @@ import statistics
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.special
 
 LEVEL = 0.95  # coverage of every interval that is reported
 RESAMPLES = 2000
@@ -89,7 +95,7 @@ def bootstrap(
   """
   (values_SxN,) = _aligned(values)
   draws = _Draws(values_SxN, clusters, resamples, seed)
-  return _interval(values_SxN.mean(), draws.means(values_SxN), draws.n, level)
+  return _interval(values_SxN.mean(1), draws.means(values_SxN), draws.n, level)
 
 
 def paired(
@@ -101,7 +107,7 @@ def paired(
   seed: int = 0,
   level: float = LEVEL,
 ) -> Interval:
-  """mean(a) - mean(b) on the same units; units and seeds redrawn together.
+  """mean(a) - mean(b) on the same units and seeds.
 
   Args:
     a, b: f[N] or f[S, N] over the same N units in the same order. An arm
@@ -113,8 +119,8 @@ def paired(
   """
   a_SxN, b_SxN = _aligned(a, b)
   draws = _Draws(a_SxN, clusters, resamples, seed)
-  difference = draws.means(a_SxN) - draws.means(b_SxN)
-  return _interval(a_SxN.mean() - b_SxN.mean(), difference, draws.n, level)
+  redraws_R = draws.means(a_SxN) - draws.means(b_SxN)
+  return _interval((a_SxN - b_SxN).mean(1), redraws_R, draws.n, level)
 
 
 def normalised(
@@ -138,13 +144,14 @@ def normalised(
   """
   arms = _aligned(tuned, random, oracle)
   draws = _Draws(arms[0], clusters, resamples, seed)
-  t, r, o = (arm.mean() for arm in arms)
+  t_S, r_S, o_S = (arm.mean(1) for arm in arms)
   t_R, r_R, o_R = (draws.means(arm) for arm in arms)
+  r, o = r_S.mean(), o_S.mean()
   if not o > r:
     return Interval(math.nan, math.nan, math.nan, draws.n)
   with np.errstate(divide="ignore", invalid="ignore"):
-    shares = np.where(o_R > r_R, (t_R - r_R) / (o_R - r_R), np.nan)
-  return _interval((t - r) / (o - r), shares, draws.n, level)
+    shares_R = np.where(o_R > r_R, (t_R - r_R) / (o_R - r_R), np.nan)
+  return _interval((t_S - r) / (o - r), shares_R, draws.n, level)
 
 
 def ratio(
@@ -164,8 +171,9 @@ def ratio(
   if not (den_SxN > 0).all():
     raise ValueError("ratio needs a positive denominator on every unit")
   draws = _Draws(num_SxN, None, resamples, seed)
-  shares = draws.means(num_SxN) / draws.means(den_SxN)
-  return _interval(num_SxN.mean() / den_SxN.mean(), shares, draws.n, level)
+  shares_R = draws.means(num_SxN) / draws.means(den_SxN)
+  share_S = num_SxN.mean(1) / den_SxN.mean()
+  return _interval(share_S, shares_R, draws.n, level)
 
 
 def pass_hat_k(successes: Sequence[int], trials: int, k: int) -> float:
@@ -205,10 +213,10 @@ def _aligned(*arms) -> list[np.ndarray]:
 
 
 class _Draws:
-  """Redraws of seeds and clusters, shared by the arms of one comparison."""
+  """Redraws of clusters, shared by the arms of one comparison."""
 
   def __init__(self, values_SxN, clusters, resamples, seed):
-    seeds, n = values_SxN.shape
+    n = values_SxN.shape[1]
     labels = np.arange(n) if clusters is None else np.asarray(clusters)
     if len(labels) != n:
       raise ValueError(f"{len(labels)} cluster labels for {n} units")
@@ -220,27 +228,25 @@ class _Draws:
       )
     self.n = n
     rng = np.random.default_rng(seed)
-    self.cluster_RxC = _multinomial(rng, len(names), resamples)
-    self.seed_RxS = _multinomial(rng, seeds, resamples)
+    chances = np.full(len(names), 1 / len(names))
+    drawn_RxC = rng.multinomial(len(names), chances, size=resamples)
+    self.cluster_RxC = drawn_RxC.astype(np.float64)
 
   def means(self, values_SxN: np.ndarray) -> np.ndarray:
-    """f64[R]: the mean over units and seeds under each redraw."""
+    """f64[R]: the mean over units (and all seeds) under each redraw."""
     clusters = self.cluster_RxC.shape[1]
-    sums_SxC = np.stack(
-      [np.bincount(self.label_N, row, clusters) for row in values_SxN]
-    )
+    sums_C = np.bincount(self.label_N, values_SxN.mean(0), clusters)
     sizes_C = np.bincount(self.label_N, minlength=clusters)
-    by_seed_RxS = self.cluster_RxC @ sums_SxC.T
-    units_R = self.cluster_RxC @ sizes_C
-    total_R = (by_seed_RxS * self.seed_RxS).sum(1)
-    return total_R / (units_R * self.seed_RxS.sum(1))
+    return (self.cluster_RxC @ sums_C) / (self.cluster_RxC @ sizes_C)
 
 
-def _multinomial(rng, n: int, resamples: int) -> np.ndarray:
-  """f64[R, n]: how often each of n units is drawn in n draws."""
-  return rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float)
-
-
-def _interval(mean, redraws_R, n, level) -> Interval:
+def _interval(of_seed_S, redraws_R, n, level) -> Interval:
+  """By the redraws of units, made wider by what seeds differ."""
   lo, hi = np.quantile(redraws_R, [(1 - level) / 2, (1 + level) / 2])
+  mean, seeds = of_seed_S.mean(), len(of_seed_S)
+  if seeds > 1:
+    wide = scipy.special.stdtrit(seeds - 1, (1 + level) / 2)
+    wide *= of_seed_S.std(ddof=1) / math.sqrt(seeds)
+    lo = mean - math.hypot(mean - lo, wide)
+    hi = mean + math.hypot(hi - mean, wide)
   return Interval(float(mean), float(lo), float(hi), int(n))

@@ -103,9 +103,9 @@ def lacking(moment: Moment, args: Array):
   element = jnp.argmax(there)
   kind = moment.level.element_kind[element]
   fits = moment.params.opens[:, kind]
-  asked = jnp.any(there & moment.seen) & (jnp.sum(fits) == 1)
+  shut = jnp.any(there & moment.seen & moment.shut)
   code = TOOL + moment.params.tool_id[jnp.argmax(fits)]
-  return code, asked & ~moment.one.moved[args[0]]
+  return code, shut & (jnp.sum(fits) == 1) & ~moment.one.moved[args[0]]
 
 
 def stopped(moment: Moment, args: Array):

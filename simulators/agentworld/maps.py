@@ -1,9 +1,9 @@
 """AgentWorld as a map: a legend, and the level's rows below it.
 
-    task bring key. a ax b key A tree B door needs pick. holding pole.
+    task bring key. a ax b key A tree E door needs pick. holding pole.
       #  *
     a # !
-      A@
+     EA@
      $#b
       #
 

@@ -76,6 +76,12 @@ def transcribe(env: Any) -> tuple[Level, Place]:
           f"{kind} at row {row}, column {column}: transcribe DoorKey levels, "
           "with walls and one key, door and goal"
         )
+  missing = {"key", "door", "goal"} - set(found)
+  if missing or env.grid.height != size:
+    raise ValueError(
+      f"a level of {size}x{env.grid.height} without {sorted(missing)}: "
+      "transcribe DoorKey levels, square, with one key, door and goal"
+    )
   column, row = env.agent_pos
   agent = np.array([row, column], np.int32)
   level = Level(

@@ -1,7 +1,8 @@
 """Levels in splits: the same on every call, and no level in two of them.
 
-A level belongs to one split for ever: by its shift (kinds, side, depth) and by
-a hash that rotations, mirror images and renamed kinds leave alone.
+Within a Config a level belongs to one split: by its shift (kinds, side, depth)
+and by a hash that rotations, mirror images and renamed kinds leave alone. What
+is `ood-size` in one Config may be trained on in another.
 """
 
 import dataclasses
@@ -219,7 +220,7 @@ def _possible(split: str, config: Config) -> tuple[int, ...]:
   if split == "ood-depth":
     return tuple(d for d in config.deeper if d >= first)
   last = OOD_KINDS if split == "ood-chain" else config.pairs - 1
-  return tuple(d for d in range(first, last + 1) if d not in config.deeper)
+  return tuple(range(first, min([last + 1, *config.deeper])))
 
 
 def _sides(split: str, depth: int, config: Config) -> list[int]:

@@ -56,7 +56,7 @@ import numpy as np
 from simulators import asking
 from simulators.agentworld import candidates, decided, phrases
 from simulators.agentworld.moments import ANSWERS, moment
-from simulators.agentworld.templates import TEMPLATES
+from simulators.agentworld.templates import CATEGORIES, TEMPLATES
 from simulators.agentworld.truths import TRUTHS
 from simulators.agentworld.types import Config, Obs, Params
 from simulators.base import Question, QuestionArrays, State
@@ -64,6 +64,11 @@ from simulators.base import Question, QuestionArrays, State
 Array = jax.Array
 
 KINDS = tuple(TEMPLATES)
+LOOKUPS = tuple(
+  kind
+  for kind, category in CATEGORIES.items()
+  if category in ("perception", "spatial relation", "rules")
+)
 # Asked only where more than one answer could be had: most moments know but
 # one, and always the same.
 _TWO_SIDED = (

@@ -12,8 +12,15 @@ Cell = tuple[int, int]  # (rows down, columns right) of the agent
 _ACTION = re.compile(
   rf"(?<![^\W_])({'|'.join(ACTIONS)})(?![^\W_])", re.IGNORECASE
 )
+# Words of a direction that name none.
+_IDIOM = re.compile(
+  r"\b(?:(?:pick|take|turn|end|stand|give)(?:s|ed|ing)? up|all right"
+  r"|right (?:away|now))\b",
+  re.IGNORECASE,
+)
 _MOVE = rf"(?:(?:{'|'.join(NUMBERS)}) )?(?:{'|'.join(ACTIONS)})"
 _WHERE = rf"(?:here|{_MOVE}(?: {_MOVE})?)"
+_SIDE = f"(?:here|{'|'.join(ACTIONS)})"
 _ELEMENT, _TOOL = f"(?:{'|'.join(ELEMENTS)})", f"(?:{'|'.join(TOOLS)})"
 _BAR = (
   rf"(?P<element>{_ELEMENT})"
@@ -23,7 +30,8 @@ _BEHIND = re.sub(r"\?P<(\w+)>", r"?P<behind_\1>", _BAR)
 _LISTS = (
   rf"task (?:(?P<task>take|bring) (?P<of>{_TOOL})|open (?P<open>{_ELEMENT})"
   rf"|push (?P<push>{words.BOX}))",
-  r"(?P<list>blocked|danger|holding) (?P<words>\w+(?: \w+)*)",
+  rf"(?P<list>blocked|danger) (?P<words>{_SIDE}(?: {_SIDE})*)",
+  rf"(?P<list>holding) (?P<words>{_TOOL}(?: {_TOOL})*)",
 )
 _SENTENCES = tuple(
   re.compile(pattern)
@@ -53,7 +61,7 @@ _LEGEND = tuple(
 
 def parse(text: str) -> int | None:
   """The action that `text` names; None if it names none or several."""
-  named = {word.lower() for word in _ACTION.findall(text)}
+  named = {w.lower() for w in _ACTION.findall(_IDIOM.sub(" ", text))}
   return ACTIONS.index(named.pop()) if len(named) == 1 else None
 
 

@@ -62,7 +62,7 @@ class Config:
   """Sizes and counts: static, known at compile time.
 
   The defaults are the small world. `size=13, pairs=5, sides=(5, 7, 9, 11),
-  larger=(13,), deeper=(4,)` is the large one.
+  larger=(13,), deeper=(4,), horizon=120` is the large one.
 
   Attributes:
     size: side of the array that holds a level; smaller levels are walled in.
@@ -73,8 +73,8 @@ class Config:
     goals: what levels ask for, of GOALS.
     horizon: steps before an episode is truncated.
     sides: sides of the levels of all splits but `ood-size`.
-    larger: sides of the levels of `ood-size`.
-    deeper: chain depths of `ood-depth`, which no other split has.
+    larger: sides of the levels of `ood-size`, larger than those; () for none.
+    deeper: chain depths of `ood-depth`; other splits have less deep ones.
     rendering: how a moment is told, of RENDERINGS.
     kinds: question kinds to ask, of `questions.KINDS`; all that the levels
       allow where empty.
@@ -115,17 +115,18 @@ class Config:
       )
     for name in ("sides", "larger"):
       sides = getattr(self, name)
-      if not sides or not all(5 <= side <= 13 for side in sides):
+      if not all(5 <= side <= 13 for side in sides):
         raise ValueError(f"{name} {sides} must name sides in 5..13")
-    both = sorted(set(self.sides) & set(self.larger))
-    if both:
+    if not self.sides:
+      raise ValueError("sides () name none: levels need one, in 5..13")
+    if self.larger and min(self.larger) <= max(self.sides):
       raise ValueError(
-        f"sides {both} are both usual and larger: `ood-size` needs its own, "
-        "set larger to others"
+        f"larger {self.larger} must be larger than all of sides {self.sides}; "
+        "set larger to () for a world without `ood-size`"
       )
-    if not all(0 <= depth < len(MIN_SIDE) for depth in self.deeper):
+    if not all(0 < depth < len(MIN_SIDE) for depth in self.deeper):
       raise ValueError(
-        f"deeper {self.deeper} must name depths in 0..{len(MIN_SIDE) - 1}"
+        f"deeper {self.deeper} must name depths in 1..{len(MIN_SIDE) - 1}"
       )
     unknown = [goal for goal in self.goals if goal not in GOALS]
     if unknown or not self.goals:

@@ -42,6 +42,8 @@ class AgentWorld:
   words = ()  # but the actions: another world calls things otherwise
   splits = SPLITS
   measures = ()  # success tells all
+  lookups = questions.LOOKUPS
+  memories = ("tried", "trail")  # asked about, without effect
   reference = reference  # the rules again, by a second path
 
   def __post_init__(self):

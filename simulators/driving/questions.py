@@ -55,6 +55,7 @@ from simulators.driving.moments import ACT, ANSWERS, ARGS, moment
 from simulators.driving.types import ACTIONS, Array, Config, Obs, Params
 
 KINDS = tuple(phrases.TEMPLATES)
+LOOKUPS = ("light", "lane", "people", "beside", "pace", "limit", "rule")
 # kind -> answer -> share of the moments with it that it is asked in, so that
 # no answer and, where an action stands before it, no action tells the answer.
 # Measured on random drives over the training scenes; 1 where nothing stands.

@@ -41,6 +41,8 @@ class Driving:
     "collision", "at_fault", "off_road", "red_light", "no_yield", "forced",
     "progress",
   )  # fmt: skip
+  lookups = questions.LOOKUPS
+  memories = ("past", "chance", "meters")  # told, asked about or counted
   reference = reference  # the rules again, by a second path
 
   def __post_init__(self):

@@ -8,6 +8,7 @@ import pytest
 
 from glimo_jax.agent.llm import Request
 from glimo_jax.agent.served import BudgetExceeded, ServedError, ServedLM
+from glimo_jax.config import TeacherConfig
 
 URL = "http://127.0.0.1:1/v1"
 
@@ -218,11 +219,19 @@ def test_the_key_is_sent_and_never_shown(monkeypatch):
     lm.generate([ask()])
 
 
-@pytest.mark.parametrize("url", ["ftp://x/v1", "http://me:pw@host/v1", "host"])
+@pytest.mark.parametrize(
+  "url",
+  [
+    "ftp://x/v1", "http://me:pw@host/v1", "host", "http://host/v1?key=pw",
+    "http://me:pw/x@host/v1", "http://host:pw/v1",
+  ],
+)  # fmt: skip
 def test_bad_urls_are_refused_without_repeating_them(url):
   with pytest.raises(ValueError, match="base_url") as error:
     ServedLM(url, "m")
   assert "pw" not in str(error.value)
+  with pytest.raises(ValueError, match="base_url"):  # before it is written down
+    TeacherConfig(base_url=url, model="m")
 
 
 def test_a_real_server_answers_choices_text_and_truncations(served_fixture):

@@ -1,5 +1,7 @@
 """Marking answers: by the truth, by kind, paired, with no luck from order."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -140,3 +142,20 @@ def test_gain_is_paired_and_refuses_other_questions():
   assert gain.lo > 0
   with pytest.raises(ValueError, match="not paired"):
     answering.compare([sure], [lost[1:]])
+
+
+def test_what_is_looked_up_is_told_apart_from_what_is_simulated():
+  exam_ = [
+    dataclasses.replace(item, looked_up=item.question.kind == "which")
+    for item in paper()
+  ]
+  blind = FakeLM(lambda text, choice: float(choice in ("axe", "yes")))
+  runs = [answering.answer(blind, "rules", exam_)] * 3
+  told = answering.summary(runs)
+  assert told["by_group"]["looked_up"]["mean"] == 1.0
+  assert told["by_group"]["simulated"]["mean"] == 0.5
+  assert told["by_group"]["simulated"]["n"] == 40
+  assert told["by_kind"]["can"]["mean"] == 0.5
+  assert (
+    answering.summary([answering.answer(blind, "", paper())])["by_group"] == {}
+  )

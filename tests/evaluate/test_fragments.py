@@ -10,6 +10,7 @@ from glimo_jax.evaluate import (
   answering,
   fragments,
   language,
+  merging,
   report,
   stats,
 )
@@ -70,12 +71,11 @@ def fragment(arm, seed, rate, others=False, worse=1.0):
 @pytest.fixture(scope="module")
 def several():
   return [
-    fragment("tuned", 0, 0.8, others=True, worse=1.002),
-    fragment("tuned", 1, 0.8, worse=1.004),
-    fragment("no-kl", 0, 0.8, worse=1.1),
-    fragment("low-lr", 0, 0.3),
-    fragment("low-lr", 1, 0.3),
-    fragment("low-lr", 2, 0.3),
+    fragment("tuned", 0, 0.9, others=True, worse=1.002),
+    fragment("tuned", 1, 0.9, worse=1.004),
+    fragment("tuned", 2, 0.9, worse=1.003),
+    fragment("no-kl", 0, 0.9, worse=1.1),
+    *(fragment("low-lr", seed, 0.2) for seed in range(4)),
   ]
 
 
@@ -96,7 +96,7 @@ def test_a_fragment_read_back_measures_the_same(several, tmp_path):
 
 
 def test_seeds_are_pooled_and_arms_paired_with_the_recipe(several):
-  merged = fragments.merge(several)
+  merged = merging.merge(several)
   arms = merged.benchmarks[NAME]
   assert set(arms) == {"tuned", "base", "random", "oracle", "no-kl", "low-lr"}
   runs = {
@@ -105,15 +105,17 @@ def test_seeds_are_pooled_and_arms_paired_with_the_recipe(several):
   }
   assert arms["low-lr"]["success"] == acting.summary(runs["low-lr"])
   told = merged.run["differences"][NAME]
-  won = acting.successes([*runs["low-lr"][:2], *runs["tuned"]])
-  expected = stats.paired(won[:2], won[2:]).as_dict()
-  assert told["low-lr"]["success"] == {**expected, "says": "worse"}
+  won = acting.successes([*runs["low-lr"][:3], *runs["tuned"]])
+  expected = stats.paired(won[:3], won[3:]).as_dict()
+  assert told["low-lr"]["success"] == {
+    **expected, "seeds": 3, "says": "worse",
+  }  # fmt: skip
   assert told["no-kl"]["success"]["says"] == "cannot tell"
-  assert merged.run["arms"]["low-lr"]["seeds"] == [0, 1, 2]
+  assert merged.run["arms"]["low-lr"]["seeds"] == [0, 1, 2, 3]
 
 
 def test_language_is_a_ratio_to_the_one_base(several):
-  merged = fragments.merge(several)
+  merged = merging.merge(several)
   bits = merged.language["prose"]
   base = bits["base"]["bits_per_byte"]
   assert bits["tuned"]["bits_per_byte"] == pytest.approx(1.003 * base)
@@ -122,9 +124,25 @@ def test_language_is_a_ratio_to_the_one_base(several):
   assert ratios["bits_per_byte_ratio_no-kl"]["mean"] == pytest.approx(1.1)
 
 
+def test_arms_are_held_against_the_recipe_in_language_and_by_plans(several):
+  planned = several[3]
+  acted = planned.results[NAME].acted
+  acted = acted | {"tuned_plan": episodes(np.ones(N))}
+  result = dataclasses.replace(planned.results[NAME], acted=acted)
+  several = [*several[:3], dataclasses.replace(planned, results={NAME: result})]
+  told = merging.merge(several).run["differences"]
+  bits = told["language/prose"]["no-kl"]["bits_per_byte"]
+  assert bits["mean"] == pytest.approx(1.1 / 1.002 - 1)
+  assert (bits["says"], bits["seeds"]) == ("worse", 1)
+  recipe = acting.successes([several[0].results[NAME].acted["tuned"]])
+  plans = told[NAME]["no-kl"]["success_plan"]
+  assert plans["mean"] == pytest.approx(1 - recipe.mean())
+  assert plans["says"] == "better"
+
+
 def test_order_does_not_matter_and_a_report_is_written(several, tmp_path):
-  merged = fragments.merge(several)
-  assert fragments.merge(several[::-1]) == merged
+  merged = merging.merge(several)
+  assert merging.merge(several[::-1]) == merged
   report.write(merged, tmp_path)
   page = (tmp_path / report.HTML).read_text()
   assert "low-lr: worse" in page
@@ -135,16 +153,21 @@ def test_order_does_not_matter_and_a_report_is_written(several, tmp_path):
 @pytest.mark.parametrize(
   ("change", "match"),
   [
-    (lambda f: f[2:], "no fragment of arm 'tuned'"),
+    (lambda f: f[3:], "no fragment of arm 'tuned'"),
     (lambda f: [*f, f[0]], "two fragments"),
     (lambda f: [f[0], dataclasses.replace(
-      f[3], results={NAME: Result({"tuned": episodes(np.ones(3))}, {}, {}, {})}
+      f[4], results={NAME: Result({"tuned": episodes(np.ones(3))}, {}, {}, {})}
     )], "not paired"),
+    (lambda f: [
+      dataclasses.replace(f[i], run=f[i].run | {
+        "config": {"train": {"lr": 0.1 * i, "seed": i}, "world": {"name": "a"}}
+      }) for i in (0, 1)
+    ], "seeds 0 and 1 of arm 'tuned' differ in train.lr: keep"),
   ],
 )  # fmt: skip
 def test_what_cannot_be_compared_is_refused(several, change, match):
   with pytest.raises(ValueError, match=match):
-    fragments.merge(change(several))
+    merging.merge(change(several))
 
 
 def test_a_file_that_is_no_fragment_is_named(tmp_path):

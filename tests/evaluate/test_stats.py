@@ -73,10 +73,17 @@ def test_clusters_are_needed_where_units_share_a_level():
   assert _coverage(naive, 0.4) <= 0.7
 
 
-def test_redrawing_seeds_widens_an_interval_that_levels_alone_leave_small():
+@pytest.mark.parametrize("seeds", [2, 3, 8])
+@pytest.mark.parametrize("spread", [0.1, 1.0])
+def test_few_seeds_widen_an_interval_that_levels_alone_leave_small(
+  seeds, spread
+):
+  """Where they differ as much as levels do, and where they differ more."""
+
   def draw(rng):
-    seed_effect = rng.normal(0.0, 1.0, (8, 1))
-    return seed_effect + rng.normal(0.0, 0.1, (8, 50))
+    seed_effect = rng.normal(0.0, spread, (seeds, 1))
+    level = rng.normal(0.0, 0.7, 50)
+    return seed_effect + level + rng.normal(0.0, 0.1, (seeds, 50))
 
   def together(rng, trial):
     return stats.bootstrap(draw(rng), resamples=300, seed=trial)
@@ -84,8 +91,16 @@ def test_redrawing_seeds_widens_an_interval_that_levels_alone_leave_small():
   def levels_only(rng, trial):
     return stats.bootstrap(draw(rng).mean(0), resamples=300, seed=trial)
 
-  assert _coverage(together, 0.0, 200) >= 0.85
-  assert _coverage(levels_only, 0.0, 200) <= 0.3
+  assert _coverage(together, 0.0, 200) >= 0.9
+  assert _coverage(levels_only, 0.0, 200) <= (0.45 if spread == 1 else 0.93)
+
+
+def test_what_seeds_add_is_student_s_t():
+  """All levels alike: the closed form of the mean of three numbers."""
+  each = np.array([0.2, 0.5, 0.8])
+  interval = stats.bootstrap(np.tile(each[:, None], 40))
+  half = 4.302653 * 0.3 / math.sqrt(3)
+  assert (interval.lo, interval.hi) == pytest.approx((0.5 - half, 0.5 + half))
 
 
 def test_paired_difference_ignores_what_both_arms_share():

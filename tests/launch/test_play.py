@@ -35,7 +35,7 @@ def test_what_is_typed_is_read_as_an_answer_of_a_model_is():
 
 def test_the_oracle_is_filmed_on_its_way(tmp_path):
   film = tmp_path / "films" / "episode.gif"
-  run = _play("--option=size=5", "--player=oracle", f"--gif={film}")
+  run = _play("--depths=1", "--player=oracle", f"--gif={film}")
   assert run.returncode == 0, run.stderr
   moves = sum(line.startswith("> ") for line in run.stdout.splitlines())
   assert f"oracle did it, {moves} actions" in run.stdout
@@ -70,6 +70,8 @@ def test_an_option_is_json_or_python_or_words(said, meant):
   [
     ("--world=agentwrld", "agentworld"),
     ("--split=tets", "train, val, test"),
+    ("--depths=deep", "--depths=deep must be numbers"),
+    ("--depths=4", "give distinct ones of (0, 1)"),
     ("--level=-1", "--level=-1 must not be negative"),
     ("--option=size", "NAME=VALUE"),
     ("--option=sise=5", "size"),

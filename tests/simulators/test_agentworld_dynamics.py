@@ -62,12 +62,16 @@ def _same(one, two) -> bool:
   return all(np.array_equal(a, b) for a, b in pairs)
 
 
-def test_jit_and_vmap_change_nothing(world, pool, play, moves):
+@pytest.mark.parametrize("plain", [True, False])
+def test_jit_and_vmap_change_nothing(
+  world, pool, rich, play, moves, rich_moves, plain
+):
+  """Of plain levels, and of those with boxes, hazards and goals."""
   params = world.params("imperfect/slippery(0.3)").replace(
     dropout=jnp.float32(0.3)
   )
-  levels = pool.take(np.arange(12))
-  batched = _numbers(play(params, levels, moves))
+  pool, moves = (pool, moves) if plain else (rich, rich_moves)
+  batched = _numbers(play(params, pool.take(np.arange(12)), moves))
   keys = jax.random.split(jax.random.key(0), 12)
   with jax.disable_jit():
     for n in (0, 7):
@@ -76,6 +80,25 @@ def test_jit_and_vmap_change_nothing(world, pool, play, moves):
         at = jax.tree.map(lambda x, t=t, n=n: x[t, n], batched)
         _equal(_numbers(state), at)
         state = world.step(state, moves[t, n], params)
+
+
+def test_what_is_known_of_many_moments_is_what_is_known_of_each(world, pool):
+  """The oracle and the questions, batched and one by one."""
+  params, n = world.params(), 4
+  keys = jax.random.split(jax.random.key(0), n)
+  levels = pool.take(np.arange(n))
+  states = jax.vmap(world.reset, (0, None, 0))(keys, params, levels)
+
+  def know(key, state):
+    return world.oracle(state, params), world.sample_questions(
+      key, state, params
+    )
+
+  batched = jax.jit(jax.vmap(know))(keys, states)
+  alone = jax.jit(know)
+  for i in range(n):
+    row = jax.tree.map(lambda x, i=i: x[i], (states, batched))
+    _equal(jax.device_get(alone(keys[i], row[0])), jax.device_get(row[1]))
 
 
 @pytest.mark.parametrize(

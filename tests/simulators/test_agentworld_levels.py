@@ -249,9 +249,23 @@ def test_a_deeper_split_of_too_many_states_is_refused_before_it_is_drawn():
 
 
 def test_an_open_level_has_a_chain():
-  world = simulators.make("agentworld", goals=("open",), deeper=(0, 2))
-  with pytest.raises(ValueError, match=r"give distinct ones of \(2,\)"):
-    world.pool("ood-depth", 1, (0,))
+  world = simulators.make("agentworld", goals=("open",))
+  with pytest.raises(ValueError, match=r"give distinct ones of \(1,\)"):
+    world.pool("train", 1, (0,))
+
+
+def test_no_split_has_chains_as_deep_as_those_kept_for_ood_depth():
+  world = simulators.make("agentworld", pairs=5, deeper=(2,))
+  assert world.depths("train") == (0, 1)
+  with pytest.raises(ValueError, match=r"give distinct ones of \(0, 1\)"):
+    world.depths("train", (3,))
+
+
+def test_a_world_may_have_no_larger_levels():
+  world = simulators.make("agentworld", size=9, sides=(9,), larger=())
+  assert world.pool("val", 1).levels.side == 9
+  with pytest.raises(ValueError, match="set sides, larger or size"):
+    world.depths("ood-size")
 
 
 def test_a_small_array_has_no_large_levels():
@@ -266,8 +280,11 @@ def test_a_small_array_has_no_large_levels():
     ({"size": 13, "boxes": 1}, "more than 1048576"),
     ({"goals": ("push",)}, "set boxes to 1"),
     ({"goals": ("fly",)}, "reach, take"),
-    ({"sides": (5, 7)}, "needs its own, set larger"),
-    ({"deeper": (5,)}, r"0\.\.4"),
+    ({"sides": (5, 7)}, "must be larger than all of sides"),
+    ({"sides": (9,), "larger": (8,)}, "must be larger than all of sides"),
+    ({"sides": ()}, "levels need one"),
+    ({"deeper": (5,)}, r"1\.\.4"),
+    ({"deeper": (0,)}, r"1\.\.4"),
     ({"rendering": "film"}, "words, map"),
     ({"horizon": 2}, "must be 3 or more"),
     ({"sides": (5.5,)}, "must hold int alone"),

@@ -1,6 +1,7 @@
 """Boxes, hazards and tasks, in words and as a map, at sizes up to 13."""
 
 import dataclasses
+import textwrap
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ import pytest
 from simulators.agentworld import (
   dynamics,
   levels,
+  maps,
   render,
   text,
   variants,
@@ -31,12 +33,12 @@ from simulators.agentworld.types import (
 from simulators.base import State
 
 PARAMS = variants.parse("imperfect/swapped(1)")
-ROWS = 120  # moments of each world below
+ROWS = 2500  # moments of each world below: 10,000 in each rendering
 WORLDS = (
   Config(size=5, boxes=2, hazards=3, goals=GOALS),
   Config(size=8, boxes=1, hazards=6, goals=GOALS, pairs=4),
   Config(size=13, hazards=8, goals=("take", "open", "bring"), pairs=5),
-  Config(size=11, boxes=1, goals=("reach", "push"), sides=(9, 11)),
+  Config(size=11, boxes=1, goals=("reach", "push"), sides=(9, 11), larger=()),
 )
 
 
@@ -296,6 +298,20 @@ def test_instructions_and_rules_tell_what_the_world_has(moment):
     assert (f"{kind} a" in rules) == (kind in config.goals)
   drawn = text.rules(PARAMS, dataclasses.replace(config, rendering="map"))
   assert ("map" in drawn, "map" in rules) == (True, False)
+
+
+def test_the_example_in_the_docstring_can_be_read():
+  lines = maps.__doc__.splitlines()
+  start = next(i for i, line in enumerate(lines) if "task bring" in line)
+  drawn = textwrap.dedent("\n".join(lines[start : start + 6]))
+  said = text.parse_description(drawn)
+  assert said["tools"] == {
+    "ax": {"offset": (-1, -3), "past": None},
+    "key": {"offset": (1, 0), "past": None},
+  }
+  assert {w: e["needs"] for w, e in said["elements"].items()} == {
+    "tree": "ax", "door": "pick",
+  }  # fmt: skip
 
 
 @pytest.mark.parametrize(

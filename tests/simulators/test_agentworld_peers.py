@@ -6,14 +6,11 @@ import functools
 import jax
 import numpy as np
 import pytest
+from minigrid import envs
 
 import simulators
 from simulators.agentworld import minigrid, oracle, reference
 from simulators.agentworld.types import Place
-
-envs = pytest.importorskip(
-  "minigrid.envs", reason="the peer: pip install -e '.[bench]'"
-)
 
 REAL = simulators.make("agentworld").params("real")
 SEEDS = 200

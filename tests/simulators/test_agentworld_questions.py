@@ -71,11 +71,11 @@ def _sampler(world):
 
 
 @functools.lru_cache
-def _moments(variant: str, world=WORLD, states: int = STATES):
+def _moments(variant: str, world=WORLD, seed: int = 0):
   """States met on random walks, with a sampled question of each kind."""
   params = world.params(variant)
-  levels = world.pool("train", states).take(np.arange(states))
-  keys = jax.random.split(jax.random.key(0), states)
+  levels = world.pool("train", STATES).take(np.arange(STATES))
+  keys = jax.random.split(jax.random.key(seed), STATES)
   state, ask = _player(world)(keys, levels, params)
   asked = _sampler(world)(ask, state, params)
   return params, *jax.device_get((state, asked))
@@ -113,7 +113,7 @@ def test_sampled_answers_agree_with_the_reference(world, variant):
       )
       checked[kinds[k]] += 1
   assert checked.total() > 12 * STATES
-  assert len(checked) >= len(kinds) - 3, set(kinds) - set(checked)
+  assert set(kinds) - set(checked) <= set(SEARCHED)  # of these one in eight
 
 
 @pytest.mark.parametrize("variant", ["real", "imperfect/wrong-rules(0.5)"])
@@ -195,22 +195,54 @@ def test_a_move_that_did_nothing_by_chance_is_not_asked_about():
     assert (questions.ANSWERS[told] == "yes") == moved[i]
 
 
+def test_nothing_is_lacking_where_a_box_stands_in_an_open_element():
+  """The box bars the way there, and no tool would help."""
+  params = WIDE.params()
+  kind = WIDE.question_kinds.index("lacking")
+  levels = WIDE.pool("train", STATES).take(np.arange(STATES))
+  beside = levels.element_at[:, 0] - np.array([0, 1], np.int32)  # go right
+
+  keys = jax.random.split(jax.random.key(0), STATES)
+  states, _ = _player(WIDE)(keys, levels, params)
+  env = states.env_state
+  env = env.replace(
+    agent=jnp.asarray(beside),
+    opened=env.opened.at[:, 0].set(True),
+    boxes=env.boxes.at[:, 0].set(levels.element_at[:, 0]),
+  )
+  states = states.replace(env_state=env)
+  asked = _sampler(WIDE)(keys, states, params)
+  states, asked = jax.device_get((states, asked))
+  checked = 0
+  for i in np.flatnonzero(asked.valid[:, kind]):
+    game = reference.Game.from_state(_row(states.env_state, i), params)
+    code = asked.options[i, kind, asked.answer[i, kind]]
+    args = asked.args[i, kind]
+    assert reference.answer(game, "lacking", args) == code
+    checked += 1
+  assert 0 < checked < STATES
+
+
 # --- Balance ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-  ("world", "variant"), [(WORLD, "real"), (WORLD, VARIANTS[1]), (WIDE, "real")]
+  ("world", "variant", "batches"),
+  [(WORLD, "real", 8), (WORLD, VARIANTS[1], 8), (WIDE, "real", 3)],
 )
-def test_every_kind_appears_and_none_has_a_constant_answer(world, variant):
-  _, _, asked = _moments(variant, world)
+def test_every_kind_appears_and_none_has_a_constant_answer(
+  world, variant, batches
+):
+  drawn = [_moments(variant, world, seed)[2] for seed in range(batches)]
+  asked = jax.tree.map(lambda *x: np.concatenate(x), *drawn)
   for k, kind in enumerate(world.question_kinds):
     rows = np.flatnonzero(asked.valid[:, k])
-    assert len(rows) >= STATES // 32, (kind, len(rows))
+    assert len(rows) >= 12, (kind, len(rows))
     answers = asked.options[rows, k, asked.answer[rows, k]]
     count = collections.Counter(answers.tolist())
     share = max(count.values()) / len(rows)
     spread = 1.0 / len(rows) ** 0.5  # two deviations of a fair coin's share
-    assert share <= 0.68 + spread, (kind, share, len(rows))
+    assert share <= 0.6 + spread, (kind, share, len(rows))
 
 
 def test_the_name_of_an_object_does_not_tell_the_answer():
@@ -280,7 +312,7 @@ def test_a_world_asks_the_kinds_it_is_told_to():
     simulators.make("agentworld", kinds=("wheer",))  # before any work
 
 
-# Checksums, a kind each, of what the first ten were when they were all.
+# Checksums, a kind each, of the arguments, choices and answers drawn.
 GOLDEN = {
   "real": (
     531476244, 1999661013, 2167480713, 505982060, 1428201128, 623539071,
@@ -306,7 +338,7 @@ GOLDEN_WORDS = {
 
 
 @pytest.mark.parametrize("variant", GOLDEN)
-def test_the_first_ten_are_what_they_were(variant):
+def test_the_first_ten_are_drawn_as_they_were(variant):
   world = simulators.make("agentworld", kinds=TEN)
   params = world.params(variant)
   levels = world.pool("train", 16).take(np.arange(16))

@@ -258,6 +258,9 @@ def test_the_unseen_goes_unsaid(world, pool, walk):
     ("", None),
     ("north", None),
     ("the leftmost", None),
+    ("Pick up the key.", None),
+    ("All right, I go down", 1),
+    ("I turn up right now: left", 2),
   ],
 )
 def test_parse(answer, action):
@@ -265,7 +268,15 @@ def test_parse(answer, action):
 
 
 @pytest.mark.parametrize(
-  "wrong", ["", "goal three", "ax two left needs key.", "goal up. hello."]
+  "wrong",
+  [
+    "",
+    "goal three",
+    "ax two left needs key.",
+    "goal up. hello.",
+    "blocked fish.",
+    "holding up.",
+  ],
 )
 def test_a_text_of_other_making_is_refused(wrong):
   with pytest.raises(ValueError, match="cannot read"):

@@ -3,17 +3,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
+from highway_env.road.road import Road, RoadNetwork
+from highway_env.vehicle.behavior import IDMVehicle
 
 import simulators
 from simulators.driving import mobil, traffic
 from simulators.driving.types import Cars, Ego
-
-pytest.importorskip(
-  "highway_env", reason="the peer: pip install highway-env>=1.10"
-)
-from highway_env.road.road import Road, RoadNetwork
-from highway_env.vehicle.behavior import IDMVehicle
 
 WORLD = simulators.make("driving")
 HIGHWAY = WORLD.params("imperfect/highway")

@@ -16,6 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from vehiclemodels.parameters_vehicle2 import parameters_vehicle2
+from vehiclemodels.vehicle_dynamics_ks import vehicle_dynamics_ks
 
 from simulators.driving import dynamics
 
@@ -96,17 +98,10 @@ def test_the_stored_numbers_are_those_of_the_equations():
 
 def test_the_package_drives_where_the_stored_numbers_say():
   """CommonRoad's own code and parameters, run now; ours beside it."""
-  reason = "the peer: pip install commonroad-vehicle-models"
-  vehicles = pytest.importorskip(
-    "vehiclemodels.parameters_vehicle2", reason=reason
-  )
-  model = pytest.importorskip(
-    "vehiclemodels.vehicle_dynamics_ks", reason=reason
-  )
-  bmw = vehicles.parameters_vehicle2()
+  bmw = parameters_vehicle2()
   assert bmw.a + bmw.b == pytest.approx(L, abs=1e-12)
   theirs = _integrate(
-    lambda x, u: model.vehicle_dynamics_ks(list(x), list(u), bmw), 1e-2
+    lambda x, u: vehicle_dynamics_ks(list(x), list(u), bmw), 1e-2
   )
   np.testing.assert_allclose(theirs, STORED, atol=1e-6)
   np.testing.assert_allclose(_ours(0.1)[:, :2], theirs[:, :2], atol=1.0)

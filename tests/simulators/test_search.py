@@ -49,17 +49,28 @@ def test_every_plan_succeeds_by_replay_in_exactly_its_cost(variant):
   assert not np.asarray(after(lengths - 1).metrics["success"]).any()
 
 
-def test_costs_bound_the_oracle_from_above_and_mostly_meet_its_choice():
+def test_costs_bound_the_oracle_from_above_and_mostly_meet_them():
   *_, found, oracle = _search("real")
   cost = np.asarray(found.cost)
   assert (cost >= oracle).all()
-  solved = np.isfinite(cost).any(-1)
-  assert solved.mean() >= 0.95, solved.mean()
-  chosen = cost.argmin(-1)[:, None]
-  best = np.take_along_axis(oracle, chosen, 1)[:, 0] == oracle.min(-1)
-  share = best[solved].mean()
-  print(f"solved {solved.mean():.3f}, optimal action {share:.3f}")
-  assert share >= 0.9, share
+  assert np.isfinite(cost).mean() >= 0.98
+  assert (cost == oracle).mean() >= 0.95
+
+
+def test_a_memory_of_the_way_makes_no_other_situation():
+  """Else walks never meet, and bumping a wall looks like a move."""
+  params, pool = WORLD.params(), WORLD.pool("train", N)
+  stays = 0
+  for n in range(8):
+    level = jax.tree.map(lambda x, n=n: x[n], pool.levels)
+    first = WORLD.reset(jax.random.key(n), params, level)
+    for action in range(len(WORLD.actions)):
+      then = WORLD.step(first, action, params)
+      moved = (then.env_state.agent != first.env_state.agent).any()
+      same = search._bucket(WORLD, then) == search._bucket(WORLD, first)
+      assert bool(moved) != bool(same)
+      stays += not moved
+  assert 0 < stays < 32
 
 
 def test_walks_that_meet_share_what_they_found():
