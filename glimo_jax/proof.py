@@ -193,6 +193,10 @@ def compose(
       "wall_s": seconds,
       **report.environment(),
       "seeds": {"train": config.train.seed, "evaluate": config.evaluate.seed},
+      "texts": {
+        name: texts.digest(texts.load(name))
+        for name in (*texts.HELD_OUT, "replay")
+      },
       "base_asked": first.asked,
       "base_arms": first.val,
       "rounds": [

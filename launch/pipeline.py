@@ -1,4 +1,4 @@
-"""The whole map: collect, annotate, train, evaluate.
+"""The whole map: collect, annotate, train, improve, evaluate.
 
 python -m launch.pipeline --config=configs/quickstart.py --workdir=runs/x
 """

@@ -1,4 +1,4 @@
-"""Fine-tune the LLM in two stages, LoRA under a KL leash.
+"""Fine-tune the LLM in one stage or two, LoRA under a KL leash.
 
 python -m launch.train --config=configs/quickstart.py --workdir=runs/x
 """

@@ -41,6 +41,17 @@ def test_an_arm_differs_from_the_recipe_in_what_it_names(arm):
   assert tokens[0] == tokens[1]
 
 
+@pytest.mark.parametrize("arm", recipe.ARMS)
+def test_a_laptop_s_arm_is_the_recipe_s_at_one_larger_size(arm):
+  small, large = built(recipe.get_config(arm)), built(laptop.get_config(arm))
+  assert large.train.length == small.train.length
+  assert large.train.acting_steps == 4 * small.train.acting_steps
+  assert large.train.replay_length == 2 * small.train.replay_length
+  assert large.annotate.questions == 4 * small.annotate.questions
+  acting = large.annotate.next_actions / small.annotate.next_actions
+  assert acting == pytest.approx(50 / 17, abs=0.01)
+
+
 def test_the_recipe_trains_as_the_quickstart_does():
   ours, theirs = built(recipe.get_config()), built(quickstart.get_config())
   for section in ("world", "model", "collect", "annotate", "lora", "train"):

@@ -166,11 +166,13 @@ def groups(answers: Sequence[Answer]) -> dict[str, list[int]]:
 
 
 def compare(
-  a: Sequence[Sequence[Answer]], b: Sequence[Sequence[Answer]]
+  a: Sequence[Sequence[Answer]],
+  b: Sequence[Sequence[Answer]],
+  between: stats.Spread | None = None,
 ) -> stats.Interval:
-  """Accuracy of arm a less that of arm b, paired by question."""
+  """Accuracy of a less that of b, paired by question; see `stats.paired`."""
   marks([*a, *b])  # the same questions, or ValueError
-  return stats.paired(marks(a), marks(b), levels(a[0]))
+  return stats.paired(marks(a), marks(b), levels(a[0]), between=between)
 
 
 def _kind(marks_SxN: np.ndarray, answers: Sequence[Answer]) -> dict[str, Any]:

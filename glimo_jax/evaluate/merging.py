@@ -24,7 +24,9 @@ def merge(fragments: Sequence[fragments_lib.Fragment]) -> EvalReport:
   Base, random, oracle are taken from the first fragment that has them. Beside
   the usual parts, `run["differences"]` holds benchmark -> arm -> measure ->
   {"mean", "lo", "hi", "n", "seeds", "says"}: arm less REFERENCE, paired by
-  level, over the training seeds that both have; under `language/TEXT` by what
+  level, over the training seeds that both have, and as wide as trainings of
+  one arm lie apart (pooled over the arms of several seeds; where all have one,
+  of levels alone); under `language/TEXT` by what
   share its bits per byte are more than REFERENCE's.
 
   Raises:
@@ -124,41 +126,57 @@ def _arms(name: str, runs):
 
 def _differences(name: str, runs) -> dict[str, dict[str, Any]]:
   """arm -> measure -> the paired difference to REFERENCE on one benchmark."""
+  results = {
+    arm: {s: f.results[name] for s, f in of_seed.items() if name in f.results}
+    for arm, of_seed in runs.items()
+  }
+  between_acting = _pooled(results, _success)
+  between_answering = _pooled(results, _accuracy)
   out: dict[str, dict[str, Any]] = {}
-  for arm, of_seed in runs.items():
-    seeds = [
-      seed
-      for seed in of_seed
-      if seed in runs[REFERENCE] and name in of_seed[seed].results
-    ]
+  for arm, of_seed in results.items():
+    seeds = [seed for seed in of_seed if seed in results[REFERENCE]]
     if arm == REFERENCE or not seeds:
       continue
-    ours = [of_seed[seed].results[name] for seed in seeds]
-    theirs = [runs[REFERENCE][seed].results[name] for seed in seeds]
+    ours = [of_seed[seed] for seed in seeds]
+    theirs = [results[REFERENCE][seed] for seed in seeds]
     out[arm] = {}
     for form in _FORMS:
-      if not all(form in r.acted for r in ours):
+      sides = [r.acted.get(form) for r in ours]
+      sides += [r.acted.get("tuned") for r in theirs]
+      if None in sides:
         continue
-      if not all("tuned" in r.acted for r in theirs):
-        continue
-      won = [r.acted[form] for r in ours], [r.acted["tuned"] for r in theirs]
-      played = acting.successes([*won[0], *won[1]])  # the same levels
-      difference = stats.paired(played[: len(seeds)], played[len(seeds) :])
-      called = form.replace("tuned", "success")
-      out[arm][called] = _said(difference, len(seeds))
+      played, half = acting.successes(sides), len(seeds)  # the same levels
+      difference = stats.paired(
+        played[:half], played[half:], between=between_acting
+      )
+      out[arm][form.replace("tuned", "success")] = _said(difference, half)
     if all(r.answered.get("tuned") for r in (*ours, *theirs)):
       papers = [[r.answered["tuned"] for r in side] for side in (ours, theirs)]
-      out[arm]["qa"] = _said(answering.compare(*papers), len(seeds))
+      difference = answering.compare(*papers, between=between_answering)
+      out[arm]["qa"] = _said(difference, len(seeds))
   return out
+
+
+def _success(result) -> float | None:
+  run = result.acted.get("tuned")
+  return float(acting.successes([run]).mean()) if run else None
+
+
+def _accuracy(result) -> float | None:
+  run = result.answered.get("tuned")
+  return float(answering.marks([run]).mean()) if run else None
+
+
+def _pooled(of_arm, figure) -> stats.Spread | None:
+  """What trainings of one arm differ by, over all arms of several seeds."""
+  figures = [[figure(one) for one in runs.values()] for runs in of_arm.values()]
+  return stats.spread([[x for x in arm if x is not None] for arm in figures])
 
 
 def _said(
   difference: stats.Interval, seeds: int, less_is_better: bool = False
 ) -> dict[str, Any]:
-  """The interval, and whether it is above 0, below, or cannot tell.
-
-  `seeds` are the training seeds behind it: one tells of itself alone.
-  """
+  """The interval, and whether it is above 0, below, or cannot tell."""
   says = "cannot tell"
   if difference.lo > 0 or difference.hi < 0:
     says = "better" if (difference.lo > 0) != less_is_better else "worse"
@@ -179,6 +197,12 @@ def _language(runs):
   for text, score in base.items():
     told[text] = {"base": {"bits_per_byte": score.bits_per_byte}}
     what, beside = compared.setdefault(f"language/{text}", {}), {}
+
+    def share(fragment, text=text, score=score):
+      bits = fragment.scores[text]["tuned"].bits_per_byte
+      return bits / score.bits_per_byte
+
+    between = _pooled(runs, share)
     for arm, of_seed in runs.items():
       scores = {seed: f.scores[text]["tuned"] for seed, f in of_seed.items()}
       if any(not np.array_equal(s.bytes, score.bytes) for s in scores.values()):
@@ -196,6 +220,7 @@ def _language(runs):
         ratio = stats.ratio(
           np.stack([scores[s].nats for s in seeds]),
           np.stack([s.nats for s in theirs]),
+          between=between,
         )
         more = dataclasses.replace(
           ratio, mean=ratio.mean - 1, lo=ratio.lo - 1, hi=ratio.hi - 1

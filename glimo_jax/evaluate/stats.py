@@ -7,7 +7,7 @@ where there is one, is the training seed. Every interval here is two-sided.
 Units are redrawn (a percentile bootstrap). Seeds are too few for that: what
 they add is Student's t of the figures that each seed gives alone, and the two
 half-widths are summed in squares. One seed tells nothing of others: then the
-interval is of units alone.
+interval is of units alone, unless a `Spread` says how far trainings lie apart.
 """
 
 import dataclasses
@@ -50,6 +50,33 @@ class Interval:
     if math.isnan(self.lo):
       return f"{self.mean:.3f}"
     return f"{self.mean:.3f} [{self.lo:.3f}, {self.hi:.3f}]"
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+  """How far the figures of one recipe's trainings lie apart.
+
+  Attributes:
+    sd: standard deviation of one training's figure.
+    df: degrees of freedom that it rests on.
+  """
+
+  sd: float
+  df: int
+
+
+def spread(figures: Sequence[Sequence[float]]) -> Spread | None:
+  """The standard deviation within arms, pooled; None where all have one seed.
+
+  Args:
+    figures: for each arm, what each of its seeds gave.
+  """
+  several = [np.asarray(arm, np.float64) for arm in figures if len(arm) > 1]
+  df = sum(len(arm) - 1 for arm in several)
+  if not df:
+    return None
+  squares = sum(((arm - arm.mean()) ** 2).sum() for arm in several)
+  return Spread(math.sqrt(squares / df), df)
 
 
 def wilson(successes: int, n: int, level: float = LEVEL) -> Interval:
@@ -103,6 +130,7 @@ def paired(
   b,
   clusters: Sequence | None = None,
   *,
+  between: Spread | None = None,
   resamples: int = RESAMPLES,
   seed: int = 0,
   level: float = LEVEL,
@@ -113,6 +141,9 @@ def paired(
     a, b: f[N] or f[S, N] over the same N units in the same order. An arm
       without training seeds (base, random, oracle) is one row and meets every
       seed of the other.
+    clusters: as in `bootstrap`.
+    between: spread of the trainings of either arm, where it is known better
+      than by these seeds.
 
   Raises:
     ValueError: as `bootstrap`, or arms of unlike shape.
@@ -120,7 +151,8 @@ def paired(
   a_SxN, b_SxN = _aligned(a, b)
   draws = _Draws(a_SxN, clusters, resamples, seed)
   redraws_R = draws.means(a_SxN) - draws.means(b_SxN)
-  return _interval((a_SxN - b_SxN).mean(1), redraws_R, draws.n, level)
+  of_seed_S = (a_SxN - b_SxN).mean(1)
+  return _interval(of_seed_S, redraws_R, draws.n, level, between)
 
 
 def normalised(
@@ -158,11 +190,14 @@ def ratio(
   numerator,
   denominator,
   *,
+  between: Spread | None = None,
   resamples: int = RESAMPLES,
   seed: int = 0,
   level: float = LEVEL,
 ) -> Interval:
   """sum(numerator) / sum(denominator) over the same units, redrawn together.
+
+  `between` is as in `paired`, of shares of the denominator's sum.
 
   Raises:
     ValueError: as `paired`, or a denominator that is not positive.
@@ -173,7 +208,7 @@ def ratio(
   draws = _Draws(num_SxN, None, resamples, seed)
   shares_R = draws.means(num_SxN) / draws.means(den_SxN)
   share_S = num_SxN.mean(1) / den_SxN.mean()
-  return _interval(share_S, shares_R, draws.n, level)
+  return _interval(share_S, shares_R, draws.n, level, between)
 
 
 def pass_hat_k(successes: Sequence[int], trials: int, k: int) -> float:
@@ -240,13 +275,19 @@ class _Draws:
     return (self.cluster_RxC @ sums_C) / (self.cluster_RxC @ sizes_C)
 
 
-def _interval(of_seed_S, redraws_R, n, level) -> Interval:
-  """By the redraws of units, made wider by what seeds differ."""
+def _interval(of_seed_S, redraws_R, n, level, between=None) -> Interval:
+  """By the redraws of units, made wider by what seeds differ.
+
+  `between`, of one training, holds for each side of a difference of two.
+  """
   lo, hi = np.quantile(redraws_R, [(1 - level) / 2, (1 + level) / 2])
   mean, seeds = of_seed_S.mean(), len(of_seed_S)
-  if seeds > 1:
-    wide = scipy.special.stdtrit(seeds - 1, (1 + level) / 2)
-    wide *= of_seed_S.std(ddof=1) / math.sqrt(seeds)
+  own = spread([of_seed_S])
+  if between is not None:
+    own = Spread(math.sqrt(2) * between.sd, between.df)
+  if own is not None:
+    wide = scipy.special.stdtrit(own.df, (1 + level) / 2)
+    wide *= own.sd / math.sqrt(seeds)
     lo = mean - math.hypot(mean - lo, wide)
     hi = mean + math.hypot(hi - mean, wide)
   return Interval(float(mean), float(lo), float(hi), int(n))

@@ -103,6 +103,23 @@ def test_what_seeds_add_is_student_s_t():
   assert (interval.lo, interval.hi) == pytest.approx((0.5 - half, 0.5 + half))
 
 
+def test_the_spread_of_trainings_is_pooled_over_arms():
+  assert stats.spread([[0.3], [0.5]]) is None
+  known = stats.spread([[0.2, 0.4], [0.5, 0.5, 0.8], [0.9]])
+  assert known.df == 3
+  assert known.sd == pytest.approx(math.sqrt((0.02 + 0.06) / 3))
+
+
+def test_a_single_training_is_as_uncertain_as_others_show():
+  """No level differs: what is left is t of two trainings' difference."""
+  between = stats.Spread(0.05, 4)
+  for seeds in (1, 3):
+    a, b = np.full((seeds, 40), 0.9), np.full((seeds, 40), 0.8)
+    told = stats.paired(a, b, between=between)
+    half = 2.776445 * 0.05 * math.sqrt(2 / seeds)
+    assert (told.lo, told.hi) == pytest.approx((0.1 - half, 0.1 + half))
+
+
 def test_paired_difference_ignores_what_both_arms_share():
   rng = np.random.default_rng(1)
   hard = rng.normal(0, 5, 80)
