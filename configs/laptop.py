@@ -7,7 +7,8 @@ text, sixteen imperfect worlds, more moments, and depths 0 to 2 on 256 test
 levels. On 2 CPU cores about an hour and 3 GiB. When it trained in two stages,
 test success was .95 (base .14, random .10, oracle 1; ood-chain .94, ood-size
 .92, ood-depth, which is depth 3 in 8x8 here, .92), questions .80 (base .41),
-bits per byte 0.3 to 0.4 % above the base's: docs/results/recipe/test-two-stages.
+bits per byte 0.3 to 0.4 % above the base's (docs/results/recipe, in
+test-two-stages).
 """
 
 from ml_collections import config_dict
