@@ -1,11 +1,14 @@
 """Do the words of a question tell its answer, without the moment?
 
   python -m benchmarks.words --world=agentworld|driving [--moments=4000]
+    [--variants real imperfect/swapped(0)]
 
 Asks every kind about moments of random play under true rules, and guesses the
 answers among the choices: by how common they are (`common`), and by naive
 Bayes on the question's bag of words, learnt on one half and asked of the other
-(`words`). A level and all that was played on it is in one half.
+(`words`). A level and all that was played on it is in one half. With two
+variants each is a half: who learns in one is asked in the other, as is trained
+and judged here.
 """
 
 import collections
@@ -88,10 +91,12 @@ def guessed(one: Sequence[Question], other: Sequence[Question]) -> np.ndarray:
   return np.array(right, np.float32)
 
 
-def questions(world, moments: int, seed: int) -> dict[str, tuple[list, list]]:
-  """kind -> questions about one half of the levels and about the other."""
+def questions(
+  world, moments: int, seed: int, variants: Sequence[str] = ("real",)
+) -> dict[str, tuple[list, list]]:
+  """kind -> questions about one half of the levels, or variants; the other."""
   played = collect.CollectConfig(
-    variants=("real",), trained_on_real=True, levels=max(8, moments // 4),
+    variants=variants, trained_on_real=True, levels=max(8, moments // 4),
     depths=world.depths("train"), episodes=1, steps=16,
     actors={"random": 1.0}, moments=moments, seed=seed,
   )  # fmt: skip
@@ -99,15 +104,22 @@ def questions(world, moments: int, seed: int) -> dict[str, tuple[list, list]]:
   tools = Tools(world, collect.pool_of(world, played))
   out = collections.defaultdict(lambda: ([], []))
   for e, asked in zip(experiences, tools.ask(experiences, seed), strict=True):
+    half = int(e.level_hash, 16) % 2
+    if len(variants) > 1:
+      half = variants.index(e.variant)
     for question in (a.question for a in asked):
-      out[question.kind][int(e.level_hash, 16) % 2].append(question)
+      out[question.kind][half].append(question)
   return out
 
 
-def rows(world, moments: int, seed: int) -> list[Row]:
+def rows(
+  world, moments: int, seed: int, variants: Sequence[str] = ("real",)
+) -> list[Row]:
   """One Row for each kind that both halves were asked."""
   out = []
-  for kind, (one, other) in sorted(questions(world, moments, seed).items()):
+  for kind, (one, other) in sorted(
+    questions(world, moments, seed, variants).items()
+  ):
     if not one or not other:
       continue
     right_Nx2 = guessed(one, other)
@@ -131,11 +143,14 @@ def main() -> None:
   flags.add_argument("--world", choices=WORLDS, default="agentworld")
   flags.add_argument("--moments", type=int, default=4000)
   flags.add_argument("--seed", type=int, default=0)
+  flags.add_argument("--variants", nargs="+", default=["real"])
   args = flags.parse_args()
+  if len(args.variants) > 2:
+    flags.error(f"--variants {args.variants}: give one, or two, a half each")
   told: dict[str, Row] = {}
   for fields in WORLDS[args.world]:
     world = simulators.make(args.world, **fields)
-    for row in rows(world, args.moments, args.seed):
+    for row in rows(world, args.moments, args.seed, tuple(args.variants)):
       told.setdefault(row.kind, row)
   print(
     f"{'kind':14} {'asked':>6} {'chance':>6} {'common':>6} {'words':>6} "

@@ -6,8 +6,8 @@ One arm is `python -m launch.pipeline --config=configs/recipe.py:ARM
 --workdir=runs/recipe/ARM-0`, of quickstart's size; on 2 CPU cores ten to
 twenty minutes by the host and 3 GiB. Judged on `val` unless
 `--config.evaluate.suite=test` is given: choices are made here, `test` is for
-the end. Every arm trains on as many tokens as the recipe. What has been measured so far lies in
-docs/results/recipe and in docs/LOG.md.
+the end. Every arm trains on as many tokens as the recipe. What has been
+measured so far lies in docs/results/recipe and in docs/LOG.md.
 """
 
 from ml_collections import config_dict
