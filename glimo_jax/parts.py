@@ -186,6 +186,7 @@ def round_rows(
       ),
       memory.Memory(make_embedder(config.model.embedder).embed),
       Progress(f"{stage.path.name}: drafts"),
+      examined=tuned,
     )
   dataset_lib.save(made, folder)
   return made

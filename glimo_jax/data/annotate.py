@@ -134,6 +134,7 @@ def annotate(
   lm: LanguageModel | None = None,
   memory: Memory | None = None,
   progress: Progress | None = None,
+  examined: LanguageModel | None = None,
 ) -> InstructionDataset:
   """Writes the instruction dataset of some experience.
 
@@ -145,6 +146,8 @@ def annotate(
     lm: the teacher; wrap it in `journal.JournaledLM` to survive a kill.
     memory: starts empty, or with earlier verified rows; filled on the way.
     progress: of the drafts, as in `Agent.run`; tools need no time.
+    examined: a model that is asked about nothing but what it answers wrongly;
+      None: questions of all kinds, whoever could answer them.
 
   Raises:
     ValueError: an experience of an evaluation split, no experience, most of
@@ -153,7 +156,7 @@ def annotate(
   _check(experiences, config, lm)
   tools = tools_of(world, pool, config)
   _check_known(tools, experiences)
-  drafted, by_tool, duplicates = _plan(tools, experiences, config)
+  drafted, by_tool, duplicates = _plan(tools, experiences, config, examined)
   outcomes: list[Outcome] = []
   usage: dict[str, int] = {}
   if drafted:
@@ -259,7 +262,7 @@ def _check_known(tools: Tools, experiences) -> None:
 
 
 def _plan(
-  tools: Tools, experiences, config: AnnotateConfig
+  tools: Tools, experiences, config: AnnotateConfig, examined
 ) -> tuple[list[Planned], list[Planned], int]:
   """Rows for the agent, rows for the tools, and how many were left out."""
   drafted, by_tool, duplicates = [], [], 0
@@ -267,6 +270,7 @@ def _plan(
     planning.questions,
     per_moment=config.questions_per_moment,
     kinds=config.kinds,
+    examined=examined,
   )
   actions = functools.partial(
     planning.next_actions, regret_scale=config.regret_scale

@@ -32,7 +32,8 @@ class RoundsConfig:
     temperature: of the draws of actions.
     moments: moments kept of a round.
     next_actions: rows of a round that ask for the next action.
-    questions: rows of a round that ask about a moment.
+    questions: rows of a round that ask about a moment, of what the model
+      answers wrongly.
     steps: optimizer steps of a round; half the rows are earlier ones.
   """
 

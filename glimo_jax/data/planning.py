@@ -8,6 +8,7 @@ from itertools import chain
 import numpy as np
 
 from glimo_jax.agent import skills, weighing
+from glimo_jax.agent.llm import LanguageModel
 from glimo_jax.agent.skills import Seed
 from glimo_jax.agent.tools import Asked, Tools
 from glimo_jax.types import Experience
@@ -70,12 +71,14 @@ def questions(
   seed: int,
   per_moment: int = 1,
   kinds: Sequence[str] = (),
+  examined: LanguageModel | None = None,
 ) -> None:
   """Plans up to `count` questions, the kinds as even as the moments allow.
 
   Moments are taken until they give `per_moment` questions each, on average;
   each gives one before any gives a second, of the kind that is rarest so far
-  and among those of the rarest answer. If `kinds` are named, only these.
+  and among those of the rarest answer. If `kinds` are named, only these; if a
+  model is `examined`, only what it answers wrongly.
   """
   order = _order(experiences, seed)
   tally: Counter[str] = Counter()
@@ -84,6 +87,8 @@ def questions(
     needed = -(-(count - tally.total()) // per_moment)
     moments, order = order[:needed], order[needed:]
     left = _offers(tools, moments, seed, kinds)
+    if examined is not None:
+      left = _missed(tools, moments, left, examined)
     while tally.total() < count and any(left):
       for moment, asked in zip(moments, left, strict=True):
         if not asked or tally.total() >= count:
@@ -111,6 +116,25 @@ def _offers(
     )
     for asked in zip(*draws, strict=True)
   ]
+
+
+def _missed(
+  tools: Tools,
+  moments: Sequence[Experience],
+  offers: Sequence[list[Asked]],
+  lm: LanguageModel,
+) -> list[list[Asked]]:
+  """Those of the questions whose likeliest choice is not the answer."""
+  asked = [(i, a) for i, some in enumerate(offers) for a in some]
+  if not asked:
+    return list(offers)
+  seeds = [skills.question(tools, moments[i], a) for i, a in asked]
+  scores = lm.loglik([s.prompt for s in seeds], [s.choices for s in seeds])
+  out: list[list[Asked]] = [[] for _ in moments]
+  for (i, a), score in zip(asked, scores, strict=True):
+    if a.question.choices[int(np.argmax(score))] != a.question.answer:
+      out[i].append(a)
+  return out
 
 
 def next_actions(

@@ -202,6 +202,32 @@ def test_only_the_kinds_that_are_named_are_asked(world, pool, experiences):
   assert asked == {"bump": 10, "where": 10}
 
 
+class FirstChoice(ScriptedLM):
+  """Takes the first of all choices for the answer."""
+
+  def loglik(self, prompts, continuations):
+    self.requests += prompts
+    return [-np.arange(len(choices), dtype=float) for choices in continuations]
+
+
+def test_who_is_examined_is_asked_what_it_answers_wrongly(
+  world, pool, experiences
+):
+  config = AnnotateConfig(
+    questions=30, next_actions=5, llm_questions=0, llm_actions=0
+  )
+  whole = annotate(experiences, world, pool, config)
+  some = annotate(experiences, world, pool, config, examined=FirstChoice({}))
+
+  def missed(made):
+    rows = [row for row in (*made.train, *made.val) if row.stage == 1]
+    return [row.choices[0] != row.answers[0] for row in rows]
+
+  assert len(missed(some)) == 30
+  assert all(missed(some))
+  assert not all(missed(whole))
+
+
 def test_splits_keep_episodes_whole(made):
   data, _ = made
   train, val = ({r.episode for r in s} for s in (data.train, data.val))
