@@ -207,6 +207,8 @@ def costs(state: State, params: Params, table: Array | None = None) -> Array:
 
   Returns:
     Costs, inf where an action ends in a hazard or nothing can be had after it.
+    The optimal actions are those of least cost; what is asked for can be had at
+    all where that is finite.
   """
   env = state.env_state
   if table is None:
