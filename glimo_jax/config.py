@@ -10,7 +10,7 @@ from glimo_jax.agent import served
 from glimo_jax.data import annotate as annotate_lib
 from glimo_jax.data import batching, onpolicy, texts
 from glimo_jax.data import collect as collect_lib
-from glimo_jax.evaluate import arms, language
+from glimo_jax.evaluate import language, settings
 from glimo_jax.models import lora as lora_lib
 from glimo_jax.models import weights
 from glimo_jax.train import step
@@ -136,7 +136,7 @@ class Config:
   lora: lora_lib.LoraConfig = lora_lib.LoraConfig()
   train: TrainConfig = TrainConfig()
   rounds: onpolicy.RoundsConfig = onpolicy.RoundsConfig()
-  evaluate: arms.EvaluateConfig = arms.EvaluateConfig()
+  evaluate: settings.EvaluateConfig = settings.EvaluateConfig()
   mesh: MeshConfig = MeshConfig()
 
 
@@ -196,10 +196,10 @@ def _check_base(config: Config) -> None:
 
 def _splits(config: Config, world) -> list[tuple[str, tuple | None]]:
   """(split, depths) of every pool that a run draws; None for its own."""
-  settings = config.evaluate
+  judged = config.evaluate
   return [
     (config.collect.split, config.collect.depths),
-    ("val", settings.depths),
-    (settings.suite, settings.depths),
-    *((split, None) for split in settings.shifted(world.splits)),
+    ("val", judged.depths),
+    (judged.suite, judged.depths),
+    *((split, None) for split in judged.shifted(world.splits)),
   ]

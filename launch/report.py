@@ -23,16 +23,16 @@ _SUITE = flags.DEFINE_string("suite", "test", "Suite they were judged on.")
 
 def main() -> None:
   from glimo_jax import proof
-  from glimo_jax.evaluate import arms, fragments, merging, report
+  from glimo_jax.evaluate import fragments, merging, report, settings
 
   if _FOLDER.value is None:
     raise common.UsageError(
       "--folder is missing: e.g. --folder=docs/results/recipe"
     )
   folder = pathlib.Path(_FOLDER.value)
-  if _SUITE.value not in arms.SUITES:
+  if _SUITE.value not in settings.SUITES:
     raise common.UsageError(
-      f"--suite={_SUITE.value} is not one of {', '.join(arms.SUITES)}"
+      f"--suite={_SUITE.value} is not one of {', '.join(settings.SUITES)}"
     )
   if (folder / "train").exists() or (folder.exists() and not folder.is_dir()):
     raise common.UsageError(

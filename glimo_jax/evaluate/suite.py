@@ -12,6 +12,7 @@ from typing import Any
 from glimo_jax.agent import llm
 from glimo_jax.data.exam import ExamItem
 from glimo_jax.evaluate import acting, answering, arms, scoring
+from glimo_jax.evaluate.settings import EvaluateConfig
 
 Report = Callable[[str], Callable[[int, int], Any]]  # name -> progress
 
@@ -63,7 +64,7 @@ class Suite:
     beside: further policies that play, by arm.
   """
 
-  config: arms.EvaluateConfig
+  config: EvaluateConfig
   base: llm.LanguageModel
   tuned: llm.LanguageModel
   help_acting: arms.Help

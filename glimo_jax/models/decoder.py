@@ -12,12 +12,11 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from glimo_jax.models.attention import SAVED, attention_mask
 from glimo_jax.models.layers import (
-  SAVED,
   Block,
   DecoderConfig,
   RopeScaling,
-  attention_mask,
   rms_norm,
   rotary,
 )

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from glimo_jax.models import decoder
-from glimo_jax.models.layers import MASKED
+from glimo_jax.models.attention import MASKED
 from glimo_jax.models.tokenizer import Tokenizer
 
 Array = jax.Array

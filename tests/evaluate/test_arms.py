@@ -5,7 +5,7 @@ import pytest
 
 from glimo_jax.agent.llm import Completion
 from glimo_jax.data.exam import ExamItem
-from glimo_jax.evaluate import arms, scoring
+from glimo_jax.evaluate import arms, scoring, settings
 from simulators.base import Question
 
 ACTIONS = ("up", "down", "left", "right")
@@ -74,7 +74,7 @@ HELP = arms.Help(
   shots=(("go up 0.", "up"),),
   retrieve=lambda turns: [[("go left 0.", "left")] for _ in turns],
 )
-CONFIG = arms.EvaluateConfig(episodes=8, val_episodes=8, max_steps=1)
+CONFIG = settings.EvaluateConfig(episodes=8, val_episodes=8, max_steps=1)
 
 
 @pytest.mark.parametrize("best", ["plain", "few_shot", "retrieval"])
@@ -83,7 +83,7 @@ def test_the_best_arm_on_val_is_the_base(best):
     CONFIG, FakeLM(best), FakeTextWorld(), range(8), HELP, scoring.Memo()
   )
   assert choice.arm == best
-  assert tuple(choice.val) == arms.CANDIDATES
+  assert tuple(choice.val) == settings.CANDIDATES
   assert choice.val[best].mean == 1
   items = [
     ExamItem(
@@ -102,7 +102,7 @@ def test_the_best_arm_on_val_is_the_base(best):
 
 def test_all_arms_play_the_same_levels_and_greedy_costs_nothing_new():
   base, tuned = FakeLM("few_shot"), FakeLM("plain")
-  config = arms.EvaluateConfig(max_steps=2, arms=("plain",))
+  config = settings.EvaluateConfig(max_steps=2, arms=("plain",))
   memo = scoring.Memo()
   played = arms.act(
     config, base, tuned, "plain", FakeTextWorld(), range(12), HELP, memo
@@ -130,7 +130,7 @@ def test_models_may_act_by_what_they_write_too():
       said = [r.messages[-1]["content"].split()[1] for r in requests]
       return [Completion(word, "stop", 1, 1, self.name) for word in said]
 
-  config = arms.EvaluateConfig(max_steps=1, written=("write", "plan"))
+  config = settings.EvaluateConfig(max_steps=1, written=("write", "plan"))
   for choice, names in (("plain", ("base", "tuned")), (None, ("tuned",))):
     played = arms.act(
       config, FakeWriter("few_shot"), FakeWriter("plain"), choice,
@@ -167,13 +167,13 @@ def test_progress_is_told_by_arm():
 )
 def test_config_refuses_what_cannot_be_measured(field, value, message):
   with pytest.raises(ValueError, match=message):
-    arms.EvaluateConfig(**{field: value})
+    settings.EvaluateConfig(**{field: value})
 
 
 @pytest.mark.parametrize("arm", ["few_shot", "retrieval"])
 def test_arm_without_its_help_is_refused_before_any_play(arm):
   lm = FakeLM("plain")
-  config = arms.EvaluateConfig(arms=("plain", arm))
+  config = settings.EvaluateConfig(arms=("plain", arm))
   with pytest.raises(ValueError, match=f"arm '{arm}' needs"):
     arms.choose_acting(
       config, lm, FakeTextWorld(), range(2), arms.Help(), scoring.Memo()

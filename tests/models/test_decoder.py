@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from glimo_jax import mesh as mesh_lib
-from glimo_jax.models import decoder, layers
+from glimo_jax.models import attention, decoder
 
 
 @pytest.fixture(scope="module")
@@ -111,12 +111,12 @@ def _plain_attention(q, k, v, mask):
 
 
 def test_attention_by_blocks_equals_the_textbook_in_value_and_slope():
-  length, before = 2 * layers.BLOCK + 40, 6
+  length, before = 2 * attention.BLOCK + 40, 6
   keys = jax.random.split(jax.random.key(0), 4)
   q = jax.random.normal(keys[0], (1, 2, 2, length, 8))
   k, v = jax.random.normal(keys[1], (2, 1, 2, before + length, 8))
   segments = jnp.repeat(jnp.arange(4), length // 4 + 1)[:length][None]
-  mask = layers.attention_mask(segments)
+  mask = attention.attention_mask(segments)
   mask = jnp.concatenate([jnp.ones((1, length, before), bool), mask], -1)
   weight = jax.random.normal(keys[3], q.shape)
   ours, plain = (
@@ -125,7 +125,7 @@ def test_attention_by_blocks_equals_the_textbook_in_value_and_slope():
         lambda *qkv, f=f: jnp.vdot(weight, f(*qkv, mask)), argnums=(0, 1, 2)
       )
     )(q, k, v)
-    for f in (layers.attend, _plain_attention)
+    for f in (attention.attend, _plain_attention)
   )
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4),
