@@ -6,7 +6,7 @@ Draws levels, puts the agent and some tools in hand anywhere, moves at random
 and asks every kind of question, under true, swapped, wrong, misread and missing
 rules. Each kind is answered again by `reference`, in plain Python, until it has
 as many checks. Kinds that `reference` searches whole levels for are checked
-without boxes only. Tells the share of the commonest answer of each kind, too.
+with a box in levels of side 5 only. Tells the share of the commonest answer of each kind, too.
 """
 
 import collections
@@ -29,6 +29,10 @@ CROWDED = {
   "size": 6, "boxes": 1, "hazards": 3, "goals": GOALS, "larger": (7,),
   "kinds": tuple(kind for kind in KINDS if kind not in SEARCHED),
 }  # fmt: skip
+BOXED = {
+  "size": 5, "sides": (5,), "larger": (), "boxes": 1, "hazards": 2,
+  "goals": GOALS, "kinds": SEARCHED,
+}  # fmt: skip
 _RULES = (
   "real", "imperfect/swapped(0)", "imperfect/wrong-rules(0.5)",
   "imperfect/misread(0.3)",
@@ -37,6 +41,7 @@ _RULES = (
 WORLDS = {
   "small": ({}, _RULES),
   "crowded": (CROWDED, (*_RULES, "imperfect/no-hazards")),
+  "boxed": (BOXED, ("real", "imperfect/wrong-rules(0.5)")),
 }
 _NEVER = {("imperfect/no-hazards", "deadly")}  # it would always be no
 BATCH = 256  # moments drawn at a time
