@@ -6,7 +6,8 @@ Draws levels, puts the agent and some tools in hand anywhere, moves at random
 and asks every kind of question, under true, swapped, wrong, misread and missing
 rules. Each kind is answered again by `reference`, in plain Python, until it has
 as many checks. Kinds that `reference` searches whole levels for are checked
-with a box in levels of side 5 only. Tells the share of the commonest answer of each kind, too.
+with a box in levels of side 5 only. Tells the share of the commonest answer of
+each kind, too.
 """
 
 import collections
