@@ -203,7 +203,7 @@ def compose(
         workdir_lib.summary(workdir, parts.round_name(i + 1))["counts"]
         for i in range(config.rounds.count)
       ],
-      "trained_in": list(config.collect.variants),
+      "trained_in": sorted({row.variant for row in dataset.train}),
       "config": report.portable(dataclasses.asdict(config)),
     },
   )
