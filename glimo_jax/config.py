@@ -167,31 +167,11 @@ def check(config: Config) -> None:
       f"rounds.steps {config.rounds.steps} must be above train.warmup "
       f"{config.train.warmup}: raise it or lower the warmup"
     )
-  _check_base(config)
   held_out = {name: texts.load(name) for name in texts.HELD_OUT}
   language.check_apart(texts.load("replay"), held_out)
   mesh = mesh_lib.make(**dataclasses.asdict(config.mesh))
   mesh_lib.check_batch(config.train.batch, mesh)
   mesh_lib.check_batch(config.train.replay_batch, mesh)
-
-
-def _check_base(config: Config) -> None:
-  """What the base's ways of being asked, and the MLP, are made from."""
-  if config.evaluate.tuned_only:
-    return
-  missing = [
-    f"annotate.{part}=0"
-    for part in ("questions", "next_actions")
-    if not getattr(config.annotate, part)
-  ]
-  if config.train.data:
-    missing = [f"train.data={config.train.data}"]
-  if missing:
-    raise ValueError(
-      f"with {' and '.join(missing)} there are no solved cases of this run to "
-      "ask the base with, or to train the MLP on: set "
-      "--config.evaluate.tuned_only=True to judge the tuned model alone"
-    )
 
 
 def _splits(config: Config, world) -> list[tuple[str, tuple | None]]:

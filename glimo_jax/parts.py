@@ -53,15 +53,20 @@ def stage(config: Config, workdir, name: str):
       the folder, or that of a stage before, was made with other settings.
   """
   check(config)
-  kind = name.split("-")[0]
-  before = [] if config.train.data else ["collect", "annotate"]
-  if kind in ("round", "evaluate"):
-    before.append("train")
-  if kind == "evaluate":
-    before += [round_name(i + 1) for i in range(config.rounds.count)]
-  for earlier in before[: before.index(name)] if name in before else before:
+  for earlier in _before(config, name):
     workdir_lib.check(workdir, earlier, _shape(config, earlier))
   return workdir_lib.stage(workdir, name, _shape(config, name))
+
+
+def _before(config: Config, name: str) -> list[str]:
+  """The stages of a run that stage `name` goes on from."""
+  first = list(STAGES[:2])
+  if name in first:
+    return first[: first.index(name)]
+  later = ["train", *(round_name(i + 1) for i in range(config.rounds.count))]
+  if name in later:
+    later = later[: later.index(name)]
+  return later if config.train.data else [*first, *later]
 
 
 def _shape(config: Config, name: str) -> dict:

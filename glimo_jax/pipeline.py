@@ -36,6 +36,7 @@ _log = logging.getLogger(__name__)
 
 def run(config: Config, workdir) -> EvalReport:
   """World model -> experience -> instructions -> better LLM -> report."""
+  proof.check_base(config, workdir)
   if not config.train.data:  # else another run has written the dataset
     collect(config, workdir)
     annotate(config, workdir)
@@ -167,6 +168,7 @@ def evaluate(config: Config, workdir) -> EvalReport:
 
 
 def _judge(config: Config, workdir, stage, trained, folder) -> None:
+  proof.check_base(config, workdir)
   dataset = parts.dataset(config, workdir)
   proof.check_unseen(config, dataset)  # the suite may be another one now
   base = parts.make_sampler(config.model.source)

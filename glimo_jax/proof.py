@@ -55,6 +55,36 @@ def _judged(config: Config) -> list[tuple[str, int, tuple[int, ...] | None]]:
   ]
 
 
+def check_base(config: Config, workdir) -> None:
+  """Stops, before any work, where the base could not be asked in the end.
+
+  Raises:
+    ValueError: no solved cases to ask the base with, or to train the MLP on.
+  """
+  if config.evaluate.tuned_only:
+    return
+  missing = [
+    f"annotate.{part}=0"
+    for part in ("questions", "next_actions")
+    if not getattr(config.annotate, part)
+  ]
+  if config.train.data:
+    known = _remembered(workdir).exists() or (
+      "retrieval" not in config.evaluate.arms
+    )
+    missing = [] if known else [f"train.data={config.train.data}"]
+  if missing:
+    raise ValueError(
+      f"with {' and '.join(missing)} there are no solved cases of this run to "
+      "ask the base with, or to train the MLP on: set "
+      "--config.evaluate.tuned_only=True to judge the tuned model alone"
+    )
+
+
+def _remembered(workdir) -> pathlib.Path:
+  return pathlib.Path(workdir) / "annotate" / "memory"
+
+
 def check_unseen(config: Config, dataset: InstructionDataset) -> None:
   """Stops, before any training, on rows of what is judged.
 
@@ -115,7 +145,7 @@ def solved_cases(
     )
 
   retrieve = None
-  folder = pathlib.Path(workdir) / "annotate" / "memory"
+  folder = _remembered(workdir)
   if folder.exists():
     remembered = memory.Memory(parts.make_embedder(config.model.embedder).embed)
     remembered.load(folder)

@@ -128,23 +128,3 @@ def test_an_unknown_arm_or_size_is_named():
     recipe.get_config("nokl")
   with pytest.raises(ValueError, match="tiny"):
     quickstart.get_config("huge")
-
-
-@pytest.mark.parametrize(
-  ("section", "name", "value"),
-  [
-    ("train", "data", "elsewhere"),
-    ("annotate", "questions", 0),
-    ("annotate", "next_actions", 0),
-  ],
-)
-def test_a_base_that_cannot_be_asked_is_found_before_any_work(
-  section, name, value
-):
-  config = quickstart.get_config()
-  config.annotate.update(llm_questions=0, llm_actions=0)
-  config[section][name] = value
-  with pytest.raises(ValueError, match=f"with {section}.{name}={value} there"):
-    checked(config)
-  config.evaluate.tuned_only = True
-  checked(config)

@@ -42,3 +42,23 @@ def test_rows_of_real_are_refused_but_in_the_arm_of_that_name(config):
   collect = dataclasses.replace(config.collect, trained_on_real=True)
   admitted = dataclasses.replace(config, collect=collect)
   proof.check_unseen(admitted, _rows(variant="real"))
+
+
+@pytest.mark.parametrize(
+  ("section", "name", "value"),
+  [
+    ("train", "data", "elsewhere"),
+    ("annotate", "questions", 0),
+    ("annotate", "next_actions", 0),
+  ],
+)
+def test_a_base_that_cannot_be_asked_is_found_before_any_work(
+  tmp_path, section, name, value
+):
+  values = quickstart.get_config("tiny")
+  values.annotate.update(llm_questions=0, llm_actions=0)
+  values[section][name] = value
+  with pytest.raises(ValueError, match=f"with {section}.{name}={value} there"):
+    proof.check_base(common.build(Config, values.to_dict()), tmp_path)
+  values.evaluate.tuned_only = True
+  proof.check_base(common.build(Config, values.to_dict()), tmp_path)

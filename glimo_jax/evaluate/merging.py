@@ -26,8 +26,8 @@ def merge(fragments: Sequence[fragments_lib.Fragment]) -> EvalReport:
   {"mean", "lo", "hi", "n", "seeds", "says"}: arm less REFERENCE, paired by
   level, over the training seeds that both have, and as wide as trainings of
   one arm lie apart (pooled over the arms of several seeds; where all have one,
-  of levels alone); under `language/TEXT` by what
-  share its bits per byte are more than REFERENCE's.
+  of levels alone). Under `language/TEXT` it is the share by which an arm's bits
+  per byte are more than REFERENCE's.
 
   Raises:
     ValueError: no fragment, none of REFERENCE, the same arm and seed twice,
