@@ -1,6 +1,6 @@
 """Do two paths to the truth answer AgentWorld's questions alike?
 
-  python -m benchmarks.agreement [--checks=1000] [--seed=0]
+  python -m benchmarks.agreement [--checks=1000] [--seed=0] [--worlds ...]
 
 Draws levels, puts the agent and some tools in hand anywhere, moves at random
 and asks every kind of question, under true, swapped, wrong, misread and missing
@@ -106,14 +106,13 @@ def moments(world):
   return jax.jit(lambda key, params: many(jax.random.split(key, BATCH), params))
 
 
-def check(checks: int, seed: int) -> list[Row]:
-  """Questions of every kind answered twice; see the module."""
+def check(checks: int, seed: int, names=tuple(WORLDS)) -> list[Row]:
+  """Questions of every kind that some worlds ask, answered twice."""
   worlds = {
-    name: simulators.make("agentworld", **fields)
-    for name, (fields, _) in WORLDS.items()
+    name: simulators.make("agentworld", **WORLDS[name][0]) for name in names
   }
   draw = {name: moments(world) for name, world in worlds.items()}
-  each = [(name, rules) for name, (_, all_) in WORLDS.items() for rules in all_]
+  each = [(name, rules) for name in names for rules in WORLDS[name][1]]
   todo = {
     (name, rules, kind)
     for name, rules in each
@@ -164,6 +163,7 @@ def check(checks: int, seed: int) -> list[Row]:
       wrong=commonest("imperfect/wrong-rules(0.5)", kind),
     )
     for kind in KINDS
+    if kind in asked_in
   ]
 
 
@@ -176,8 +176,9 @@ def main() -> None:
   flags = common.parser(__doc__)
   flags.add_argument("--checks", type=int, default=1000, help="of each kind")
   flags.add_argument("--seed", type=int, default=0)
+  flags.add_argument("--worlds", nargs="*", choices=WORLDS, default=[*WORLDS])
   args = flags.parse_args()
-  rows = check(args.checks, args.seed)
+  rows = check(args.checks, args.seed, args.worlds)
   print(f"{'kind':14} {'checks':>7} {'equal':>7} {'real':>6} {'wrong':>6}")
   for row in rows:
     print(

