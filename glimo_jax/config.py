@@ -152,7 +152,8 @@ def check(config: Config) -> None:
   for name in ("annotate", "evaluate"):
     kinds = getattr(config, name).kinds
     asking.chosen(kinds, world.question_kinds, f"{name}.kinds")
-  for split, depths in _splits(config, world):
+  world.depths(config.collect.split, config.collect.depths)
+  for split, _, depths in config.evaluate.pools(world.splits):
     world.depths(split, depths)
   weights.locate(config.model.source)
   weights.locate(config.model.embedder)
@@ -172,14 +173,3 @@ def check(config: Config) -> None:
   mesh = mesh_lib.make(**dataclasses.asdict(config.mesh))
   mesh_lib.check_batch(config.train.batch, mesh)
   mesh_lib.check_batch(config.train.replay_batch, mesh)
-
-
-def _splits(config: Config, world) -> list[tuple[str, tuple | None]]:
-  """(split, depths) of every pool that a run draws; None for its own."""
-  judged = config.evaluate
-  return [
-    (config.collect.split, config.collect.depths),
-    ("val", judged.depths),
-    (judged.suite, judged.depths),
-    *((split, None) for split in judged.shifted(world.splits)),
-  ]

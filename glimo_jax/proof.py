@@ -30,29 +30,19 @@ def folder(workdir, suite: str) -> pathlib.Path:
 
 def choosing(config: Config) -> suite.Benchmark:
   """Where the base's arm is chosen: `val` in `real`."""
-  split, episodes, depths = _judged(config)[0]
-  per_kind = config.evaluate.val_per_kind
-  return _benchmark(config, split, episodes, per_kind, depths)
+  pool, *_ = _pools(config)
+  return _benchmark(config, config.evaluate.val_per_kind, *pool)
 
 
 def benchmarks(config: Config) -> list[suite.Benchmark]:
   """What is judged in `real`: the suite, then what is out of distribution."""
-  asked = config.evaluate.per_kind
-  return [
-    _benchmark(config, split, episodes, asked * (i == 0), depths)
-    for i, (split, episodes, depths) in enumerate(_judged(config)[1:])
-  ]
+  _, judged, *shifted = _pools(config)
+  asked = _benchmark(config, config.evaluate.per_kind, *judged)
+  return [asked, *(_benchmark(config, 0, *pool) for pool in shifted)]
 
 
-def _judged(config: Config) -> list[tuple[str, int, tuple[int, ...] | None]]:
-  """(split, levels, depths) of all that is judged or chosen on."""
-  settings = config.evaluate
-  shifted = settings.shifted(parts.make_world(config).splits)
-  return [
-    ("val", settings.val_episodes, settings.depths),
-    (settings.suite, settings.episodes, settings.depths),
-    *((split, settings.ood_episodes, None) for split in shifted),
-  ]
+def _pools(config: Config):
+  return config.evaluate.pools(parts.make_world(config).splits)
 
 
 def check_base(config: Config, workdir) -> None:
@@ -101,7 +91,7 @@ def check_unseen(config: Config, dataset: InstructionDataset) -> None:
     )
   world = parts.make_world(config)
   learnt = {row.level_hash for row in dataset.train}
-  for split, size, depths in _judged(config):
+  for split, size, depths in _pools(config):
     hashes = parts.pool(world, split, size, depths).hashes
     seen = {f"{int(h):016x}" for h in hashes} & learnt
     if seen:
@@ -112,7 +102,7 @@ def check_unseen(config: Config, dataset: InstructionDataset) -> None:
 
 
 def _benchmark(
-  config: Config, split: str, episodes: int, per_kind: int, depths
+  config: Config, per_kind: int, split: str, episodes: int, depths
 ) -> suite.Benchmark:
   world = parts.make_world(config)
   real, pool = world.params("real"), parts.pool(world, split, episodes, depths)

@@ -97,11 +97,22 @@ class EvaluateConfig:
         "model otherwise"
       )
 
-  def shifted(self, splits: Sequence[str]) -> list[str]:
-    """Those of a world's splits that are judged out of distribution."""
+  def pools(
+    self, splits: Sequence[str]
+  ) -> list[tuple[str, int, tuple[int, ...] | None]]:
+    """(split, levels, depths) of all that is chosen on or judged, of `splits`.
+
+    First `val`, on which the base's arm is chosen, then the suite, then what
+    lies out of distribution, at depths of its own (None).
+    """
+    shifted = [split for split in splits if split.startswith("ood-")]
     if self.suite != "test" or not self.ood_episodes:
-      return []
-    return [split for split in splits if split.startswith("ood-")]
+      shifted = []
+    return [
+      ("val", self.val_episodes, self.depths),
+      (self.suite, self.episodes, self.depths),
+      *((split, self.ood_episodes, None) for split in shifted),
+    ]
 
 
 def check_arm(arm: str) -> None:
