@@ -33,6 +33,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     teacher=dict(base_url="", model="", api_key_env="", concurrency=16),
     collect=dict(
       variants=tuple(f"imperfect/swapped({k})" for k in range(4)),
+      dealt=False,
       depths=(0, 1),
       levels=256,
       episodes=1,

@@ -51,7 +51,8 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
   if size == "tiny":
     config.collect.steps = config.evaluate.max_steps = 4
     return config
-  config.collect.update(levels=256, moments=2280)
+  # Each scene under one variant: what teaches is scenes (docs/LOG.md).
+  config.collect.update(levels=256, moments=2280, dealt=True)
   config.annotate.update(
     questions=480, questions_per_moment=4, next_actions=1900,
     llm_questions=120, llm_actions=120,

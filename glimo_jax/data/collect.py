@@ -6,22 +6,18 @@ actions from reset, so that replay comes back to it.
 
 import dataclasses
 import os
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
 
-from glimo_jax.agent import prompts
 from glimo_jax.agent.llm import LanguageModel
-from glimo_jax.data import tables
+from glimo_jax.data import surprise, tables
 from glimo_jax.types import Experience
 from simulators import rollout
 from simulators.base import LevelPool, World
 
 ACTORS = ("oracle", "random", "mixed")
-_FLOOR = 0.05  # weight of what does not surprise at all
-_SLICE = 256  # prompts scored between two calls of progress
 
 Progress = Callable[[int, int], None]  # (done, of)
 
@@ -31,11 +27,13 @@ class CollectConfig:
   """What to play and what to keep.
 
   Attributes:
-    variants: rules to play under; each level is played under all.
+    variants: rules to play under.
+    dealt: play each level under one of them, as many under each, instead of
+      under all.
     split: level pool; only `train` may be learnt from.
     levels: levels of that pool.
     depths: chain depths of the levels.
-    episodes: episodes a level and variant.
+    episodes: episodes a level and variant played.
     steps: longest episode.
     actors: share of episodes by actor: oracle, random, mixed.
     epsilon: share of random actions of the mixed actor.
@@ -48,6 +46,7 @@ class CollectConfig:
   """
 
   variants: tuple[str, ...] = ("imperfect/swapped(0)",)
+  dealt: bool = False
   split: str = "train"
   levels: int = 64
   depths: tuple[int, ...] = (0, 1)
@@ -117,36 +116,10 @@ def collect(
   """
   rng = np.random.default_rng(config.seed)
   moments = _play(world, config, rng, progress)
-  surprise = _surprise(world, config, lm, moments, rng)
-  return choose(moments, surprise, config.moments, rng)
-
-
-def choose(
-  moments: Sequence[Experience],
-  surprise: np.ndarray,
-  count: int,
-  rng: np.random.Generator,
-) -> list[Experience]:
-  """At most `count` moments, drawn by surprise f64[n] over the root of visits.
-
-  They keep their order, and are told their surprise and visits.
-  """
-  if not moments:
-    return []
-  visits = Counter(m.description for m in moments)
-  spread = float(surprise.max() - surprise.min()) or 1.0
-  weight = (surprise - surprise.min()) / spread + _FLOOR
-  weight /= np.sqrt([visits[m.description] for m in moments])
-  # Largest log-weight + Gumbel: drawn without replacement by weight.
-  order = np.argsort(-(np.log(weight) + rng.gumbel(size=len(moments))))
-  return [
-    dataclasses.replace(
-      moments[i],
-      surprise=float(surprise[i]),
-      visits=visits[moments[i].description],
-    )
-    for i in sorted(order[:count])
-  ]
+  count = config.surprise_candidates if lm is not None else 0
+  rules = {v: world.rules(world.params(v)) for v in config.variants}
+  nats = surprise.of_actions(lm, world.actions, rules, moments, count, rng)
+  return surprise.choose(moments, nats, config.moments, rng)
 
 
 def save(path: str | os.PathLike, experiences: Sequence[Experience]) -> None:
@@ -169,10 +142,7 @@ def load(path: str | os.PathLike) -> list[Experience]:
 def _play(world, config: CollectConfig, rng, progress) -> list[Experience]:
   """All moments of all episodes in which an action was taken."""
   pool = pool_of(world, config)
-  variant, level, _ = (
-    x.ravel()
-    for x in np.indices((len(config.variants), len(pool), config.episodes))
-  )
+  variant, level = _matches(config, len(pool), rng)
   n = len(level)
   seeds = rng.integers(2**31, size=n).astype(np.int32)
   share = np.array([config.actors.get(a, 0.0) for a in ACTORS])
@@ -214,6 +184,18 @@ def _play(world, config: CollectConfig, rng, progress) -> list[Experience]:
       if progress is not None:
         progress(played, n)
   return [moment for episode in episodes for moment in episode]
+
+
+def _matches(config: CollectConfig, levels: int, rng):
+  """(variant, level) of each episode."""
+  under = 1 if config.dealt else len(config.variants)
+  variant, level, _ = (
+    x.ravel() for x in np.indices((under, levels, config.episodes))
+  )
+  if config.dealt:  # by lot, since pools go through their depths in order
+    drawn = rng.permutation(levels) % len(config.variants)
+    variant = drawn[level]
+  return variant, level
 
 
 def _tell(world, trajectory: rollout.Trajectory, rows: int):
@@ -287,30 +269,3 @@ def history(
     )
     for t in range(len(texts) - 1)
   ]
-
-
-# --- Surprise -----------------------------------------------------------------
-
-
-def _surprise(world, config: CollectConfig, lm, moments, rng) -> np.ndarray:
-  """f64[n]: -log p of what was done next among the actions, in nats."""
-  n = len(moments)
-  count = min(n, config.surprise_candidates)
-  if lm is None or not count:
-    return np.zeros(n)
-  chosen = np.sort(rng.choice(n, size=count, replace=False))
-  rules = {v: world.rules(world.params(v)) for v in config.variants}
-  nats = []
-  for at in range(0, count, _SLICE):
-    part = [moments[i] for i in chosen[at : at + _SLICE]]
-    scores = lm.loglik(
-      [prompts.acting(rules[m.variant], m.description) for m in part],
-      [world.actions] * len(part),
-    )
-    for m, logp in zip(part, scores, strict=True):
-      logp = np.asarray(logp, np.float64)
-      total = np.logaddexp.reduce(logp)
-      nats.append(total - logp[m.next_action])
-  out = np.full(n, np.mean(nats))
-  out[chosen] = nats
-  return out

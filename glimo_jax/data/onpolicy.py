@@ -7,14 +7,13 @@ and by how seldom they were seen, as in `collect`.
 """
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
-from glimo_jax.agent import prompts, weighing
+from glimo_jax.agent import prompts
 from glimo_jax.agent.llm import LanguageModel
 from glimo_jax.agent.tools import Tools
-from glimo_jax.data import collect
+from glimo_jax.data import collect, surprise
 from glimo_jax.data.annotate import AnnotateConfig
 from glimo_jax.data.collect import CollectConfig, Progress
 from glimo_jax.types import Experience
@@ -126,8 +125,8 @@ def play(
     ):  # fmt: skip
       moments += collect.history(start, texts, goals, actions, won)
       logprobs += logps
-  surprise = _surprise(tools, moments, logprobs)
-  return collect.choose(moments, surprise, config.moments, rng)
+  nats = surprise.of_right_actions(tools, moments, logprobs)
+  return surprise.choose(moments, nats, config.moments, rng)
 
 
 def _openings(world, variant, pool: LevelPool, levels, seeds):
@@ -179,15 +178,3 @@ def _episodes(
   told(steps)
   won = [bool(x) for x in text_world.success]
   return list(zip(said, goals, actions, won, scores, strict=True))
-
-
-def _surprise(
-  tools: Tools, moments: Sequence[Experience], logprobs: Sequence[np.ndarray]
-) -> np.ndarray:
-  """f64[n]: -log p of the right actions; 0 where none is known, in nats."""
-  out = np.zeros(len(moments))
-  for i, cost in enumerate(tools.measure(moments)):
-    best = list(weighing.best_actions(cost))
-    if best:
-      out[i] = -np.logaddexp.reduce(logprobs[i][best])
-  return out

@@ -91,6 +91,24 @@ def test_variants_share_levels_but_not_words(everything):
   assert {e.split for e in everything} == {"train"}
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_dealt_levels_are_played_under_one_variant_as_many_under_each(
+  world, count
+):
+  variants = tuple(f"imperfect/swapped({k})" for k in range(count))
+  dealt = dataclasses.replace(
+    CONFIG, variants=variants, dealt=True, levels=12, depths=(0, 1), steps=2
+  )
+  moments = collect.collect(world, dealt)
+  under = {(e.level, e.variant) for e in moments}
+  assert {level for level, _ in under} == set(range(12))
+  assert len(under) == 12
+  assert len({e.episode for e in moments}) == 12 * dealt.episodes
+  assert np.ptp(np.unique([v for _, v in under], return_counts=True)[1]) <= 1
+  if count == 2:  # not by their place in the pool, which tells the depth
+    assert len({(e.depth, e.variant) for e in moments}) == 4
+
+
 def test_visits_count_equal_descriptions(everything):
   texts = [e.description for e in everything]
   assert all(e.visits == texts.count(e.description) for e in everything)
