@@ -234,7 +234,12 @@ def batches(
   if config.targets == "hard":
     rows = batching.hardened(rows)
   task = batching.TaskBatches(
-    rows, tokenizer, config.batch, config.length, seed
+    rows,
+    tokenizer,
+    config.batch,
+    config.length,
+    seed,
+    repack=not config.keep_gib,
   )
   if not config.replay_batch:
     return task

@@ -53,6 +53,7 @@ def check_base(config: Config, workdir) -> None:
   """
   if config.evaluate.tuned_only:
     return
+  fix = "raise it, or"
   missing = [
     f"annotate.{part}=0"
     for part in ("questions", "next_actions")
@@ -63,10 +64,11 @@ def check_base(config: Config, workdir) -> None:
       "retrieval" not in config.evaluate.arms
     )
     missing = [] if known else [f"train.data={config.train.data}"]
+    fix = "collect and annotate in this workdir, too, or"
   if missing:
     raise ValueError(
       f"with {' and '.join(missing)} there are no solved cases of this run to "
-      "ask the base with, or to train the MLP on: set "
+      f"ask the base with, or to train the MLP on: {fix} set "
       "--config.evaluate.tuned_only=True to judge the tuned model alone"
     )
 

@@ -157,6 +157,8 @@ class Batch:
     ce_weight: f32[B, L], weight in the cross-entropy.
     kl_weight: f32[B, L], weight in the KL to the reference.
     row_ids: i32[B, R], indices of the examples in each row; -1 pads.
+    lower: f32[B, T, D], what the layers below the adapter's first make of the
+      tokens, where that is kept; None lets the step compute it.
   """
 
   tokens: Array
@@ -168,6 +170,7 @@ class Batch:
   ce_weight: Array
   kl_weight: Array
   row_ids: Array
+  lower: Array | None = None
 
 
 class BatchIterator(Protocol):

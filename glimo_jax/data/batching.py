@@ -70,7 +70,8 @@ def pack(
 
 
 class TaskBatches:
-  """Endless batches of instruction rows; each epoch packs them anew.
+  """Endless batches of instruction rows; each epoch packs them anew, or goes
+  through the first one's batches in another order.
 
   Every example appears exactly once per epoch; the last batch of an epoch is
   filled with empty rows. Where several answers are acceptable, each epoch
@@ -87,6 +88,7 @@ class TaskBatches:
     *,
     scored: int | None = None,
     train_end: bool = True,
+    repack: bool = True,
   ):
     """Tokenises all examples.
 
@@ -98,11 +100,13 @@ class TaskBatches:
       seed: of the packings and the answers drawn.
       scored: L, scored positions that a row can hold; None measures it.
       train_end: score the token that ends the answer, too.
+      repack: pack each epoch anew; else batches stay as the first packed them.
     """
     if not examples:
       raise ValueError("no examples to batch: give at least one row")
     self._encoded = packing.encode(examples, tokenizer, length, train_end)
     self._rows, self._length, self._seed = rows, length, seed
+    self._repack = repack
     self._scored = scored or packing.capacity(self._encoded, length, seed)
     most = max(len(a) for item in self._encoded.items for a in item.answers)
     if most > self._scored:
@@ -114,11 +118,17 @@ class TaskBatches:
     self._start_epoch(0)
 
   def _start_epoch(self, epoch: int) -> None:
-    rng = np.random.default_rng([self._seed, epoch])
+    packed = epoch if self._repack else 0
+    rng = np.random.default_rng([self._seed, packed])
     self._chosen = packing.draw(self._encoded, rng)
     self._packed = packing.first_fit(
       self._encoded, self._chosen, self._length, self._scored, rng
     )
+    self._order = np.arange(len(self))
+    if packed < epoch:
+      self._order = np.random.default_rng([self._seed, epoch]).permutation(
+        self._order
+      )
     self._epoch, self._index = epoch, 0
 
   def __len__(self) -> int:
@@ -128,7 +138,7 @@ class TaskBatches:
   def __next__(self) -> tuple[Batch]:
     if self._index == len(self):
       self._start_epoch(self._epoch + 1)
-    start = self._index * self._rows
+    start = int(self._order[self._index]) * self._rows
     rows = self._packed[start : start + self._rows]
     rows = rows + [[]] * (self._rows - len(rows))
     self._index += 1

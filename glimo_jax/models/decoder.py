@@ -185,6 +185,22 @@ def _final(config, params, x):
   return rms_norm(x, params["norm"], config.norm_eps).astype(jnp.float32)
 
 
+def lower_states(
+  config: DecoderConfig,
+  params: PyTree,
+  first: int,
+  tokens: Array,
+  positions: Array,
+  segment_ids: Array,
+) -> Array:
+  """[B, T, D]: the residual stream before layer `first`, of the base model."""
+  x = params["embed"][tokens]
+  if first:
+    rope, mask = rotary(config, positions), attention_mask(segment_ids)
+    x, _ = _layers(config, params, x, rope, mask, (0, first))
+  return x
+
+
 def hidden_states(
   config: DecoderConfig,
   params: PyTree,
@@ -194,6 +210,7 @@ def hidden_states(
   *,
   adapter: PyTree | None = None,
   prefix: Prefix | None = None,
+  lower: Array | None = None,
   remat: bool = False,
 ) -> Array:
   """f32[B, T, D]: states after the final norm.
@@ -206,19 +223,18 @@ def hidden_states(
     segment_ids: i32[B, T], who sees whom; see `types.Batch`.
     adapter: `lora.Adapter`, or None for the base model.
     prefix: what all rows begin with.
+    lower: the `lower_states` at the adapter's first layer, if known; without a
+      prefix.
     remat: recompute activations in the backward pass: far less memory.
   """
   mask = attention_mask(segment_ids, prefix)
-  x, _ = _forward(
-    config,
-    params,
-    tokens,
-    positions,
-    mask,
-    adapter,
-    prefix=prefix,
-    remat=remat,
-  )
+  options = dict(adapter=adapter, prefix=prefix, remat=remat)
+  if lower is None:
+    x, _ = _forward(config, params, tokens, positions, mask, **options)
+  else:
+    upper = (adapter.first_layer, config.layers)
+    rope = rotary(config, positions)
+    x, _ = _layers(config, params, lower, rope, mask, upper, **options)
   return _final(config, params, x)
 
 
@@ -230,26 +246,28 @@ def hidden_pair(
   positions: Array,
   segment_ids: Array,
   *,
+  lower: Array | None = None,
   remat: bool = False,
 ) -> tuple[Array, Array]:
   """States of the policy (with adapter) and of the reference (without).
 
-  The layers below the adapter's first are computed once. Gradients reach the
-  adapter only: the shared layers and the reference are constants.
+  The layers below the adapter's first are computed once, or not at all where
+  `lower` brings what they make (`lower_states`). Gradients reach the adapter
+  only: the shared layers and the reference are constants.
 
   Returns:
     policy, reference: f32[B, T, D] each, after the final norm.
   """
   params = jax.lax.stop_gradient(params)
+  first = adapter.first_layer
+  x = lower
+  if x is None:
+    x = lower_states(config, params, first, tokens, positions, segment_ids)
+  x = jax.lax.stop_gradient(x)
   mask = attention_mask(segment_ids)
   run = functools.partial(
     _layers, config, params, rope=rotary(config, positions), mask=mask
   )
-  first = adapter.first_layer
-  x = params["embed"][tokens]
-  if first:
-    x, _ = run(x, span=(0, first))
-  x = jax.lax.stop_gradient(x)
   upper = (first, config.layers)
   policy, _ = run(x, span=upper, adapter=adapter, remat=remat)
   reference, _ = run(x, span=upper)

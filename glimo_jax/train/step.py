@@ -43,6 +43,10 @@ class TrainConfig:
     chunk: scored tokens whose logits exist at one time.
     accumulate: microbatches that a batch's rows are split into.
     remat: recompute activations in the backward pass; saves memory.
+    keep_gib: GiB for what the frozen layers below the adapter's first make of
+      task rows. Above 0 rows are packed once, not anew in each epoch, and from
+      the second epoch on those layers are not computed again for what is kept:
+      B x T x D x 4 bytes a batch in float32.
     checkpoint_every: steps between checkpoints; one more ends each stage.
     log_every: steps between log lines where there is no terminal.
     tensorboard: write event files, too.
@@ -62,6 +66,7 @@ class TrainConfig:
   chunk: int = 256
   accumulate: int = 1
   remat: bool = True
+  keep_gib: float = 0.0
   checkpoint_every: int = 50
   log_every: int = 10
   tensorboard: bool = False
@@ -73,7 +78,7 @@ class TrainConfig:
         raise ValueError(
           f"train.{name} {getattr(self, name)} must be positive: raise it"
         )
-    for name in ("warmup", "weight_decay", "kl_coef", "seed"):
+    for name in ("warmup", "weight_decay", "kl_coef", "keep_gib", "seed"):
       if not getattr(self, name) >= 0:
         raise ValueError(
           f"train.{name} {getattr(self, name)} must not be negative: set it "
@@ -183,13 +188,14 @@ def batch_sums(
 ) -> losses.Sums:
   """Numerators and normalisers of one batch; no KL, no reference forward."""
   inputs = (batch.tokens, batch.positions, batch.segment_ids)
+  options = dict(lower=batch.lower, remat=config.remat)
   if with_kl:
     hidden = decoder.hidden_pair(
-      decoder_config, params, adapter, *inputs, remat=config.remat
+      decoder_config, params, adapter, *inputs, **options
     )
   else:
     policy = decoder.hidden_states(
-      decoder_config, params, *inputs, adapter=adapter, remat=config.remat
+      decoder_config, params, *inputs, adapter=adapter, **options
     )
     hidden = (policy, None)
   at = batch.scored[..., None]

@@ -17,6 +17,7 @@ from jax.sharding import Mesh
 from glimo_jax.models import decoder, lora
 from glimo_jax.train import checkpoint, metrics
 from glimo_jax.train import step as step_lib
+from glimo_jax.train.lower import LowerStates
 from glimo_jax.train.step import TrainConfig
 from glimo_jax.types import BatchIterator
 
@@ -97,6 +98,9 @@ def train(
     log(f"training goes on at step {step} of {ends[-1]}")
   params = step_lib.place_params(params, decoder_config, mesh)
   train_step = step_lib.make_step(config, decoder_config, mesh)
+  lower = LowerStates(
+    decoder_config, params, adapter.first_layer, config.keep_gib
+  )
   reporter = metrics.Reporter(
     workdir, step, ends[-1], config.log_every, log, config.tensorboard
   )
@@ -109,6 +113,7 @@ def train(
       while step < end:
         data = next(stage.iterator)
         batches, terms = step_lib.place_batches(data, config, mesh)
+        batches = lower(batches, terms)
         state, told = train_step(state, params, batches, rates[step], terms)
         step += 1
         # One step late: the device is already at work on the next.

@@ -249,6 +249,22 @@ def test_every_example_appears_once_an_epoch(tokenizer, examples):
   assert len(set(layouts)) == 3
 
 
+def test_without_repacking_the_same_batches_return_in_another_order(
+  tokenizer, examples
+):
+  batches = batching.TaskBatches(examples, tokenizer, 1, 96, repack=False)
+  anew = batching.TaskBatches(examples, tokenizer, 1, 96)
+  epochs = []
+  for _ in range(3):
+    epoch = [next(batches)[0] for _ in range(len(batches))]
+    epochs.append([b.tokens.tobytes() + b.scored.tobytes() for b in epoch])
+  first = [next(anew)[0].tokens.tobytes() for _ in range(len(anew))]
+  assert len(first) > 2
+  assert [e[: len(f)] for e, f in zip(epochs[0], first, strict=True)] == first
+  assert len(set(map(tuple, epochs))) == 3
+  assert len(set(map(frozenset, epochs))) == 1
+
+
 def test_shapes_are_the_same_in_every_batch(tokenizer, examples):
   batches = batching.TaskBatches(examples, tokenizer, 4, 96)
   shapes = {
@@ -257,8 +273,9 @@ def test_shapes_are_the_same_in_every_batch(tokenizer, examples):
   assert len(shapes) == 1
 
 
+@pytest.mark.parametrize("repack", [True, False])
 @pytest.mark.parametrize("steps", [0, 3, 25])
-def test_a_saved_position_goes_on_alike(tokenizer, examples, steps):
+def test_a_saved_position_goes_on_alike(tokenizer, examples, steps, repack):
   def make():
     return batching.zip_batches(
       batching.TaskBatches(examples, tokenizer, 2, 96, seed=3),
