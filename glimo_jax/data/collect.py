@@ -116,9 +116,10 @@ def collect(
   """
   rng = np.random.default_rng(config.seed)
   moments = _play(world, config, rng, progress)
-  count = config.surprise_candidates if lm is not None else 0
   rules = {v: world.rules(world.params(v)) for v in config.variants}
-  nats = surprise.of_actions(lm, world.actions, rules, moments, count, rng)
+  nats = surprise.of_actions(
+    lm, world.actions, rules, moments, config.surprise_candidates, rng
+  )
   return surprise.choose(moments, nats, config.moments, rng)
 
 

@@ -20,7 +20,7 @@ _FLOOR = 0.05  # weight of what does not surprise at all
 
 
 def of_actions(
-  lm: LanguageModel,
+  lm: LanguageModel | None,
   actions: Sequence[str],
   rules: Mapping[str, str],
   moments: Sequence[Experience],
@@ -30,7 +30,7 @@ def of_actions(
   """f64[n]: how little the model expected what was done next.
 
   Args:
-    lm: the model that is to learn.
+    lm: the model that is to learn; None measures none.
     actions: words of the world's actions.
     rules: the words of each variant.
     moments: n of them.
@@ -39,7 +39,7 @@ def of_actions(
     rng: draws them.
   """
   n = len(moments)
-  count = min(n, count)
+  count = 0 if lm is None else min(n, count)
   if not count:
     return np.zeros(n)
   chosen = np.sort(rng.choice(n, size=count, replace=False))
