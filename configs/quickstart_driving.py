@@ -6,10 +6,10 @@
 As configs/quickstart.py, in Urban Driving and its eight families of scenes
 (`depths` name them, docs/driving.md), with more steps, on actions rather than
 questions, in the upper eight layers alone; what the others make of a row is
-kept. On 128 `val` scenes success is .48 (base .16, random .09, oracle 1, an MLP
-on the same rows .71), with fewer collisions (.26 for .37); questions it answers
-no better than the base. On 2 CPU cores 30 to 45 minutes by the host
-(docs/LOG.md). `:tiny` is its size for tests. The report tells collisions and
+kept. On 128 test scenes success is .38 (base .16, random .09, oracle .99, an MLP
+on the same rows .70; on `val` .48), with no more collisions (.31 for .38);
+questions it answers no better than the base. On 2 CPU cores some 40 minutes
+(docs/results/quickstart_driving). `:tiny` is its size for tests. The report tells collisions and
 other faults beside success; `--config.evaluate.ood_episodes=16` judges on its
 three ood- splits, too.
 """  # noqa: E501
@@ -19,7 +19,7 @@ from ml_collections import config_dict
 from configs import quickstart
 
 FAMILIES = tuple(range(8))
-# Of the kinds that driving can ask, those that 15 minutes have time for: what
+# Of the kinds that driving can ask, those that a short run has time for: what
 # is seen, the rules, and what follows; none of them asks the planner.
 KINDS = (
   "light", "people", "lane", "beside", "pace", "reach", "limit", "rule", "halt",
@@ -59,7 +59,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     questions=240, questions_per_moment=4, next_actions=1900,
     llm_questions=60, llm_actions=120,
   )  # fmt: skip
-  # Four times through the rows; layers below the 22nd see each of them once.
+  # Four times through the rows; the lower 22 of 30 layers see each once.
   config.lora.first_layer = 22
   config.train.update(acting_steps=480, lr=2e-3, warmup=20, keep_gib=2.0)
   config.evaluate.update(

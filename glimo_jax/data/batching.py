@@ -118,17 +118,15 @@ class TaskBatches:
     self._start_epoch(0)
 
   def _start_epoch(self, epoch: int) -> None:
-    packed = epoch if self._repack else 0
-    rng = np.random.default_rng([self._seed, packed])
-    self._chosen = packing.draw(self._encoded, rng)
-    self._packed = packing.first_fit(
-      self._encoded, self._chosen, self._length, self._scored, rng
-    )
-    self._order = np.arange(len(self))
-    if packed < epoch:
-      self._order = np.random.default_rng([self._seed, epoch]).permutation(
-        self._order
+    rng = np.random.default_rng([self._seed, epoch])
+    if epoch and not self._repack:
+      self._order = rng.permutation(len(self))
+    else:
+      self._chosen = packing.draw(self._encoded, rng)
+      self._packed = packing.first_fit(
+        self._encoded, self._chosen, self._length, self._scored, rng
       )
+      self._order = np.arange(len(self))
     self._epoch, self._index = epoch, 0
 
   def __len__(self) -> int:

@@ -278,7 +278,7 @@ def test_shapes_are_the_same_in_every_batch(tokenizer, examples):
 def test_a_saved_position_goes_on_alike(tokenizer, examples, steps, repack):
   def make():
     return batching.zip_batches(
-      batching.TaskBatches(examples, tokenizer, 2, 96, seed=3),
+      batching.TaskBatches(examples, tokenizer, 2, 96, seed=3, repack=repack),
       batching.ReplayBatches(np.arange(500) % 97, 2, 32, seed=3),
     )
 
