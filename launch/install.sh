@@ -23,4 +23,6 @@ install() {
     touch "$stamp"
   fi
   export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
+  # What XLA has compiled is kept for the next run; set it empty for no cache.
+  export JAX_COMPILATION_CACHE_DIR="${JAX_COMPILATION_CACHE_DIR-$PWD/.venv/.xla}"
 }

@@ -67,6 +67,7 @@ def rollout(
   policy_key: Array,
   steps: int,
   params_axis: int | None = None,
+  first_row: Array | int = 0,
 ) -> Trajectory:
   """Plays one episode on each level, all at once.
 
@@ -79,6 +80,8 @@ def rollout(
     policy_key: PRNG key of the actors.
     steps: steps to play at most.
     params_axis: None or 0.
+    first_row: what the rows count from, where more are played in parts: an
+      actor's chance is that of its row.
 
   Returns:
     A Trajectory of n episodes.
@@ -103,7 +106,7 @@ def rollout(
     )
     return Trajectory(states, actions, rewards, valid)
 
-  rows = jnp.arange(len(seeds))
+  rows = first_row + jnp.arange(len(seeds))
   play = jax.vmap(episode, in_axes=(0, 0, 0, params_axis))
   return play(rows, jnp.asarray(seeds), levels, params)
 

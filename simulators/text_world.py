@@ -15,6 +15,8 @@ import numpy as np
 from simulators.base import LevelPool, PyTree, State, World
 from simulators.rollout import keep
 
+ROWS = 16  # rows that are run at a time
+
 
 class TextWorldProtocol(Protocol):
   """Episodes in words, B at a time; row i of all lists is episode i.
@@ -77,8 +79,8 @@ class TextWorld:
 
   The state stays on the device and is fetched once a step. Row i plays level
   `indices[i]` with the seed `seeds[i]`, so that `rollout.replay` comes to the
-  same states. Batches are filled up to powers of two inside, so that few
-  sizes are compiled.
+  same states. Rows are run in parts of ROWS, the last one filled up: however
+  many are played, one size is compiled.
 
   Attributes:
     world, params, pool: what it was made from.
@@ -97,7 +99,7 @@ class TextWorld:
     self.world, self.params, self.pool = world, params, pool
     self.actions, self.parse = world.actions, world.parse
     self.preamble = world.rules(params)
-    self._states = None
+    self._parts: list[State] = []
 
   def reset(
     self, indices: Sequence[int], seed: int | Sequence[int] = 0
@@ -134,10 +136,10 @@ class TextWorld:
     self.indices, self.seeds = indices, seeds
     self.levels = self.pool.take(indices)
     self.depths = np.asarray(self.pool.depths)[indices]
-    filled = self._fill(indices)
-    self._states = _reset(
-      self.world, self.params, self.pool.take(filled), self._fill(seeds)
-    )
+    self._parts = [
+      _reset(self.world, self.params, self.pool.take(part), part_seeds)
+      for part, part_seeds in zip(_parts(indices), _parts(seeds), strict=True)
+    ]
     return self._read()[0]
 
   def step(
@@ -168,44 +170,44 @@ class TextWorld:
         f"action {actions[row]} in row {row} is none: choose from "
         f"0..{len(self.actions) - 1} for {', '.join(self.actions)}"
       )
-    self._states = _step(
-      self.world, self.params, self._states, self._fill(actions)
-    )
+    self._parts = [
+      _step(self.world, self.params, part, part_actions)
+      for part, part_actions in zip(self._parts, _parts(actions), strict=True)
+    ]
     texts, rewards = self._read()
     return texts, rewards, self.done.copy()
 
   def oracle(self) -> np.ndarray:
     """f32[B, A]: steps to success after each action, by the world's oracle."""
     self._started()
-    costs = _oracle(self.world, self.params, self._states)
-    return np.asarray(costs)[: len(self.indices)]
+    costs = [_oracle(self.world, self.params, part) for part in self._parts]
+    return self._rows(jax.device_get(costs))
 
   @property
   def state(self) -> State:
     """The rows' states, leaves [B, ...], as they are on the device."""
     self._started()
-    return jax.tree.map(lambda x: x[: len(self.indices)], self._states)
+    return self._rows(self._parts, jnp.concatenate)
 
   def _started(self) -> None:
-    if self._states is None:
+    if not self._parts:
       raise RuntimeError("no episode has been started: call reset first")
 
-  def _fill(self, rows: np.ndarray) -> jnp.ndarray:
-    """The rows and copies of the last, a power of two from 8 on in all."""
-    size = max(8, 1 << (len(rows) - 1).bit_length())
-    return jnp.asarray(np.pad(rows, (0, size - len(rows)), mode="edge"))
+  def _rows(self, parts: list[PyTree], concatenate=np.concatenate) -> PyTree:
+    """Parts put together again, without what filled the last one."""
+    return jax.tree.map(lambda *x: concatenate(x)[: len(self.indices)], *parts)
 
   def _read(self) -> tuple[list[str], np.ndarray]:
     """Fetches and describes the rows; keeps what a player may ask for."""
-    states = self._states
     told = ("success", *self.world.measures)
     fetched = jax.device_get(
-      (states.obs, states.reward, states.done, states.terminated,
-       {name: states.metrics[name] for name in told})
+      [
+        (part.obs, part.reward, part.done, part.terminated,
+         {name: part.metrics[name] for name in told})
+        for part in self._parts
+      ]
     )  # fmt: skip
-    obs, rewards, done, terminated, metrics = jax.tree.map(
-      lambda x: x[: len(self.indices)], fetched
-    )
+    obs, rewards, done, terminated, metrics = self._rows(fetched)
     self.obs, self.done = obs, done
     self.success = metrics.pop("success") > 0
     self.failed = terminated & ~self.success
@@ -213,3 +215,9 @@ class TextWorld:
     self.texts = self.world.describe(obs)
     self.instruction = self.world.instruction(obs)
     return list(self.texts), rewards
+
+
+def _parts(rows: np.ndarray) -> list[np.ndarray]:
+  """Rows in parts of ROWS; copies of the last row fill the last part."""
+  filled = np.pad(rows, (0, -len(rows) % ROWS), mode="edge")
+  return list(filled.reshape(-1, ROWS))

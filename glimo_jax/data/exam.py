@@ -13,7 +13,7 @@ from simulators import base, rollout
 
 _EPSILON = 0.3  # share of random actions in the play that leads to the states
 _STATES = 4  # states drawn from each level
-_SHAPE = 64  # levels played at least: small exams share what is compiled
+_PART = 64  # levels at a time: exams of all sizes share what is compiled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,16 +71,29 @@ def make(
   rng = np.random.default_rng(seed)
   policy = rollout.mixed_policy(world, _EPSILON)
   seeds = rng.integers(2**31, size=len(pool)).astype(np.int32)
-  filled = np.resize(np.arange(len(pool)), max(len(pool), _SHAPE))
-  trajectory = rollout.rollout(
-    world, params, pool.take(filled), seeds[filled], policy, play_key, steps
-  )
-  rows, times = _pick(np.asarray(trajectory.valid)[: len(pool)], rng)
+  filled = np.resize(np.arange(len(pool)), -(-len(pool) // _PART) * _PART)
+  parts = filled.reshape(-1, _PART)
+  played = [
+    rollout.rollout(
+      world, params, pool.take(part), seeds[part], policy, play_key, steps,
+      first_row=i * _PART,
+    )
+    for i, part in enumerate(parts)
+  ]  # fmt: skip
+  valid = np.concatenate([np.asarray(part.valid) for part in played])
+  rows, times = _pick(valid[: len(pool)], rng)
   full = np.resize(np.arange(len(rows)), _STATES * len(filled))
-  asked = _sample(
-    world, ask_key, params, trajectory.states, rows[full], times[full]
+  keys = jax.random.split(ask_key, len(full))
+  asked = [
+    _sample(world, part_keys, params, part.states, rows[at] % _PART, times[at])
+    for part, part_keys, at in zip(
+      played, keys.reshape(len(parts), -1), full.reshape(len(parts), -1),
+      strict=True,
+    )
+  ]  # fmt: skip
+  questions, obs = jax.tree.map(
+    lambda *x: np.concatenate(x)[: len(rows)], *jax.device_get(asked)
   )
-  questions, obs = jax.tree.map(lambda x: x[: len(rows)], jax.device_get(asked))
   texts = world.describe(obs)
   asked = world.ask(questions, obs, seed)
   found, lookups = collections.defaultdict(list), getattr(world, "lookups", ())
@@ -97,10 +110,9 @@ def make(
 
 
 @functools.partial(jax.jit, static_argnames="world")
-def _sample(world, key, params, states, rows, times):
+def _sample(world, keys, params, states, rows, times):
   """A question of each kind about states[rows, times], and their obs."""
   states = jax.tree.map(lambda x: x[rows, times], states)
-  keys = jax.random.split(key, len(rows))
   sample = jax.vmap(world.sample_questions, in_axes=(0, 0, None))
   return sample(keys, states, params), states.obs
 

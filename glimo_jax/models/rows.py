@@ -1,7 +1,7 @@
 """Token rows of a few fixed shapes: what the sampler runs.
 
-Texts that may share a row are packed, each a segment of its own; texts that
-have segments of their own get a row each.
+Several texts share a row: each is a trunk of its own, with its choices as
+branches, so that hardly a column is padding and few shapes are compiled.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import numpy as np
 
 from glimo_jax.types import BRANCHES
 
-ROW = 128  # columns of a packed row
+ROW = 128  # columns of a row of short texts
 TOKENS = 1024  # columns of a full batch
 HEAD_CHUNK = 256  # positions whose logits exist at one time
 
@@ -24,7 +24,7 @@ class Item:
   Attributes:
     tokens: ids, following the prefix.
     positions: rotary positions.
-    segments: None for a text that may share its row, or segment ids.
+    branches: 0 for the text itself, else the number of the choice behind it.
     columns: columns whose next token is asked for.
     targets: for each of them, the ids whose log p is wanted.
     answer: filled in: for each column, the log p of its targets.
@@ -32,7 +32,7 @@ class Item:
 
   tokens: list[int]
   positions: list[int]
-  segments: list[int] | None
+  branches: list[int]
   columns: list[int]
   targets: list[list[int]]
   answer: list[np.ndarray] = dataclasses.field(default_factory=list)
@@ -55,21 +55,28 @@ def split(rows: list, sizes: Sequence[int]) -> Iterator[list]:
 
 
 def closed_item(suffix, choices, start: int) -> Item:
-  """The suffix of one prompt with its choices behind it."""
+  """The suffix of one prompt with its choices behind it.
+
+  Raises:
+    ValueError: more choices than a text has branches.
+  """
+  if len(choices) >= BRANCHES:
+    raise ValueError(
+      f"{len(choices)} choices for one prompt: score at most {BRANCHES - 1} "
+      "at a time"
+    )
   tokens = list(suffix)
   positions = list(range(start, start + len(suffix)))
+  branches = [0] * len(suffix)
   columns, targets = [len(suffix) - 1], [[choice[0] for choice in choices]]
-  if all(len(choice) == 1 for choice in choices):
-    return Item(tokens, positions, None, columns, targets)
-  segments = [0] * len(suffix)
   for number, choice in enumerate(choices, start=1):
     for offset, (token, following) in enumerate(itertools.pairwise(choice)):
       columns.append(len(tokens))
       targets.append([following])
       tokens.append(token)
       positions.append(start + len(suffix) + offset)
-      segments.append(number * BRANCHES)
-  return Item(tokens, positions, segments, columns, targets)
+      branches.append(number)
+  return Item(tokens, positions, branches, columns, targets)
 
 
 def choice_scores(item: Item, choices) -> np.ndarray:
@@ -88,35 +95,38 @@ class Rows:
   items: list[list[Item]]  # of each row
 
 
-def pack(items: Sequence[Item], length: int | None) -> Iterator[Rows]:
-  """Items packed into batches of rows, in few shapes."""
+def pack(items: Sequence[Item], length: int | None = None) -> Iterator[Rows]:
+  """Items packed into batches of rows, in few shapes.
+
+  Args:
+    items: in any order.
+    length: columns of a row; None for as many as suit the longest item.
+  """
   items = sorted(items, key=lambda item: -len(item.tokens))
-  free = [item for item in items if item.segments is None]
-  alone = [[item] for item in items if item.segments is not None]
-  if free:
-    total = sum(len(item.tokens) for item in free)
-    longest = len(free[0].tokens)
-    # At least two to a row, where there are two: the longest sets the waste.
-    size = min(max(ROW, _power(2 * longest)), max(ROW // 2, _power(total)))
-    rows: list[list[Item]] = []
-    space: list[int] = []
-    for item in free:  # first fit, longest first
-      need = len(item.tokens)
-      fits = (i for i, left in enumerate(space) if left >= need)
-      i = next((i for i in fits if len(rows[i]) < size // 16), None)
-      if i is None:
-        rows.append([])
-        space.append(size)
-        i = -1
-      rows[i].append(item)
-      space[i] -= need
-    for part in split(rows, _batch_sizes(size)):
-      yield Rows(size, part)
-  while alone:
-    size = length or round_up(len(alone[0][0].tokens), ROW // 4)
-    part = next(split(alone, _batch_sizes(size)))
-    alone = alone[len(part) :]
+  if not items:
+    return
+  size = length or _row_length(items)
+  rows: list[list[Item]] = []
+  space: list[int] = []
+  for item in items:  # first fit, longest first
+    need = len(item.tokens)
+    i = next((i for i, left in enumerate(space) if left >= need), -1)
+    if i < 0:
+      rows.append([])
+      space.append(size)
+    rows[i].append(item)
+    space[i] -= need
+  for part in split(rows, _batch_sizes(size)):
     yield Rows(size, part)
+
+
+def _row_length(items: Sequence[Item]) -> int:
+  """For items, longest first; at least two of them to a row."""
+  longest = len(items[0].tokens)
+  if longest > ROW // 2:
+    return round_up(longest, ROW)
+  total = sum(len(item.tokens) for item in items)
+  return min(ROW, max(ROW // 2, _power(total)))
 
 
 def _batch_sizes(length: int) -> list[int]:
@@ -135,12 +145,11 @@ def arrays(rows: Rows) -> tuple[np.ndarray, ...]:
     for number, item in enumerate(row, start=1):
       here = np.s_[r, start : start + len(item.tokens)]
       tokens[here], positions[here] = item.tokens, item.positions
-      own = number * BRANCHES
-      segments[here] = own if item.segments is None else item.segments
+      segments[here] = number * BRANCHES + np.array(item.branches)
       columns += [r * rows.length + start + c for c in item.columns]
       targets += item.targets
       start += len(item.tokens)
-  count = max(len(rows.items) * ROW // 16, _power(len(columns)))
+  count = max(tokens.size // 8, _power(len(columns)))
   if count > HEAD_CHUNK:
     count = round_up(len(columns), HEAD_CHUNK)
   width = max(4, _power(max(map(len, targets))))

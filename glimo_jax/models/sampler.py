@@ -125,7 +125,7 @@ class Sampler:
       For each prompt f32[number of its choices].
 
     Raises:
-      ValueError: lists of unlike length, or an empty choice.
+      ValueError: lists of unlike length, an empty choice or too many.
     """
     if len(prompts) != len(choices):
       raise ValueError(
@@ -178,7 +178,7 @@ class Sampler:
         rows_lib.Item(
           tokens=list(inputs[begin:end]),
           positions=list(range(end - begin)),
-          segments=[0] * (end - begin),
+          branches=[0] * (end - begin),
           columns=list(range(done - begin, end - begin)),
           targets=[[t] for t in ids[done:end]],
         )

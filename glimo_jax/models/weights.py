@@ -8,6 +8,7 @@ from typing import Any
 import gguf
 import jax
 import jax.numpy as jnp
+import numpy as np
 import safetensors
 
 from glimo_jax.models import decoder, families
@@ -84,9 +85,21 @@ def _broken(path: pathlib.Path, error: Exception) -> ValueError:
   )
 
 
+class _Reader(gguf.GGUFReader):
+  """Slices plain arrays: a memmap's own slicing takes most of a reading."""
+
+  @property
+  def data(self) -> np.ndarray:
+    return self._data
+
+  @data.setter
+  def data(self, mapped: np.memmap) -> None:
+    self._data = np.asarray(mapped)  # the same bytes, still mapped
+
+
 def _load_gguf(path: pathlib.Path, dtype) -> Loaded:
   try:
-    reader = gguf.GGUFReader(path)
+    reader = _Reader(path)
     meta = {name: f.contents() for name, f in reader.fields.items()}
   except (ValueError, IndexError, KeyError, OverflowError) as error:
     raise _broken(path, error) from error

@@ -63,10 +63,11 @@ def test_exam_is_the_same_for_the_same_seed_only(world, pool, items):
   assert exam.make(world, params, pool, per_kind=6, seed=1) != items
 
 
-def test_filling_up_a_small_pool_changes_nothing(
-  world, pool, items, monkeypatch
+@pytest.mark.parametrize("part", [1, 5])
+def test_an_exam_made_in_other_parts_is_the_same(
+  world, pool, items, monkeypatch, part
 ):
-  monkeypatch.setattr(exam, "_SHAPE", 1)
+  monkeypatch.setattr(exam, "_PART", part)
   assert exam.make(world, world.params("real"), pool, 6, seed=0) == items
 
 

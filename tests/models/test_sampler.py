@@ -76,13 +76,16 @@ def test_an_adapter_comes_and_goes_without_a_new_compilation(tiny, plain):
   assert np.abs(moved[0] - before[0]).max() > 0.01
 
 
-def test_packing_keeps_every_text_once_and_wastes_little():
+@pytest.mark.parametrize(
+  "choices", [[[1], [2]], [[1], [2, 3], [4, 5, 6]]], ids=["single", "several"]
+)
+def test_packing_keeps_every_text_once_and_wastes_little(choices):
   rng = np.random.default_rng(0)
   items = [
-    rows.closed_item([i] * n, [[1], [2]], start=5)
+    rows.closed_item([i] * n, choices, start=5)
     for i, n in enumerate(rng.integers(20, 45, 100))
   ]
-  batches = list(rows.pack(items, None))
+  batches = list(rows.pack(items))
   packed = [item for b in batches for row in b.items for item in row]
   assert sorted(i.tokens[0] for i in packed) == list(range(100))
   columns = sum(len(b.items) * b.length for b in batches)
@@ -91,9 +94,14 @@ def test_packing_keeps_every_text_once_and_wastes_little():
   for batch in batches:
     _, _, segments, asked, _ = rows.arrays(batch)
     flat = segments.reshape(-1)
-    count = sum(map(len, batch.items))
+    count = sum(len(i.columns) for row in batch.items for i in row)
     assert len(set(asked[:count])) == count
     assert np.all(flat[asked[:count]] > 0)
+
+
+def test_more_choices_than_a_text_has_branches_are_refused(plain):
+  with pytest.raises(ValueError, match="at most 255"):
+    plain.score([chat("up")], [["up"] * 256])
 
 
 def test_windows_score_each_token_once_given_what_they_hold(tiny, plain):
