@@ -153,12 +153,12 @@ def _layers(
   return x, kv if cache is None else cache
 
 
-def _forward(
+def forward(
   config, params, tokens, positions, mask, adapter=None, cache=None, **options
 ):
-  """The residual stream after all layers; k, v [layers, B, K, T, H] or cache.
+  """(residual stream after all layers, k and v [layers, B, K, T, H] or cache).
 
-  `options` are those of `_layers`.
+  `options` are those of `_layers`: prefix, column of the cache, remat.
   """
   run = functools.partial(
     _layers, config, params, rope=rotary(config, positions), mask=mask
@@ -181,7 +181,8 @@ def _forward(
   return x, high
 
 
-def _final(config, params, x):
+def final(config: DecoderConfig, params: PyTree, x: Array) -> Array:
+  """f32[B, T, D]: the residual stream `x` after the final norm."""
   return rms_norm(x, params["norm"], config.norm_eps).astype(jnp.float32)
 
 
@@ -230,12 +231,12 @@ def hidden_states(
   mask = attention_mask(segment_ids, prefix)
   options = dict(adapter=adapter, prefix=prefix, remat=remat)
   if lower is None:
-    x, _ = _forward(config, params, tokens, positions, mask, **options)
+    x, _ = forward(config, params, tokens, positions, mask, **options)
   else:
     upper = (adapter.first_layer, config.layers)
     rope = rotary(config, positions)
     x, _ = _layers(config, params, lower, rope, mask, upper, **options)
-  return _final(config, params, x)
+  return final(config, params, x)
 
 
 def hidden_pair(
@@ -271,72 +272,5 @@ def hidden_pair(
   upper = (first, config.layers)
   policy, _ = run(x, span=upper, adapter=adapter, remat=remat)
   reference, _ = run(x, span=upper)
-  reference = jax.lax.stop_gradient(_final(config, params, reference))
-  return _final(config, params, policy), reference
-
-
-def prefill(
-  config: DecoderConfig,
-  params: PyTree,
-  tokens: Array,
-  adapter: PyTree | None = None,
-  length: Array | None = None,
-) -> Prefix:
-  """Keys and values of `tokens` i32[P], to be shared by all rows of a batch.
-
-  `length` i32[] is the number of tokens that count; the others are padding.
-  """
-  length = jnp.int32(tokens.shape[0] if length is None else length)
-  columns = jnp.arange(tokens.shape[0], dtype=jnp.int32)[None]
-  mask = attention_mask(jnp.where(columns < length, 0, -1))
-  _, (k, v) = _forward(config, params, tokens[None], columns, mask, adapter)
-  return Prefix(k[:, 0].swapaxes(1, 2), v[:, 0].swapaxes(1, 2), length)
-
-
-def empty_cache(
-  config: DecoderConfig, batch: int, size: int, dtype=jnp.float32
-) -> Cache:
-  """Room for `size` columns of `batch` rows."""
-  shape = (config.layers, batch, config.kv_heads, size, config.head_dim)
-  return Cache(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
-
-
-def extend(
-  config: DecoderConfig,
-  params: PyTree,
-  tokens: Array,
-  positions: Array,
-  mask: Array,
-  cache: Cache,
-  column: Array,
-  *,
-  adapter: PyTree | None = None,
-  prefix: Prefix | None = None,
-) -> tuple[Array, Cache]:
-  """Continues the rows of `cache` by T tokens each.
-
-  Args:
-    config: sizes.
-    params: weights.
-    tokens, positions: i32[B, T].
-    mask: bool[B, T, P + S] over prefix and cache columns.
-    cache: what was said; it is carried through the scan, updated in place.
-    column: i32[], the cache column of the first token.
-    adapter: `lora.Adapter`, or None for the base model.
-    prefix: what all rows begin with.
-
-  Returns:
-    f32[B, T, D] after the final norm, and the cache.
-  """
-  x, cache = _forward(
-    config,
-    params,
-    tokens,
-    positions,
-    mask,
-    adapter,
-    cache=cache,
-    column=column,
-    prefix=prefix,
-  )
-  return _final(config, params, x), cache
+  reference = jax.lax.stop_gradient(final(config, params, reference))
+  return final(config, params, policy), reference

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from glimo_jax.models import decoder
+from glimo_jax.models import caching, decoder
 from glimo_jax.models.attention import MASKED
 from glimo_jax.models.tokenizer import Tokenizer
 
@@ -91,10 +91,8 @@ def _open(config, params, adapter, prefix, tokens_BxT, lengths_B, space):
   causal = keys <= columns[:, None]
   mask = causal & (keys < lengths_B[:, None, None])
   mask = _with_prefix(mask, prefix)
-  cache = decoder.empty_cache(
-    config, batch, length + space, params["embed"].dtype
-  )
-  hidden, cache = decoder.extend(
+  cache = caching.empty(config, batch, length + space, params["embed"].dtype)
+  hidden, cache = caching.extend(
     config,
     params,
     tokens_BxT,
@@ -132,7 +130,7 @@ def _write(
     column = first + i
     seen = (keys >= first) & (keys <= column)
     mask = (seen | (keys < lengths_B[:, None]))[:, None]
-    hidden, cache = decoder.extend(
+    hidden, cache = caching.extend(
       config,
       params,
       token[:, None],

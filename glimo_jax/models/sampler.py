@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from glimo_jax.models import decoder, generation, lora
+from glimo_jax.models import caching, decoder, generation, lora
 from glimo_jax.models import rows as rows_lib
 from glimo_jax.models.tokenizer import Tokenizer
 from glimo_jax.types import Message
@@ -67,7 +67,7 @@ def _log_probs(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _prefill(config, params, adapter, tokens, length):
-  return decoder.prefill(config, params, tokens, adapter, length)
+  return caching.prefill(config, params, tokens, adapter, length)
 
 
 _merge = jax.jit(lora.merge)

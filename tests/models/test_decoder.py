@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from glimo_jax import mesh as mesh_lib
-from glimo_jax.models import attention, decoder
+from glimo_jax.models import attention, caching, decoder
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_a_shared_prefix_equals_the_whole_text(tiny, tokens, shared):
     got = got[0, 8:].reshape(2, 6, -1)
   else:
     padding = [0] * 5 if shared == "padded prefix" else []
-    kept = decoder.prefill(
+    kept = caching.prefill(
       tiny.config,
       tiny.params,
       jnp.asarray([*prefix, *padding], jnp.int32),
@@ -86,11 +86,11 @@ def test_a_shared_prefix_equals_the_whole_text(tiny, tokens, shared):
 
 def test_continuing_a_cache_equals_reading_at_once(tiny, tokens):
   whole = tiny.hidden(tokens[:, :10], adapter=tiny.adapter)
-  cache = decoder.empty_cache(tiny.config, 2, 12)
+  cache = caching.empty(tiny.config, 2, 12)
   parts = []
   for start, end in ((0, 6), (6, 7), (7, 10)):
     columns = jnp.broadcast_to(jnp.arange(start, end), (2, end - start))
-    hidden, cache = decoder.extend(
+    hidden, cache = caching.extend(
       tiny.config,
       tiny.params,
       jnp.asarray(tokens[:, start:end]),
