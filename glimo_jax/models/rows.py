@@ -24,7 +24,7 @@ class Item:
   Attributes:
     tokens: ids, following the prefix.
     positions: rotary positions.
-    branches: 0 for the text itself, else the number of the choice behind it.
+    branches: 0 for the text itself, else which choice behind it.
     columns: columns whose next token is asked for.
     targets: for each of them, the ids whose log p is wanted.
     answer: filled in: for each column, the log p of its targets.
@@ -58,24 +58,26 @@ def closed_item(suffix, choices, start: int) -> Item:
   """The suffix of one prompt with its choices behind it.
 
   Raises:
-    ValueError: more choices than a text has branches.
+    ValueError: more choices of several tokens than a text has branches.
   """
-  if len(choices) >= BRANCHES:
+  several = sum(len(choice) > 1 for choice in choices)
+  if several >= BRANCHES:
     raise ValueError(
-      f"{len(choices)} choices for one prompt: score at most {BRANCHES - 1} "
-      "at a time"
+      f"{several} choices of several tokens for one prompt: score at most "
+      f"{BRANCHES - 1} at a time"
     )
   tokens = list(suffix)
   positions = list(range(start, start + len(suffix)))
   branches = [0] * len(suffix)
   columns, targets = [len(suffix) - 1], [[choice[0] for choice in choices]]
-  for number, choice in enumerate(choices, start=1):
+  for choice in choices:
+    branch = branches[-1] + 1
     for offset, (token, following) in enumerate(itertools.pairwise(choice)):
       columns.append(len(tokens))
       targets.append([following])
       tokens.append(token)
       positions.append(start + len(suffix) + offset)
-      branches.append(number)
+      branches.append(branch)
   return Item(tokens, positions, branches, columns, targets)
 
 
@@ -121,7 +123,7 @@ def pack(items: Sequence[Item], length: int | None = None) -> Iterator[Rows]:
 
 
 def _row_length(items: Sequence[Item]) -> int:
-  """For items, longest first; at least two of them to a row."""
+  """For items, longest first: short ones share rows, a long one sets them."""
   longest = len(items[0].tokens)
   if longest > ROW // 2:
     return round_up(longest, ROW)

@@ -101,7 +101,8 @@ def test_packing_keeps_every_text_once_and_wastes_little(choices):
 
 def test_more_choices_than_a_text_has_branches_are_refused(plain):
   with pytest.raises(ValueError, match="at most 255"):
-    plain.score([chat("up")], [["up"] * 256])
+    plain.score([chat("up")], [["up up"] * 256])
+  assert len(plain.score([chat("up")], [["up"] * 256])[0]) == 256
 
 
 def test_windows_score_each_token_once_given_what_they_hold(tiny, plain):
