@@ -23,6 +23,10 @@ install() {
     touch "$stamp"
   fi
   export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
-  # What XLA has compiled is kept for the next run; set it empty for no cache.
-  export JAX_COMPILATION_CACHE_DIR="${JAX_COMPILATION_CACHE_DIR-$PWD/.venv/.xla}"
+  # What XLA has compiled is kept for the next run, apart for each kind of CPU:
+  # code for one need not run on another. Set it empty for no cache.
+  local cpu
+  cpu="$({ grep -m1 -E '^(flags|Features)' /proc/cpuinfo || uname -m; } \
+    2>/dev/null | cksum | cut -d' ' -f1)"
+  export JAX_COMPILATION_CACHE_DIR="${JAX_COMPILATION_CACHE_DIR-$PWD/.venv/.xla/$cpu}"
 }

@@ -71,29 +71,27 @@ def make(
   rng = np.random.default_rng(seed)
   policy = rollout.mixed_policy(world, _EPSILON)
   seeds = rng.integers(2**31, size=len(pool)).astype(np.int32)
-  filled = np.resize(np.arange(len(pool)), -(-len(pool) // _PART) * _PART)
-  parts = filled.reshape(-1, _PART)
-  played = [
-    rollout.rollout(
-      world, params, pool.take(part), seeds[part], policy, play_key, steps,
-      first_row=i * _PART,
+  rows, asked = [], []
+  for at in range(0, len(pool), _PART):
+    members = np.arange(at, min(at + _PART, len(pool)))
+    full = np.resize(members, _PART)
+    played = rollout.rollout(
+      world, params, pool.take(full), seeds[full], policy, play_key, steps,
+      first_row=at,
+    )  # fmt: skip
+    places, times = _pick(np.asarray(played.valid)[: len(members)], rng)
+    count = len(places)
+    moments = np.resize(np.arange(count), _STATES * _PART)
+    keys = jax.random.split(ask_key, _STATES * (at + _PART))[_STATES * at :]
+    part = jax.device_get(
+      _sample(
+        world, keys, params, played.states, places[moments], times[moments]
+      )
     )
-    for i, part in enumerate(parts)
-  ]  # fmt: skip
-  valid = np.concatenate([np.asarray(part.valid) for part in played])
-  rows, times = _pick(valid[: len(pool)], rng)
-  full = np.resize(np.arange(len(rows)), _STATES * len(filled))
-  keys = jax.random.split(ask_key, len(full))
-  asked = [
-    _sample(world, part_keys, params, part.states, rows[at] % _PART, times[at])
-    for part, part_keys, at in zip(
-      played, keys.reshape(len(parts), -1), full.reshape(len(parts), -1),
-      strict=True,
-    )
-  ]  # fmt: skip
-  questions, obs = jax.tree.map(
-    lambda *x: np.concatenate(x)[: len(rows)], *jax.device_get(asked)
-  )
+    rows.append(at + places)
+    asked.append(jax.tree.map(lambda x, n=count: x[:n], part))
+  rows = np.concatenate(rows)
+  questions, obs = jax.tree.map(lambda *x: np.concatenate(x), *asked)
   texts = world.describe(obs)
   asked = world.ask(questions, obs, seed)
   found, lookups = collections.defaultdict(list), getattr(world, "lookups", ())

@@ -156,9 +156,19 @@ def _layers(
 def forward(
   config, params, tokens, positions, mask, adapter=None, cache=None, **options
 ):
-  """(residual stream after all layers, k and v [layers, B, K, T, H] or cache).
+  """The residual stream after all layers, and what was read.
 
-  `options` are those of `_layers`: prefix, column of the cache, remat.
+  Args:
+    config: sizes.
+    params: weights.
+    tokens, positions: i32[B, T].
+    mask: bool[B, T, P + S], which keys each token sees.
+    adapter: `lora.Adapter`, or None for the base model.
+    cache: what was said before, to be continued; or None.
+    **options: those of `_layers`: prefix, column of the cache, remat.
+
+  Returns:
+    [B, T, D], and (k, v) [layers, B, K, T, H] each, or the cache continued.
   """
   run = functools.partial(
     _layers, config, params, rope=rotary(config, positions), mask=mask

@@ -6,6 +6,7 @@ import pytest
 
 import simulators
 from simulators import rollout
+from simulators import text_world as module
 from simulators.text_world import TextWorld
 
 WORLD = simulators.make("agentworld", horizon=10)
@@ -23,7 +24,11 @@ def _random(rng, text_world):
 
 
 @pytest.mark.parametrize("variant", ["real", "imperfect/slippery(0.5)"])
-def test_texts_and_rewards_are_those_of_the_replayed_episodes(variant):
+@pytest.mark.parametrize("part", [module.ROWS, 2])
+def test_texts_and_rewards_are_those_of_the_replayed_episodes(
+  variant, part, monkeypatch
+):
+  monkeypatch.setattr(module, "ROWS", part)
   text_world = _make(variant)
   seeds = [3, 1, 4, 1, 5]
   told = [text_world.reset(INDICES, seed=seeds)]
