@@ -37,6 +37,7 @@ _SENTENCES = tuple(
   re.compile(pattern)
   for pattern in (
     *_LISTS,
+    rf"(?P<again>beside)(?: {_SIDE} (?:goal|{words.BOX}|{_TOOL}|{_ELEMENT}))+",
     rf"{words.BOX} (?P<box>{_WHERE})",
     rf"(?P<thing>goal|{_TOOL})(?: (?P<where>{_WHERE}))?(?: past {_BAR})?",
     rf"{_BAR}(?: past {_BEHIND})?",
@@ -68,7 +69,8 @@ def parse(text: str) -> int | None:
 def parse_description(text: str) -> dict:
   """What a description says, as data; the inverse of `text.describe`.
 
-  A cell is (rows down, columns right) of the agent.
+  Nothing is made of `beside`, which says again what is told elsewhere. A cell
+  is (rows down, columns right) of the agent.
 
   Returns:
     task: {"take": tool}, {"open": element}, {"bring": tool} or
@@ -137,6 +139,8 @@ def _read_words(text: str) -> dict:
   out = _empty()
   for sentence in _sentences(text):
     said = _said(sentence, _SENTENCES, text)
+    if "again" in said:
+      continue
     if "list" in said or "task" in said:
       _read_list(out, said)
       continue

@@ -115,7 +115,7 @@ def _tell(obs: Obs, i: int, ways: _Ways) -> Telling:
   ending = [TOOLS[word] for k, word in enumerate(tool) if obs.held[i][k]]
   ending = [" ".join(["holding", *ending])] if ending else []
 
-  unsaid = set()  # of what `write` may leave out: "open", "way"
+  unsaid = set()  # of what `write` may leave out: "beside", "open", "way"
 
   def write() -> tuple[str, set]:
     """The text, and the elements that it tells of."""
@@ -133,7 +133,7 @@ def _tell(obs: Obs, i: int, ways: _Ways) -> Telling:
         return ""
       return f" past {ELEMENTS[element[j]] if j in told else bar(j)}"
 
-    sentences = list(opening)
+    sentences = []
     way = ways.goal[i][0]
     if kind == "open":
       for j in standing.values():
@@ -150,10 +150,28 @@ def _tell(obs: Obs, i: int, ways: _Ways) -> Telling:
       j = standing.get((agent[0] + down, agent[1] + right), -1)
       if j >= 0 and j not in told and not (opened[j] and "open" in unsaid):
         sentences.append(bar(j, idle=True))
-    return ". ".join(sentences + ending) + ".", told
+    around = [] if "beside" in unsaid else beside(told)
+    return ". ".join(opening + around + sentences + ending) + ".", told
+
+  def beside(told) -> list[str]:
+    """Of what is told, what is one step away: where before what."""
+    found = {}
+    for k in reversed(lying):
+      if k not in bare:
+        found[tuple(obs.tool_at[i][k])] = TOOLS[tool[k]]
+    if kind not in ("open", "take"):
+      found[tuple(obs.goal[i])] = "goal"
+    found |= {tuple(obs.element_at[i][j]): ELEMENTS[element[j]] for j in told}
+    found |= {tuple(box): words.BOX for box in boxes}
+    said = []
+    for action, (down, right) in zip(ACTIONS, DELTAS, strict=True):
+      cell = agent[0] + down, agent[1] + right
+      said += [action, found[cell]] if cell in found else []
+    return [" ".join(["beside", *said])] if said else []
 
   def shorten():
     """Leaves out one thing at a time, what matters least first."""
+    yield unsaid.add("beside")  # all of it is told again
     wanted = set() if plain else _wanted(obs, i, ways)
     for k in reversed(lying):
       kept = tool[k] in wanted and opened[first[k]]

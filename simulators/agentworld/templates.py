@@ -21,8 +21,8 @@ TEMPLATES = {
     "is {x} or {y} less far?",
   ),
   "which_tool": (
-    "which tool opens {x}?",
-    "what opens {x}?",
+    "which tool does {x} need?",
+    "what does {x} need?",
     "what do you need for {x}?",
   ),
   "bump": (

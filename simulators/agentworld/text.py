@@ -1,15 +1,20 @@
 """AgentWorld in words: numpy observations in, short relative English out.
 
-    blocked up left. goal three up two right past tree up needs ax. ax two
-    left. key down past tree. ice right. holding pole.
+    blocked up left. beside up tree. goal three up two right past tree up needs
+    ax. ax two left. key three down past tree. holding pole.
 
-`blocked` lists the next cells that cannot be entered now. An offset gives the
-steps from the agent, a direction alone is one step. `past tree` says that the
+`blocked` lists the next cells that cannot be entered now, `beside` what lies or
+stands in a next cell. An offset gives the steps from the agent, a direction
+alone is one step. `past tree` says that the
 cheapest way there leads through the tree, the first element on it; where it
 stands and what it needs (or `open`) is told once. An element that nothing
 lies past is told of if adjacent, a tool until it is held. What is unseen goes
-unsaid. In a text that grows too long the farthest tools past an element lose
-their offset: `bone past tree`.
+unsaid. In a text that grows too long `beside` is left out, as all of it is told
+again, and then the farthest tools past an element lose their offset: `bone past
+tree`.
+
+Who reads from left to right finds a word by what came before it: so a rule
+names the element and then its tool, and `beside` the direction first.
 
     task open tree. danger up. tree two up needs ax past door left needs key.
     package down. ax left past door. key two down. holding pole.
@@ -90,7 +95,7 @@ def rules(params: Params, config: Config) -> str:
   tool_id = np.asarray(params.tool_id)
   element_id = np.asarray(params.element_id)
   pairs = ", ".join(
-    f"{TOOLS[tool_id[k]]} opens {ELEMENTS[element_id[j]]}"
+    f"{ELEMENTS[element_id[j]]} needs {TOOLS[tool_id[k]]}"
     for k, j in np.argwhere(np.asarray(params.nominal))
   )
   clauses = [

@@ -327,7 +327,7 @@ GOLDEN_WORDS = {
   "where": "which way is ax, up or down?",
   "adjacent": "what is one step up?",
   "nearer": "which is nearer, goal or boat?",
-  "which_tool": "which tool opens river?",
+  "which_tool": "which tool does river need?",
   "bump": "you go up. do you move?",
   "if_held": "suppose you had torch: could you go right?",
   "reachable": "can you reach boat and open nothing?",
