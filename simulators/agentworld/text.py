@@ -5,13 +5,12 @@
 
 `blocked` lists the next cells that cannot be entered now, `beside` what lies or
 stands in a next cell. An offset gives the steps from the agent, a direction
-alone is one step. `past tree` says that the
-cheapest way there leads through the tree, the first element on it; where it
-stands and what it needs (or `open`) is told once. An element that nothing
-lies past is told of if adjacent, a tool until it is held. What is unseen goes
-unsaid. In a text that grows too long `beside` is left out, as all of it is told
-again, and then the farthest tools past an element lose their offset: `bone past
-tree`.
+alone is one step. `past tree` says that the cheapest way there leads through
+the tree, the first element on it; where it stands and what it needs (or `open`)
+is told once. An element that nothing lies past is told of if adjacent, a tool
+until it is held. What is unseen goes unsaid. In a text that grows too long
+`beside` is left out, as all of it is told again, and then the farthest tools
+past an element lose their offset: `bone past tree`.
 
 Who reads from left to right finds a word by what came before it: so a rule
 names the element and then its tool, and `beside` the direction first.
