@@ -158,15 +158,10 @@ def test_beside_says_again_what_is_one_step_away(told):
   left_out = 0
   for words, said in zip(*told, strict=True):
     sentences = words.removesuffix(".").split(". ")
+    things = [*said["tools"].items(), ("goal", said["goal"])]
     near = {
       name: word
-      for word, thing in [("goal", said["goal"]), *said["tools"].items()]
-      for name, move in zip(ACTIONS, MOVES, strict=True)
-      if thing["offset"] == move
-    }
-    near |= {
-      name: word
-      for word, thing in said["elements"].items()
+      for word, thing in [*things, *said["elements"].items()]
       for name, move in zip(ACTIONS, MOVES, strict=True)
       if thing["offset"] == move
     }
