@@ -1,10 +1,11 @@
 """What the stages are put together from: worlds, models, data."""
 
+import contextlib
 import dataclasses
 import functools
 import logging
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from glimo_jax.data import batching, onpolicy
 from glimo_jax.data import collect as collect_lib
 from glimo_jax.data import dataset as dataset_lib
 from glimo_jax.data import journal as journal_lib
+from glimo_jax.evaluate import report
 from glimo_jax.models import embedder, sampler, weights
 from glimo_jax.progress import Progress
 from glimo_jax.train import export, trainer
@@ -40,8 +42,11 @@ _SHAPES = {
 }
 
 
-def stage(config: Config, workdir, name: str):
+@contextlib.contextmanager
+def stage(config: Config, workdir, name: str) -> Iterator[workdir_lib.Stage]:
   """Opens a stage's folder, guarded by the settings that shape its files.
+
+  A stage that completes says by the code of which commit.
 
   Args:
     config: of the run.
@@ -55,7 +60,10 @@ def stage(config: Config, workdir, name: str):
   check(config)
   for earlier in _before(config, name):
     workdir_lib.check(workdir, earlier, _shape(config, earlier))
-  return workdir_lib.stage(workdir, name, _shape(config, name))
+  with workdir_lib.stage(workdir, name, _shape(config, name)) as opened:
+    yield opened
+    if not opened.finished:
+      opened.summary["commit"] = report.commit()
 
 
 def _before(config: Config, name: str) -> list[str]:

@@ -200,9 +200,8 @@ def compose(
     "train",
     *(parts.round_name(i + 1) for i in range(config.rounds.count)),
   ]
-  seconds = {
-    name: workdir_lib.summary(workdir, name)["wall_s"] for name in done
-  }
+  said = {name: workdir_lib.summary(workdir, name) for name in done}
+  seconds = {name: of["wall_s"] for name, of in said.items()}
   seconds["evaluate"] = round(time.monotonic() - stage.started, 1)
   seconds["total"] = round(sum(seconds.values()), 1)
   first = next(iter(results.values()))
@@ -214,6 +213,9 @@ def compose(
     run={
       "wall_s": seconds,
       **report.environment(),
+      "commits": {
+        name: of.get("commit", "unknown") for name, of in said.items()
+      },
       "seeds": {"train": config.train.seed, "evaluate": config.evaluate.seed},
       "texts": {
         name: texts.digest(texts.load(name))

@@ -93,6 +93,8 @@ def test_the_run_ends_with_a_table_and_a_report(finished):
     assert bits["tuned"]["bits_per_byte"] != bits["base"]["bits_per_byte"]
   for key in ("wall_s", "peak_gib", "versions", "commit"):
     assert key in report
+  stages = ("collect", "annotate", "train")
+  assert report["commits"] == dict.fromkeys(stages, report["commit"])
 
 
 def test_every_planned_row_is_accounted_for(finished):

@@ -66,7 +66,7 @@ def merge(fragments: Sequence[fragments_lib.Fragment]) -> EvalReport:
       "arms": {
         arm: {
           "seeds": sorted(of_seed),
-          "commits": sorted({f.run["commit"] for f in of_seed.values()}),
+          "commits": sorted(set().union(*map(_commits, of_seed.values()))),
           "train_s": [f.run["wall_s"]["train"] for f in of_seed.values()],
         }
         for arm, of_seed in runs.items()
@@ -79,6 +79,12 @@ def merge(fragments: Sequence[fragments_lib.Fragment]) -> EvalReport:
       ],
     },
   )
+
+
+def _commits(fragment) -> set[str]:
+  """Whose code made the fragment, its training and what that began with."""
+  run = fragment.run
+  return {run["commit"], *run.get("commits", {}).values()}
 
 
 def _check_alike(fragment, of_arm: Mapping[int, Any]) -> None:

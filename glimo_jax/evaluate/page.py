@@ -280,7 +280,13 @@ def _run(values) -> str:
   wall = values.get("wall_s", {})
   rows = [[f"{stage} (s)", f"{s:.0f}"] for stage, s in wall.items()]
   rows.append(["peak memory (GiB)", values.get("peak_gib", "-")])
-  rows.append(["commit", values.get("commit", "unknown")])
+  commit = values.get("commit", "unknown")
+  rows.append(["commit", commit])
+  rows += [
+    [f"commit of {stage}", other]
+    for stage, other in values.get("commits", {}).items()
+    if other != commit
+  ]
   rows += [[name, v] for name, v in values.get("versions", {}).items()]
   return _section("Run", _table(["", ""], rows))
 

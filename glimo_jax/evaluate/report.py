@@ -9,7 +9,8 @@
      "comparisons": {name: {what: {"mean", "lo", "hi", "n"}}},
      "dataset": {"planned", "verified", "refuted", "unverifiable", "invalid",
                  "failed", "by_source"},
-     "wall_s": {stage: seconds}, "peak_gib", "versions", "commit", ...}
+     "wall_s": {stage: seconds}, "peak_gib", "versions", "commit",
+     "commits": {earlier stage: commit}, ...}
 
 where null stands for what cannot be told. Comparisons have the names of the
 benchmarks, and `language/TEXT` for the texts. Measures are the world's own,
@@ -141,10 +142,7 @@ def authorship(dataset: Mapping[str, Any]) -> str:
 
 
 def environment() -> dict[str, Any]:
-  """`peak_gib` of this process so far, `versions`, `commit`.
-
-  The commit ends in `+changes` where files of it were changed.
-  """
+  """`peak_gib` of this process so far, `versions`, `commit`."""
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
   unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB else
   versions = {"python": platform.python_version()}
@@ -156,7 +154,7 @@ def environment() -> dict[str, Any]:
   return {
     "peak_gib": round(peak / unit, 2),
     "versions": versions,
-    "commit": _commit(),
+    "commit": commit(),
   }
 
 
@@ -177,7 +175,8 @@ def portable(settings: Any) -> Any:
   return settings
 
 
-def _commit() -> str:
+def commit() -> str:
+  """Of the code that runs; `+changes` where files of it were changed."""
   root = pathlib.Path(__file__).parents[2]
   if not (root / ".git").exists():  # installed: no repository of ours
     return "unknown"

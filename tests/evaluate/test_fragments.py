@@ -64,7 +64,11 @@ def fragment(arm, seed, rate, others=False, worse=1.0):
     {NAME: Result(acted, answered, {"acting": "plain"}, {})},
     {"prose": scores},
     {"planned": 3, "verified": 3},
-    {"commit": f"c{seed}", "wall_s": {"train": 1.0}},
+    {
+      "commit": f"c{seed}",
+      "commits": {"collect": "older", "train": f"c{seed}"},
+      "wall_s": {"train": 1.0},
+    },
   )
 
 
@@ -114,6 +118,7 @@ def test_seeds_are_pooled_and_arms_paired_with_the_recipe(several):
   }  # fmt: skip
   assert told["no-kl"]["success"]["says"] == "cannot tell"
   assert merged.run["arms"]["low-lr"]["seeds"] == [0, 1, 2, 3]
+  assert merged.run["arms"]["tuned"]["commits"] == ["c0", "c1", "c2", "older"]
 
 
 def test_language_is_a_ratio_to_the_one_base(several):

@@ -228,10 +228,15 @@ def test_episodes_shown_are_not_only_the_won_ones(whole, tmp_path):
 
 
 def test_small_report_without_curves_or_episodes_is_written(tmp_path):
-  small = EvalReport({}, {}, {}, {}, report.environment())
+  here = report.environment()
+  before = {"commits": {"collect": here["commit"], "train": "older"}}
+  small = EvalReport({}, {}, {}, {}, here | before)
   report.write(small, tmp_path)
   assert report.read(tmp_path) == small
-  assert "Run" in (tmp_path / "report.html").read_text()
+  said = (tmp_path / "report.html").read_text()
+  assert "Run" in said
+  assert "commit of train" in said
+  assert "commit of collect" not in said  # the same as the report's
   assert report.table(small).startswith(" ")
 
 
