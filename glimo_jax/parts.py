@@ -236,22 +236,25 @@ def batches(
   replay_ids: np.ndarray,
   seed: int,
 ) -> BatchIterator:
-  """Packed rows and, beside them, replay text i32[n]."""
+  """Packed rows and, beside them, replay text i32[n].
+
+  Where lower states are kept, as many batches of text come back as of rows.
+  """
   if config.shuffled:
     rows = batching.shuffled(rows, config.seed)
   if config.targets == "hard":
     rows = batching.hardened(rows)
+  keep = config.keep_gib > 0
   task = batching.TaskBatches(
-    rows,
-    tokenizer,
-    config.batch,
-    config.length,
-    seed,
-    repack=not config.keep_gib,
+    rows, tokenizer, config.batch, config.length, seed, repack=not keep
   )
   if not config.replay_batch:
     return task
   text = batching.ReplayBatches(
-    replay_ids, config.replay_batch, config.replay_length, seed
+    replay_ids,
+    config.replay_batch,
+    config.replay_length,
+    seed,
+    returning=len(task) if keep else None,
   )
   return batching.zip_batches(task, text)

@@ -161,31 +161,58 @@ class TaskBatches:
 
 
 class ReplayBatches:
-  """Endless windows of plain text, every token leashed and none learned."""
+  """Endless windows of plain text, every token leashed and none learned.
 
-  def __init__(self, token_ids, rows: int, length: int, seed: int = 0):
-    """Takes i32[n] `token_ids`; each epoch cuts it at another offset.
+  Each epoch cuts the text at another offset, or goes through the first
+  batches of the first one in another order.
+  """
+
+  def __init__(
+    self,
+    token_ids,
+    rows: int,
+    length: int,
+    seed: int = 0,
+    *,
+    returning: int | None = None,
+  ):
+    """Takes i32[n] `token_ids`.
+
+    Args:
+      token_ids: the text.
+      rows: B, rows of a batch.
+      length: T, columns of a row.
+      seed: of the offsets and orders.
+      returning: how many batches, at most, come back in each epoch; None cuts
+        each epoch anew.
 
     Raises:
       ValueError: the text is too short for one batch.
     """
     self._ids = np.asarray(token_ids, np.int32)
     self._rows, self._length, self._seed = rows, length, seed
+    self._returning = returning
     self._per_epoch = (len(self._ids) // length - 1) // rows
     if self._per_epoch < 1:
       raise ValueError(
         f"replay text of {len(self._ids)} tokens is too short for {rows} rows "
         f"of {length}: give at least {(rows + 1) * length} tokens"
       )
+    if returning is not None:
+      self._per_epoch = min(returning, self._per_epoch)
     self._digest = hashlib.sha256(self._ids.tobytes()).hexdigest()[:16]
     self._start_epoch(0)
 
   def _start_epoch(self, epoch: int) -> None:
-    rng = np.random.default_rng([self._seed, epoch])
+    anew = self._returning is None
+    rng = np.random.default_rng([self._seed, epoch if anew else 0])
     windows = len(self._ids) // self._length - 1
     offset = rng.integers(self._length)
-    self._starts = offset + rng.permutation(windows) * self._length
-    self._epoch, self._index = epoch, 0
+    starts = offset + rng.permutation(windows) * self._length
+    starts = starts[: self._per_epoch * self._rows].reshape(-1, self._rows)
+    if epoch and not anew:
+      starts = np.random.default_rng([self._seed, epoch]).permutation(starts)
+    self._starts, self._epoch, self._index = starts, epoch, 0
 
   def __len__(self) -> int:
     """Batches in an epoch."""
@@ -194,8 +221,7 @@ class ReplayBatches:
   def __next__(self) -> tuple[Batch]:
     if self._index == self._per_epoch:
       self._start_epoch(self._epoch + 1)
-    begin = self._index * self._rows
-    starts = self._starts[begin : begin + self._rows]
+    starts = self._starts[self._index]
     self._index += 1
     shape = (self._rows, self._length)
     columns = np.broadcast_to(np.arange(self._length, dtype=np.int32), shape)

@@ -2,7 +2,8 @@
 
 Below the adapter's first layer training changes nothing, so that the residual
 stream there depends on a batch's tokens alone. Where batches return in each
-epoch (`TaskBatches(repack=False)`), it is computed once.
+epoch (`TaskBatches(repack=False)`, `ReplayBatches(returning=n)`), it is
+computed once.
 """
 
 import functools
@@ -14,7 +15,6 @@ import jax
 import numpy as np
 
 from glimo_jax.models import decoder
-from glimo_jax.train import step
 from glimo_jax.types import Batch
 
 Array = jax.Array
@@ -45,19 +45,11 @@ class LowerStates:
     self._kept: dict[bytes, Array] = {}
     self._compute = _computation(config, first_layer)
 
-  def __call__(
-    self, batches: Sequence[Batch], terms: step.Terms
-  ) -> tuple[Batch, ...]:
-    """The batches, those with a cross-entropy told their lower states.
-
-    Replayed text is cut anew each epoch and never comes back.
-    """
+  def __call__(self, batches: Sequence[Batch]) -> tuple[Batch, ...]:
+    """The batches, told their lower states."""
     if not self._active:
       return tuple(batches)
-    return tuple(
-      batch.replace(lower=self._of(batch)) if with_ce else batch
-      for batch, (with_ce, _) in zip(batches, terms, strict=True)
-    )
+    return tuple(batch.replace(lower=self._of(batch)) for batch in batches)
 
   def _of(self, batch: Batch) -> Array:
     inputs = (batch.tokens, batch.positions, batch.segment_ids)

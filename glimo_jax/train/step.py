@@ -44,9 +44,9 @@ class TrainConfig:
     accumulate: microbatches that a batch's rows are split into.
     remat: recompute activations in the backward pass; saves memory.
     keep_gib: GiB for what the frozen layers below the adapter's first make of
-      task rows. Above 0 rows are packed once, not anew in each epoch, and from
-      the second epoch on those layers are not computed again for what is kept:
-      B x T x D x 4 bytes a batch in float32.
+      batches. Above 0 rows are packed and replay text is cut once, not anew in
+      each epoch, and from the second epoch on those layers are not computed
+      again for what is kept: B x T x D x 4 bytes a batch in float32.
     checkpoint_every: steps between checkpoints; one more ends each stage.
     log_every: steps between log lines where there is no terminal.
     tensorboard: write event files, too.

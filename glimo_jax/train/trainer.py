@@ -113,7 +113,7 @@ def train(
       while step < end:
         data = next(stage.iterator)
         batches, terms = step_lib.place_batches(data, config, mesh)
-        batches = lower(batches, terms)
+        batches = lower(batches)
         state, told = train_step(state, params, batches, rates[step], terms)
         step += 1
         # One step late: the device is already at work on the next.

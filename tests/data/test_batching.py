@@ -273,13 +273,17 @@ def test_shapes_are_the_same_in_every_batch(tokenizer, examples):
   assert len(shapes) == 1
 
 
-@pytest.mark.parametrize("repack", [True, False])
+@pytest.mark.parametrize("returning", [None, 4])
 @pytest.mark.parametrize("steps", [0, 3, 25])
-def test_a_saved_position_goes_on_alike(tokenizer, examples, steps, repack):
+def test_a_saved_position_goes_on_alike(tokenizer, examples, steps, returning):
   def make():
     return batching.zip_batches(
-      batching.TaskBatches(examples, tokenizer, 2, 96, seed=3, repack=repack),
-      batching.ReplayBatches(np.arange(500) % 97, 2, 32, seed=3),
+      batching.TaskBatches(
+        examples, tokenizer, 2, 96, seed=3, repack=returning is None
+      ),
+      batching.ReplayBatches(
+        np.arange(500) % 97, 2, 32, seed=3, returning=returning
+      ),
     )
 
   straight, resumed = make(), make()
@@ -312,6 +316,26 @@ def test_replay_windows_are_text_and_only_leashed():
       starts.append(start)
   assert len(set(starts)) == 3 * len(batches)
   assert (np.diff(sorted(starts)) >= 64).all()
+
+
+def test_replay_batches_come_back_in_another_order():
+  text = np.random.default_rng(0).integers(0, 97, 1000)
+
+  def epochs(returning, n=3):
+    batches = batching.ReplayBatches(text, 3, 64, returning=returning)
+    return [
+      [next(batches)[0].tokens.tobytes() for _ in range(len(batches))]
+      for _ in range(n)
+    ]
+
+  first, *later = epochs(4)
+  assert len(set(first)) == 4
+  assert all(set(epoch) == set(first) for epoch in later)
+  assert any(epoch != first for epoch in later)
+  anew = epochs(None)
+  assert first == anew[0][:4]
+  assert not set(anew[0]) & set(anew[1])
+  assert set(epochs(100)[1]) == set(anew[0])  # no more than there are
 
 
 def test_bad_input_is_named(tokenizer, examples):
