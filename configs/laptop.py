@@ -1,14 +1,13 @@
-"""The recipe at the size of an hour: one arm, one seed, on a laptop CPU.
+"""The recipe at the size of an hour at most: an arm, a seed, on a laptop CPU.
 
   python -m launch.pipeline --config=configs/laptop.py --workdir=runs/laptop-0
 
 As configs/recipe.py:ARM, with four times the optimizer steps, twice the replay
 text, sixteen imperfect worlds, more moments, and depths 0 to 2 on 256 test
-levels. On 2 CPU cores about an hour and 3 GiB. When it trained in two stages,
-test success was .95 (base .14, random .10, oracle 1; ood-chain .94, ood-size
-.92, ood-depth, which is depth 3 in 8x8 here, .92), questions .80 (base .41),
-bits per byte 0.3 to 0.4 % above the base's (docs/results/recipe, in
-test-two-stages).
+levels. On 2 CPU cores half an hour to an hour by the host, 3 GiB. Over three
+training seeds test success is .94 (base .15, random .10, oracle 1; ood-chain
+.93, ood-size .95, ood-depth, which is depth 3 in 8x8 here, .89), questions .87
+(base .41), bits per byte 0.2 to 0.3 % above the base's (docs/results/recipe).
 """
 
 from ml_collections import config_dict
