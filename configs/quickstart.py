@@ -3,7 +3,7 @@
   python -m launch.pipeline --config=configs/quickstart.py --workdir=runs/quickstart
 
 SmolLM2-135M-Instruct, AgentWorld; trained in `imperfect/swapped`, judged in
-`real`. On 2 CPU cores 15 to 25 minutes by the host and 3 GiB. Seed 0 has on test
+`real`. On 2 CPU cores 9 to 25 minutes by the host and 3 GiB. Seed 0 has on test
 (depths 0-1, 128 levels) success .77 (base .22, random .14, oracle 1), questions
 .67 (base .37), bits per byte 0.2 to 0.3 % above the base's:
 docs/results/quickstart. On `val` it has .87.
