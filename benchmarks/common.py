@@ -7,9 +7,10 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+
+from glimo_jax.evaluate.report import commit
 
 RUNS = 5
 # Whose versions stand in the JSON file, where installed.
@@ -74,9 +75,6 @@ def report(
       versions[package] = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
       continue
-  commit = subprocess.run(
-    ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-  ).stdout.strip()
   whole = {
     "rows": [dataclasses.asdict(row) for row in rows],
     "ratios": dict(ratios),
@@ -86,7 +84,7 @@ def report(
       "platform": platform.platform(),
     },
     "versions": versions,
-    "commit": commit,
+    "commit": commit(),
   }
   with open(path, "w") as file:
     json.dump(whole, file, indent=1)

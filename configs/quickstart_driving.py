@@ -8,8 +8,8 @@ As configs/quickstart.py, in Urban Driving and its eight families of scenes
 questions, in the upper eight layers alone; what the others make of a row is
 kept. On 128 test scenes success is .42 (base .16, random .09, oracle .99, an MLP
 on the same rows .70; on `val` .48), with no more collisions (.29 for .38);
-questions it answers no better than the base. On 2 CPU cores 14 minutes, or twice
-that on a slower host, and 3 GiB (docs/results/quickstart_driving). `:tiny` is its size for tests. The report tells collisions and
+questions it answers no better than the base. On 2 CPU cores 14 minutes, more than
+twice that on a slower host, and 3 GiB (docs/results/quickstart_driving). `:tiny` is its size for tests. The report tells collisions and
 other faults beside success; `--config.evaluate.ood_episodes=16` judges on its
 three ood- splits, too.
 """  # noqa: E501

@@ -46,7 +46,7 @@ _SHAPES = {
 def stage(config: Config, workdir, name: str) -> Iterator[workdir_lib.Stage]:
   """Opens a stage's folder, guarded by the settings that shape its files.
 
-  A stage that completes says by the code of which commit.
+  A stage that completes says which commit it was begun with.
 
   Args:
     config: of the run.
@@ -61,9 +61,9 @@ def stage(config: Config, workdir, name: str) -> Iterator[workdir_lib.Stage]:
   for earlier in _before(config, name):
     workdir_lib.check(workdir, earlier, _shape(config, earlier))
   with workdir_lib.stage(workdir, name, _shape(config, name)) as opened:
-    yield opened
     if not opened.finished:
       opened.summary["commit"] = report.commit()
+    yield opened
 
 
 def _before(config: Config, name: str) -> list[str]:

@@ -224,7 +224,7 @@ def compose(
       "base_asked": first.asked,
       "base_arms": first.val,
       "rounds": [
-        workdir_lib.summary(workdir, parts.round_name(i + 1))["counts"]
+        said[parts.round_name(i + 1)]["counts"]
         for i in range(config.rounds.count)
       ],
       "trained_in": sorted({row.variant for row in dataset.train}),

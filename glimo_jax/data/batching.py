@@ -204,15 +204,15 @@ class ReplayBatches:
     self._start_epoch(0)
 
   def _start_epoch(self, epoch: int) -> None:
-    anew = self._returning is None
-    rng = np.random.default_rng([self._seed, epoch if anew else 0])
-    windows = len(self._ids) // self._length - 1
-    offset = rng.integers(self._length)
-    starts = offset + rng.permutation(windows) * self._length
-    starts = starts[: self._per_epoch * self._rows].reshape(-1, self._rows)
-    if epoch and not anew:
-      starts = np.random.default_rng([self._seed, epoch]).permutation(starts)
-    self._starts, self._epoch, self._index = starts, epoch, 0
+    rng = np.random.default_rng([self._seed, epoch])
+    if epoch and self._returning is not None:
+      self._order = rng.permutation(len(self))
+    else:
+      windows = len(self._ids) // self._length - 1
+      offset = rng.integers(self._length)
+      self._starts = offset + rng.permutation(windows) * self._length
+      self._order = np.arange(len(self))
+    self._epoch, self._index = epoch, 0
 
   def __len__(self) -> int:
     """Batches in an epoch."""
@@ -221,7 +221,8 @@ class ReplayBatches:
   def __next__(self) -> tuple[Batch]:
     if self._index == self._per_epoch:
       self._start_epoch(self._epoch + 1)
-    starts = self._starts[self._index]
+    begin = int(self._order[self._index]) * self._rows
+    starts = self._starts[begin : begin + self._rows]
     self._index += 1
     shape = (self._rows, self._length)
     columns = np.broadcast_to(np.arange(self._length, dtype=np.int32), shape)

@@ -17,6 +17,7 @@ benchmarks, and `language/TEXT` for the texts. Measures are the world's own,
 such as collisions.
 """
 
+import functools
 import importlib.metadata
 import json
 import math
@@ -175,6 +176,7 @@ def portable(settings: Any) -> Any:
   return settings
 
 
+@functools.cache  # files that are changed while it runs are not what runs
 def commit() -> str:
   """Of the code that runs; `+changes` where files of it were changed."""
   root = pathlib.Path(__file__).parents[2]
