@@ -18,6 +18,8 @@ from glimo_jax.data import batching, onpolicy
 from glimo_jax.data import collect as collect_lib
 from glimo_jax.data import dataset as dataset_lib
 from glimo_jax.data import journal as journal_lib
+from glimo_jax.data.epochs import zip_batches
+from glimo_jax.data.replay_text import ReplayBatches
 from glimo_jax.evaluate import report
 from glimo_jax.models import embedder, sampler, weights
 from glimo_jax.progress import Progress
@@ -250,11 +252,11 @@ def batches(
   )
   if not config.replay_batch:
     return task
-  text = batching.ReplayBatches(
+  text = ReplayBatches(
     replay_ids,
     config.replay_batch,
     config.replay_length,
     seed,
     returning=len(task) if keep else None,
   )
-  return batching.zip_batches(task, text)
+  return zip_batches(task, text)

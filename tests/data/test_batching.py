@@ -11,6 +11,8 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from glimo_jax.data import batching, packing
+from glimo_jax.data.epochs import zip_batches
+from glimo_jax.data.replay_text import ReplayBatches
 from glimo_jax.models import decoder
 from glimo_jax.models.tokenizer import END, START, Tokenizer
 from glimo_jax.train import losses
@@ -277,13 +279,11 @@ def test_shapes_are_the_same_in_every_batch(tokenizer, examples):
 @pytest.mark.parametrize("steps", [0, 3, 25])
 def test_a_saved_position_goes_on_alike(tokenizer, examples, steps, returning):
   def make():
-    return batching.zip_batches(
+    return zip_batches(
       batching.TaskBatches(
         examples, tokenizer, 2, 96, seed=3, repack=returning is None
       ),
-      batching.ReplayBatches(
-        np.arange(500) % 97, 2, 32, seed=3, returning=returning
-      ),
+      ReplayBatches(np.arange(500) % 97, 2, 32, seed=3, returning=returning),
     )
 
   straight, resumed = make(), make()
@@ -301,43 +301,6 @@ def test_a_position_over_other_data_is_refused(tokenizer, examples):
     other.set_state(state)
 
 
-def test_replay_windows_are_text_and_only_leashed():
-  text = np.random.default_rng(0).integers(0, 97, 1000)
-  batches = batching.ReplayBatches(text, 3, 64)
-  starts = []
-  for _ in range(len(batches)):
-    (batch,) = next(batches)
-    assert not batch.ce_weight.any()
-    assert batch.kl_weight.all()
-    for tokens in batch.tokens:
-      (start,) = (
-        s for s in range(len(text) - 63) if (text[s : s + 64] == tokens).all()
-      )
-      starts.append(start)
-  assert len(set(starts)) == 3 * len(batches)
-  assert (np.diff(sorted(starts)) >= 64).all()
-
-
-def test_replay_batches_come_back_in_another_order():
-  text = np.random.default_rng(0).integers(0, 97, 1000)
-
-  def epochs(returning, n=3):
-    batches = batching.ReplayBatches(text, 3, 64, returning=returning)
-    return [
-      [next(batches)[0].tokens.tobytes() for _ in range(len(batches))]
-      for _ in range(n)
-    ]
-
-  first, *later = epochs(4)
-  assert len(set(first)) == 4
-  assert all(set(epoch) == set(first) for epoch in later)
-  assert any(epoch != first for epoch in later)
-  anew = epochs(None)
-  assert first == anew[0][:4]
-  assert not set(anew[0]) & set(anew[1])
-  assert set(epochs(100)[1]) == set(anew[0])  # no more than there are
-
-
 def test_bad_input_is_named(tokenizer, examples):
   long = example(7, "goal", "tree " * 80, ["up"])
   with pytest.raises(ValueError, match=r"row row7 needs .* length is 64"):
@@ -352,8 +315,6 @@ def test_bad_input_is_named(tokenizer, examples):
     batching.TaskBatches(
       [example(3, "a", "b", ["up down left"])], tokenizer, 2, 64, scored=2
     )
-  with pytest.raises(ValueError, match="replay text of 50 tokens"):
-    batching.ReplayBatches(np.zeros(50), 2, 32)
 
 
 def test_first_fit_leaves_no_row_that_a_later_segment_fits(tokenizer):

@@ -1,0 +1,97 @@
+"""Endless epochs of batches, whose position is two numbers.
+
+The iterators are our own: what an epoch draws from (seed, epoch) is a whole
+*packing* of rows, or a cut through a text; grain's shuffles and epochs would
+leave that to be done.
+"""
+
+import abc
+from typing import Any
+
+import numpy as np
+
+from glimo_jax.types import Batch, BatchIterator
+
+
+class Epochs(abc.ABC):
+  """Epochs that are drawn anew, or bring the first one's batches back.
+
+  Whoever derives from it says what an epoch draws and what a batch of it is.
+  """
+
+  def __init__(self, seed: int, digest: str, anew: bool):
+    """Draws the first epoch.
+
+    Args:
+      seed: of all epochs.
+      digest: tells these data from others.
+      anew: draw each epoch anew; else the first one's batches return, in
+        another order.
+    """
+    self._seed, self._digest, self._anew = seed, digest, anew
+    self._begin(0)
+
+  @abc.abstractmethod
+  def _draw(self, rng: np.random.Generator) -> int:
+    """Draws an epoch; how many batches it has."""
+
+  @abc.abstractmethod
+  def _batch(self, number: int) -> Batch:
+    """A batch of the epoch drawn last."""
+
+  def _begin(self, epoch: int) -> None:
+    rng = np.random.default_rng([self._seed, epoch])
+    if epoch and not self._anew:
+      self._order = rng.permutation(len(self))
+    else:
+      self._order = np.arange(self._draw(rng))
+    self._epoch, self._index = epoch, 0
+
+  def __len__(self) -> int:
+    """Batches in the present epoch."""
+    return len(self._order)
+
+  def __next__(self) -> tuple[Batch]:
+    if self._index == len(self):
+      self._begin(self._epoch + 1)
+    number = int(self._order[self._index])
+    self._index += 1
+    return (self._batch(number),)
+
+  def get_state(self) -> dict[str, Any]:
+    return {"epoch": self._epoch, "index": self._index, "data": self._digest}
+
+  def set_state(self, state: dict[str, Any]) -> None:
+    """Goes to a position.
+
+    Raises:
+      ValueError: it was saved over other data.
+    """
+    if state["data"] != self._digest:
+      raise ValueError(
+        f"the position was saved over data {state['data']}, these are "
+        f"{self._digest}: train in another --workdir, or bring the old data "
+        "back"
+      )
+    self._begin(state["epoch"])
+    self._index = state["index"]
+
+
+class _Zipped:
+  def __init__(self, parts: tuple[BatchIterator, ...]):
+    self._parts = parts
+
+  def __next__(self) -> tuple[Batch, ...]:
+    return tuple(batch for part in self._parts for batch in next(part))
+
+  def get_state(self) -> dict[str, Any]:
+    return {"parts": [part.get_state() for part in self._parts]}
+
+  def set_state(self, state: dict[str, Any]) -> None:
+    for part, saved in zip(self._parts, state["parts"], strict=True):
+      part.set_state(saved)
+
+
+def zip_batches(*parts: BatchIterator) -> BatchIterator:
+  """One iterator whose step is the batches of all parts."""
+  return _Zipped(parts)

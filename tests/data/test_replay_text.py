@@ -1,0 +1,48 @@
+"""Replayed text is text, cut into windows that only leash."""
+
+import numpy as np
+import pytest
+
+from glimo_jax.data.replay_text import ReplayBatches
+
+
+def test_replay_windows_are_text_and_only_leashed():
+  text = np.random.default_rng(0).integers(0, 97, 1000)
+  batches = ReplayBatches(text, 3, 64)
+  starts = []
+  for _ in range(len(batches)):
+    (batch,) = next(batches)
+    assert not batch.ce_weight.any()
+    assert batch.kl_weight.all()
+    for tokens in batch.tokens:
+      (start,) = (
+        s for s in range(len(text) - 63) if (text[s : s + 64] == tokens).all()
+      )
+      starts.append(start)
+  assert len(set(starts)) == 3 * len(batches)
+  assert (np.diff(sorted(starts)) >= 64).all()
+
+
+def test_replay_batches_come_back_in_another_order():
+  text = np.random.default_rng(0).integers(0, 97, 1000)
+
+  def epochs(returning, n=3):
+    batches = ReplayBatches(text, 3, 64, returning=returning)
+    return [
+      [next(batches)[0].tokens.tobytes() for _ in range(len(batches))]
+      for _ in range(n)
+    ]
+
+  first, *later = epochs(4)
+  assert len(set(first)) == 4
+  assert all(set(epoch) == set(first) for epoch in later)
+  assert any(epoch != first for epoch in later)
+  anew = epochs(None)
+  assert first == anew[0][:4]
+  assert not set(anew[0]) & set(anew[1])
+  assert set(epochs(100)[1]) == set(anew[0])  # no more than there are
+
+
+def test_a_text_too_short_is_named():
+  with pytest.raises(ValueError, match="replay text of 50 tokens"):
+    ReplayBatches(np.zeros(50), 2, 32)
