@@ -75,6 +75,7 @@ ARMS = {
     "lora.rank": 128,
     "lora.alpha": 256.0,
     "lora.first_layer": 0,
+    "train.lr": 1e-3,
     "train.kl_coef": 0.0,
   },
   "shuffled": {"train.shuffled": True},

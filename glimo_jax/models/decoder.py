@@ -50,7 +50,11 @@ class Cache:
 
 
 def init(key: Array, config: DecoderConfig, dtype=jnp.float32) -> PyTree:
-  """Random params, for tests and for training from nothing."""
+  """Random params, for tests and for training from nothing.
+
+  Tokens have unit length; the last state has sqrt(D), so that a logit reaches
+  sqrt(D) and a frozen output matrix can still be sure of a word among many.
+  """
   layer_key, embed_key, head_key = jax.random.split(key, 3)
   x = jnp.zeros((1, 1, config.dim))
   rope = rotary(config, jnp.zeros((1, 1), jnp.int32))
@@ -59,14 +63,14 @@ def init(key: Array, config: DecoderConfig, dtype=jnp.float32) -> PyTree:
   def layer(key):
     return Block(config).init(key, x, rope, mask)["params"]
 
-  shape = (config.vocab_size, config.dim)
+  shape, deviation = (config.vocab_size, config.dim), config.dim**-0.5
   params = {
-    "embed": 0.02 * jax.random.normal(embed_key, shape),
+    "embed": deviation * jax.random.normal(embed_key, shape),
     "layers": jax.vmap(layer)(jax.random.split(layer_key, config.layers)),
     "norm": jnp.ones(config.dim),
   }
   if not config.tied:
-    params["head"] = 0.02 * jax.random.normal(head_key, shape)
+    params["head"] = deviation * jax.random.normal(head_key, shape)
   return jax.tree.map(lambda p: p.astype(dtype), params)
 
 
