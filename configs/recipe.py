@@ -3,11 +3,12 @@
   bash launch/recipe.sh [ARM ...]      all arms, or those named
 
 One arm is `python -m launch.pipeline --config=configs/recipe.py:ARM
---workdir=runs/recipe/ARM-0`, of quickstart's size; on 2 CPU cores ten to
+--workdir=runs/recipe/ARM-0`, of quickstart's size; on 2 CPU cores five to
 twenty minutes by the host and 3 GiB. Judged on `val` unless
 `--config.evaluate.suite=test` is given: choices are made here, `test` is for
-the end. Every arm trains on as many tokens as the recipe. What has been
-measured so far lies in docs/results/recipe and in docs/LOG.md.
+the end. Every arm trains on as many tokens as the recipe. Over three seeds the
+recipe has success .87 there (base .19, random .12, oracle 1), questions .62
+(base .38); what each arm has, docs/recipe.md tells.
 """
 
 from ml_collections import config_dict
