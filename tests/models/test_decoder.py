@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from glimo_jax import mesh as mesh_lib
-from glimo_jax.models import attention, caching, decoder
+from glimo_jax.models import attention, caching, decoder, layers
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +210,24 @@ def test_eight_devices_compute_what_one_does(tiny, tokens):
   spread = run(placed, rows)
   assert len(placed["layers"]["q"].sharding.device_set) == 8
   np.testing.assert_allclose(spread, run(tiny.params, tokens), atol=5e-5)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_random_weights_can_be_sure_of_two_words_among_many(tied):
+  """A state halfway between two words gives those two nearly all."""
+  config = decoder.DecoderConfig(
+    vocab_size=49152,
+    dim=576,
+    layers=1,
+    heads=1,
+    kv_heads=1,
+    head_dim=8,
+    mlp_dim=8,
+    tied=tied,
+  )
+  params = decoder.init(jax.random.key(0), config)
+  state = layers.rms_norm(
+    decoder.head(params)[:2].sum(0), params["norm"], config.norm_eps
+  )
+  probs = jax.nn.softmax(decoder.logits(params, config, state))
+  assert probs[:2].sum() > 0.9
