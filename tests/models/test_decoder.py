@@ -1,5 +1,7 @@
 """What a decoder-only transformer is, whatever its weights."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -213,17 +215,10 @@ def test_eight_devices_compute_what_one_does(tiny, tokens):
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_random_weights_can_be_sure_of_two_words_among_many(tied):
+def test_random_weights_can_be_sure_of_two_words_among_many(tiny, tied):
   """A state halfway between two words gives those two nearly all."""
-  config = decoder.DecoderConfig(
-    vocab_size=49152,
-    dim=576,
-    layers=1,
-    heads=1,
-    kv_heads=1,
-    head_dim=8,
-    mlp_dim=8,
-    tied=tied,
+  config = dataclasses.replace(
+    tiny.config, vocab_size=49152, dim=576, tied=tied
   )
   params = decoder.init(jax.random.key(0), config)
   state = layers.rms_norm(
