@@ -1,7 +1,6 @@
 """Endless, resumable batches of packed instruction rows."""
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -108,8 +107,7 @@ class TaskBatches(Epochs):
         f"scored {self._scored} is below an answer of {most} tokens: raise it"
       )
     ids = "\n".join(e.row_id for e in examples)
-    digest = hashlib.sha256(ids.encode()).hexdigest()[:16]
-    super().__init__(seed, digest, anew=repack)
+    super().__init__(seed, ids.encode(), anew=repack)
 
   def _draw(self, rng: np.random.Generator) -> int:
     self._chosen = packing.draw(self._encoded, rng)
@@ -119,7 +117,8 @@ class TaskBatches(Epochs):
     return -(-len(self._packed) // self._rows)
 
   def _batch(self, number: int) -> Batch:
-    rows = self._packed[number * self._rows :][: self._rows]
+    begin = number * self._rows
+    rows = self._packed[begin : begin + self._rows]
     rows = rows + [[]] * (self._rows - len(rows))
     return packing.lay(
       self._encoded, self._chosen, rows, self._length, self._scored

@@ -6,6 +6,7 @@ leave that to be done.
 """
 
 import abc
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,17 @@ class Epochs(abc.ABC):
   Whoever derives from it says what an epoch draws and what a batch of it is.
   """
 
-  def __init__(self, seed: int, digest: str, anew: bool):
+  def __init__(self, seed: int, data: bytes, anew: bool):
     """Draws the first epoch.
 
     Args:
       seed: of all epochs.
-      digest: tells these data from others.
+      data: what tells these rows or this text from others.
       anew: draw each epoch anew; else the first one's batches return, in
         another order.
     """
-    self._seed, self._digest, self._anew = seed, digest, anew
+    self._seed, self._anew = seed, anew
+    self._digest = hashlib.sha256(data).hexdigest()[:16]
     self._begin(0)
 
   @abc.abstractmethod

@@ -1,7 +1,5 @@
 """Endless, resumable batches of plain text that hold a model to its base."""
 
-import hashlib
-
 import numpy as np
 
 from glimo_jax.data.epochs import Epochs
@@ -48,8 +46,7 @@ class ReplayBatches(Epochs):
       )
     if returning is not None:
       self._batches = min(returning, self._batches)
-    digest = hashlib.sha256(self._ids.tobytes()).hexdigest()[:16]
-    super().__init__(seed, digest, anew=returning is None)
+    super().__init__(seed, self._ids.tobytes(), anew=returning is None)
 
   def _draw(self, rng: np.random.Generator) -> int:
     offset = rng.integers(self._length)
@@ -57,7 +54,8 @@ class ReplayBatches(Epochs):
     return self._batches
 
   def _batch(self, number: int) -> Batch:
-    starts = self._starts[number * self._rows :][: self._rows]
+    begin = number * self._rows
+    starts = self._starts[begin : begin + self._rows]
     shape = (self._rows, self._length)
     columns = np.broadcast_to(np.arange(self._length, dtype=np.int32), shape)
     return Batch(
