@@ -1,12 +1,60 @@
-"""Questions in words: the part that all worlds share."""
+"""Questions in words: what all worlds share, and the spec of one kind."""
 
+import dataclasses
 import difflib
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from simulators.base import Question, QuestionArrays
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+  """One kind of question: everything about it in one place.
+
+  A world keeps its kinds in `questions/<category>.py` and defines there what
+  its functions take: a moment, the question's arguments i32[M], and so on. The
+  independent second path to the truth stays apart, in `reference/`.
+
+  Attributes:
+    name: unique in its world.
+    number: place of the kind among all of its world; random draws depend on
+      it, so a new kind takes the next free number.
+    category: perception, rules, planning, ...
+    templates: phrasings, with gaps in braces.
+    arguments: (moment, ...) -> i32[N, M], the questions of the kind that a
+      moment could be asked; -1 pads.
+    choices: (moment, args) -> i32[n], codes of the answers offered; -1 for
+      some that are left out.
+    truth: (moment, args) -> (code i32[], weight f32[]): the true answer and a
+      sampling weight; weight 0 excludes the question.
+    gaps: (...) -> what fills the gaps of the templates.
+    needs: what a description must contain so that it decides the answer; the
+      world defines its form. None: nothing.
+    share: answer -> share of the moments with this answer in which the
+      question is asked; 1 for answers that are not named.
+    looked_up: whether the answer stands in the words of the moment or of the
+      rules, so that nothing has to be simulated.
+    two_sided: ask only where more than one answer was possible.
+    shuffled: the choices have no order of their own and are shuffled.
+  """
+
+  name: str
+  number: int
+  category: str
+  templates: tuple[str, ...]
+  arguments: Callable[..., Any]
+  choices: Callable[..., Any]
+  truth: Callable[..., Any]
+  gaps: Callable[..., Mapping[str, str]]
+  needs: Any = None
+  share: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  looked_up: bool = False
+  two_sided: bool = False
+  shuffled: bool = False
 
 
 def chosen(

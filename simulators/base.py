@@ -1,15 +1,15 @@
-"""The world contract: what every simulator offers, and nothing more.
+"""The world contract: what every simulator must offer, and what it may.
 
-A world is functional. `reset` and `step` are pure, jit-able and vmap-able over
-keys, actions, params and levels alike. What the agent may know is `State.obs`;
-how the world is put into words reads `obs` alone, on numpy arrays.
+A world is functional. `reset` and `step` are pure, and can be jitted and
+vmapped over keys, actions, params and levels. `State.obs` is all that the agent
+may know; descriptions read `obs` alone, as numpy arrays.
 """
 
 import dataclasses
 import difflib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import flax.struct
 import jax
@@ -145,87 +145,190 @@ def check_size(size: int) -> None:
 
 
 class World(Protocol):
-  """A simulator that can also speak about itself.
+  """A simulator that describes itself in words: what every world must have.
+
+  Derive from this class to inherit the defaults. What a world can do beyond
+  it is a protocol of its own, told by `isinstance`: `HasOracle`,
+  `AsksQuestions`, `HasReference`, `ParsesDescriptions`, `Renders`.
 
   `params(variant)` gives array leaves only: `real` and every imperfect variant
   are values of one pytree type, so they stack and vmap.
 
-  A world may have more, which is used where it is there:
-
-    reference: a module that writes its rules a second time, in plain Python;
-      see `glimo_jax.agent.tools.Tools.games`. It is handed `config`.
-    config: what the world was made with; `config.horizon`, if any, becomes
-      the episode length of the Brax adapter.
-    lookups: kinds of question whose answer stands in the words of the moment
-      or of the rules; reports tell them apart from those to be simulated.
-    memories: names of fields of the hidden state that say nothing of what is
-      to come, so that search takes two states which differ in them for one.
+  Attributes:
+    name: the world's name in datasets and reports.
+    actions: the word of each action; an action is an index into them.
+    splits: names of the level pools: train, val, test, and any named ood-....
+    measures: names of `State.metrics` that reports show beside success.
+    memories: fields of the hidden state without influence on the future;
+      search takes two states that differ in nothing else for one.
   """
 
   name: str
   actions: tuple[str, ...]
-  words: tuple[str, ...]  # of descriptions, the same in every variant; no names
-  question_kinds: tuple[str, ...]
-  splits: tuple[str, ...]  # train, val, test, and those named ood-...
-  measures: tuple[str, ...]  # of State.metrics, told beside success in reports
+  splits: tuple[str, ...] = ("train", "val", "test")
+  measures: tuple[str, ...] = ()
+  memories: tuple[str, ...] = ()
+
+  # --- Rules and levels -------------------------------------------------------
 
   def variants(self) -> tuple[str, ...]:
     """Names that `params` accepts, with their arguments spelled."""
+    return ("real",)
 
   def params(self, variant: str = "real") -> PyTree:
-    """The rules of a variant; ValueError lists the names it knows."""
+    """The rules of a variant.
 
-  def depths(self, split: str, depths=None) -> tuple[int, ...]:
-    """The depths (or families) that `pool` would draw, at no cost.
-
-    Raises ValueError for an unknown split, or depths that it cannot have.
+    Raises:
+      ValueError: the variant is unknown; lists those that are known.
     """
+    ...
 
-  def pool(self, split: str, size: int, depths=None) -> LevelPool:
+  def depths(
+    self, split: str, depths: Sequence[int] | None = None
+  ) -> tuple[int, ...]:
+    """The difficulties (or families) that `pool` would draw, at no cost.
+
+    Raises:
+      ValueError: the split is unknown, or cannot have one of the depths.
+    """
+    check_split(split, self.splits)
+    return tuple(depths) if depths is not None else (0,)
+
+  def pool(
+    self, split: str, size: int, depths: Sequence[int] | None = None
+  ) -> LevelPool:
     """`size` levels of a split, the same on every call."""
+    ...
 
-  def reset(self, key: Array, params: PyTree, level: PyTree) -> State: ...
+  # --- Playing ----------------------------------------------------------------
 
-  def step(self, state: State, action: Array, params: PyTree) -> State: ...
+  def reset(self, key: Array, params: PyTree, level: PyTree) -> State:
+    """The first state of an episode; `State.metrics` holds "success"."""
+    ...
+
+  def step(self, state: State, action: Array, params: PyTree) -> State:
+    """The state after action i32[]; a success is a rewarded end."""
+    ...
 
   def legal(self, state: State, params: PyTree) -> Array:
     """bool[A]: the actions that may be chosen."""
+    ...
+
+  # --- Words: numpy observations with a leading batch axis in, text out ------
+
+  def describe(self, obs: PyTree) -> list[str]:
+    """One short text for each row of a batch of observations."""
+    ...
+
+  def instruction(self, obs: PyTree) -> list[str]:
+    """What is to be achieved, one text for each row."""
+    ...
+
+  def rules(self, params: PyTree) -> str:
+    """The nominal rules, the actions and how to answer: the shared prefix."""
+    ...
+
+  def parse(self, text: str) -> int | None:
+    """The action that a text names, or None."""
+    ...
+
+
+@runtime_checkable
+class HasOracle(Protocol):
+  """A world that knows what each action costs."""
 
   def oracle(self, state: State, params: PyTree) -> Array:
-    """f32[A]: cost after each action, lower is better, inf if hopeless.
+    """f32[A]: cost to success by way of each action; inf where there is none.
 
-    AgentWorld's is steps to success, counting the action; driving's seconds.
+    Lower is better. The unit is the world's own: AgentWorld counts steps,
+    Urban Driving seconds.
     """
+    ...
+
+
+@runtime_checkable
+class AsksQuestions(Protocol):
+  """A world that asks questions about its states, with true answers.
+
+  Attributes:
+    question_kinds: names of the kinds, in the order of the arrays.
+    lookups: kinds whose answer stands in the words of the moment or of the
+      rules; reports tell them apart from kinds that need simulation.
+  """
+
+  question_kinds: tuple[str, ...]
+  lookups: tuple[str, ...]
 
   def sample_questions(
     self, key: Array, state: State, params: PyTree
-  ) -> QuestionArrays: ...
+  ) -> QuestionArrays:
+    """One question of each kind about one state."""
+    ...
 
   def answer(
     self, state: State, params: PyTree, kind: Array, args: Array
   ) -> Array:
     """i32[]: the code of the true answer to question (kind, args)."""
+    ...
+
+  def ask(
+    self, questions: QuestionArrays, obs: PyTree, seed: int
+  ) -> list[list[Question]]:
+    """Batched arrays in words: a list of questions for each row.
+
+    Of the valid kinds, those that the moment as described can decide.
+    """
+    ...
+
+
+class Reference(Protocol):
+  """A plain Python implementation of a world's rules, written independently.
+
+  The second path of verification. `Game.from_state(env_state, params, config)`
+  gives a game with `step(action)`, `done`, `failed`, `legal()`, `costs()` and
+  `optimal()`; `answer(game, kind, args)` gives the codes of `World.answer`.
+  """
+
+  Game: Any
+
+  def answer(self, game: Any, kind: str, args: Sequence[int]) -> int:
+    """The code of the true answer to question (kind, args)."""
+    ...
+
+
+@runtime_checkable
+class HasReference(Protocol):
+  """A world with a second path for its truths.
+
+  Attributes:
+    reference: a module with the members of `Reference`.
+    config: what the world was made with; handed to `Game.from_state`.
+  """
+
+  reference: Reference
+  config: Any
+
+
+@runtime_checkable
+class ParsesDescriptions(Protocol):
+  """A world that reads its own descriptions back, for the MLP baseline.
+
+  Attributes:
+    words: words of descriptions that mean the same in every variant; names of
+      things are left out.
+  """
+
+  words: tuple[str, ...]
+
+  def parse_description(self, text: str) -> dict[str, Any]:
+    """What a description says, as data; the inverse of `describe`."""
+    ...
+
+
+@runtime_checkable
+class Renders(Protocol):
+  """A world that draws its states."""
 
   def render(self, state: State, params: PyTree) -> Array:
     """uint8[H, W, 3]: the state as a picture."""
-
-  def describe(self, obs: PyTree) -> list[str]:
-    """One short text for each row of a batch of numpy observations."""
-
-  def instruction(self, obs: PyTree) -> list[str]:
-    """What is to be achieved, one text for each row."""
-
-  def rules(self, params: PyTree) -> str:
-    """The nominal rules, the actions and how to answer: the shared prefix."""
-
-  def ask(self, questions: QuestionArrays, obs: PyTree, seed: int):
-    """Batched arrays -> for each row a list of Question.
-
-    Of the valid kinds, those that the moment as it is described can decide.
-    """
-
-  def parse(self, text: str) -> int | None:
-    """The action a text names, or None."""
-
-  def parse_description(self, text: str) -> dict:
-    """What a description says, as data; the inverse of `describe`."""
+    ...
