@@ -6,52 +6,65 @@ pool = world.pool("train", 64)
 """
 
 import dataclasses
-import difflib
 import importlib
+from typing import Any
 
+from simulators import fields
 from simulators.base import World
 
 __all__ = ["WORLDS", "make"]
 
-# name -> module of the world's face, imported when asked for
+# Name -> "module:class" of the world, imported when asked for.
 WORLDS = {
-  "agentworld": "simulators.agentworld.world",
-  "driving": "simulators.driving.world",
+  "agentworld": "simulators.agentworld.world:AgentWorld",
+  "driving": "simulators.driving.world:Driving",
 }
-# type of a field -> what it may be given as
+# Type of a field -> what it may be given as.
 _ALSO = {float: (float, int), tuple: (tuple, list)}
 
 
-def make(name: str, **config) -> World:
+def make(name: str, **config: Any) -> World:
   """The world called `name`, with the fields of its Config as keywords.
+
+  Args:
+    name: a key of WORLDS, or "package.module:Class" for a world of your own.
+    **config: fields of the dataclass `Config` in the world's module; a world
+      without such a class takes none.
 
   Raises:
     ValueError: for an unknown world or field, naming the nearest one, or a
       value of another type.
   """
-  if name not in WORLDS:
-    raise ValueError(_unknown("world", name, WORLDS))
-  face = importlib.import_module(WORLDS[name])
-  fields = {
-    field.name: field.default for field in dataclasses.fields(face.Config)
-  }
+  if name not in WORLDS and ":" not in name:
+    raise ValueError(
+      fields.unknown("world", name, WORLDS)
+      + ", or package.module:Class for your own"
+    )
+  path, _, attribute = WORLDS.get(name, name).partition(":")
+  try:
+    module = importlib.import_module(path)
+    world = getattr(module, attribute)
+  except (ModuleNotFoundError, AttributeError) as error:
+    raise ValueError(
+      f"world {name!r} cannot be imported ({error}): give package.module:Class "
+      "of a class that Python finds from here"
+    ) from error
+  if not hasattr(module, "Config"):
+    if config:
+      raise ValueError(
+        f"world {name!r} takes no fields, not {sorted(config)}: give its "
+        "module a dataclass Config"
+      )
+    return world()
+  known = {f.name: f.default for f in dataclasses.fields(module.Config)}
   for field, value in config.items():
-    if field not in fields:
-      raise ValueError(_unknown(f"field of {name}", field, fields))
-    kind = type(fields[field])
+    if field not in known:
+      raise ValueError(fields.unknown(f"field of {name}", field, known))
+    kind = type(known[field])
     fits = isinstance(value, _ALSO.get(kind, kind))
     if not fits or (isinstance(value, bool) and kind is not bool):
       raise ValueError(
         f"field {field} of {name} is {value!r}: give it as {kind.__name__}, "
-        f"e.g. {fields[field]!r}"
+        f"e.g. {known[field]!r}"
       )
-  return face.World(face.Config(**config))
-
-
-def _unknown(what: str, given: str, known) -> str:
-  known = list(known)
-  near = difflib.get_close_matches(str(given), known, 1, cutoff=0.0)[0]
-  return (
-    f"{what} {given!r} is unknown: did you mean {near!r}? "
-    f"Known: {', '.join(known)}"
-  )
+  return world(module.Config(**config))

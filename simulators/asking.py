@@ -1,13 +1,13 @@
 """Questions in words: what all worlds share, and the spec of one kind."""
 
 import dataclasses
-import difflib
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from simulators import fields
 from simulators.base import Question, QuestionArrays
 
 
@@ -68,7 +68,7 @@ def chosen(
   """
   unknown = [kind for kind in kinds if kind not in known]
   if unknown:
-    near = [difflib.get_close_matches(k, known, 1, 0.0)[0] for k in unknown]
+    near = [fields.nearest(kind, known) for kind in unknown]
     raise ValueError(
       f"{what} {unknown} are unknown: did you mean {near}? "
       f"Kinds are {', '.join(known)}"
@@ -124,6 +124,7 @@ def ask(
           choices=tuple(choices),
           answer=answers[codes[arrays.answer[i, k]]],
           args=args,
+          code=int(codes[arrays.answer[i, k]]),
         )
       )
     asked.append(row)

@@ -6,7 +6,6 @@ may know; descriptions read `obs` alone, as numpy arrays.
 """
 
 import dataclasses
-import difflib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -14,6 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 import flax.struct
 import jax
 import numpy as np
+
+from simulators import fields
 
 Array = jax.Array
 PyTree = Any
@@ -102,6 +103,8 @@ class Question:
     choices: the answers offered, each a word or a short phrase.
     answer: the truth, one of `choices`, computed by the simulator.
     args: the numbers that identify the question for replay.
+    code: the truth as a number: its place among all answers of the world; -1
+      where nobody computed it.
   """
 
   kind: str
@@ -109,6 +112,7 @@ class Question:
   choices: tuple[str, ...]
   answer: str
   args: tuple[int, ...]
+  code: int = -1
 
 
 @flax.struct.dataclass
@@ -130,12 +134,7 @@ class QuestionArrays:
 
 def check_split(split: str, splits: Sequence[str]) -> None:
   """Raises ValueError for a split that is not one of `splits`."""
-  if split not in splits:
-    near = difflib.get_close_matches(str(split), splits, 1, 0.0)[0]
-    raise ValueError(
-      f"split {split!r} is unknown: did you mean {near!r}? "
-      f"Splits are {', '.join(splits)}"
-    )
+  fields.check_known("split", split, splits)
 
 
 def check_size(size: int) -> None:

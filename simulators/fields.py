@@ -1,0 +1,69 @@
+"""Checks of settings: each error names the value, the rule and the fix."""
+
+import difflib
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+  """The known name that is spelled most like `name`."""
+  return difflib.get_close_matches(str(name), list(known), 1, cutoff=0.0)[0]
+
+
+def unknown(what: str, name: str, known: Collection[str]) -> str:
+  """The error message for a name that is not known.
+
+  Args:
+    what: what the name stands for, such as "world" or "question kind".
+    name: the name as given.
+    known: all names that would be right; not empty.
+  """
+  return (
+    f"{what} {name!r} is unknown: did you mean {nearest(name, known)!r}? "
+    f"Known: {', '.join(map(str, known))}"
+  )
+
+
+def check_known(what: str, name: str, known: Collection[str]) -> None:
+  """Raises ValueError with the nearest name where `name` is not known."""
+  if name not in known:
+    raise ValueError(unknown(what, name, known))
+
+
+def check_ranges(
+  settings: Any,
+  section: str,
+  *,
+  at_least: Mapping[str, float] | None = None,
+  above: Mapping[str, float] | None = None,
+  at_most: Mapping[str, float] | None = None,
+) -> None:
+  """Checks the ranges of numeric fields; all of them must be finite.
+
+  Args:
+    settings: an object with the fields.
+    section: what stands before a field's name in the error, such as "train."
+    at_least: field -> smallest allowed value.
+    above: field -> value that the field must exceed.
+    at_most: field -> largest allowed value.
+
+  Raises:
+    ValueError: a field is out of range, infinite or not a number.
+  """
+  rules = (
+    (at_least, "at least", "raise it", lambda value, limit: value >= limit),
+    (above, "above", "raise it", lambda value, limit: value > limit),
+    (at_most, "at most", "lower it", lambda value, limit: value <= limit),
+  )
+  for limits, rule, fix, holds in rules:
+    for name, limit in (limits or {}).items():
+      value = getattr(settings, name)
+      if not math.isfinite(value):
+        raise ValueError(
+          f"{section}{name} {value} must be a finite number, {rule} {limit}"
+        )
+      if not holds(value, limit):
+        raise ValueError(
+          f"{section}{name} {value} must be {rule} {limit}: {fix}"
+        )
