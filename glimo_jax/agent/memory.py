@@ -21,16 +21,17 @@ from glimo_jax.agent.index import (
 )
 
 __all__ = [
-  "ExactIndex", "Filter", "Index", "Memory", "Row", "ScannIndex", "make_index",
+  "ExactIndex", "Filter", "Index", "Memory", "MemoryRecord", "ScannIndex",
+  "make_index",
 ]  # fmt: skip
 
 _CANDIDATES = 64  # least number of nearest rows that are scored
 
-Filter = Callable[[int, "Row"], bool]  # (query's number, row) -> keep?
+Filter = Callable[[int, "MemoryRecord"], bool]  # (query's number, row) -> keep?
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class MemoryRecord:
   """One verified memory.
 
   Attributes:
@@ -76,7 +77,7 @@ class Memory:
   ):
     if not 0 <= diversity < 1:
       raise ValueError(f"diversity {diversity} must lie in [0, 1)")
-    self.rows: list[Row] = []
+    self.rows: list[MemoryRecord] = []
     self._embed, self._kind = embed, index
     self._weights, self._diversity = np.asarray(weights), diversity
     self._ids: set[str] = set()
@@ -86,7 +87,7 @@ class Memory:
   def __len__(self) -> int:
     return len(self.rows)
 
-  def add(self, rows: Sequence[Row]) -> None:
+  def add(self, rows: Sequence[MemoryRecord]) -> None:
     """Appends rows; those whose id is known are left out.
 
     Raises:
@@ -109,7 +110,7 @@ class Memory:
     k: int,
     episodes: Sequence[str],
     filters: Sequence[Filter] = (),
-  ) -> list[list[Row]]:
+  ) -> list[list[MemoryRecord]]:
     """The k best rows for each text, never of the text's own episode.
 
     Args:
@@ -123,7 +124,7 @@ class Memory:
     if self._index is None:
       self._index = make_index(self._vectors, self._kind)
     queries = np.asarray(self._embed(list(texts)), np.float32)
-    out: list[list[Row] | None] = [None] * len(texts)
+    out: list[list[MemoryRecord] | None] = [None] * len(texts)
     wanted = max(_CANDIDATES, 8 * k)
     left = list(range(len(texts)))
     while left:  # widen until k rows pass or all were seen
@@ -148,7 +149,7 @@ class Memory:
     """Writes rows.parquet and vectors.npy."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    fields = [f.name for f in dataclasses.fields(Row)]
+    fields = [f.name for f in dataclasses.fields(MemoryRecord)]
     table = {f: [getattr(r, f) for r in self.rows] for f in fields}
     pq.write_table(pa.table(table), folder / "rows.parquet")
     empty = np.zeros((0, 0), np.float32)
@@ -172,17 +173,17 @@ class Memory:
         "and run the annotate stage again"
       )
     if rows:
-      self._extend([Row(**row) for row in rows], vectors)
+      self._extend([MemoryRecord(**row) for row in rows], vectors)
     return self
 
-  def _extend(self, rows: list[Row], vectors: np.ndarray) -> None:
+  def _extend(self, rows: list[MemoryRecord], vectors: np.ndarray) -> None:
     self.rows += rows
     self._ids.update(r.id for r in rows)
     old = [] if self._vectors is None else [self._vectors]
     self._vectors = np.concatenate([*old, vectors.astype(np.float32)])
     self._index = None
 
-  def _best(self, ids, relevance, k: int) -> list[Row]:
+  def _best(self, ids, relevance, k: int) -> list[MemoryRecord]:
     """The k best of the candidates by weighted score, one after the other."""
     parts = [
       relevance,

@@ -258,7 +258,10 @@ def test_eight_rows_are_annotated_by_a_real_server(served_fixture, tmp_path):
     levels=6, depths=(0,), steps=12, actors={"mixed": 1.0}, moments=16
   )
   wanted = annotate.AnnotateConfig(
-    questions=4, next_actions=4, llm_questions=4, llm_actions=4
+    skills={
+      "question": QuestionSkill(rows=4, drafted=4),
+      "next_action": NextActionSkill(rows=4, drafted=4),
+    }
   )
   url, model = served_fixture
   with journal.Journal(tmp_path / "journal.jsonl") as book:

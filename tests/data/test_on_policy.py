@@ -1,4 +1,4 @@
-"""The model's own play: reproducible, in its own worlds, hard moments first."""
+"""On-policy play: reproducible, in imperfect worlds, hard moments first."""
 
 import dataclasses
 
@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 import simulators
-from glimo_jax.agent import weighing
+from glimo_jax.agent import costs
 from glimo_jax.agent.llm import ScriptedLM
+from glimo_jax.agent.skills import NextActionSkill
 from glimo_jax.agent.tools import Tools
-from glimo_jax.data import collect, onpolicy
+from glimo_jax.data import collect, on_policy
 from glimo_jax.data.annotate import AnnotateConfig
 from glimo_jax.data.collect import CollectConfig
-from glimo_jax.data.onpolicy import RoundsConfig
+from glimo_jax.data.on_policy import RoundsConfig
 
 PLAYED = CollectConfig(
   variants=("imperfect/swapped(0)", "imperfect/slippery(0.3)"),
@@ -45,13 +46,13 @@ def tools(world):
   return Tools(world, collect.pool_of(world, PLAYED))
 
 
-def played(world, tools, config=CONFIG, number=1):
-  return onpolicy.play(world, PLAYED, config, Upward({}), tools, number)
+def played(tools, config=CONFIG, number=1):
+  return on_policy.play(PLAYED, config, Upward({}), tools, number)
 
 
 @pytest.fixture(scope="module")
 def moments(world, tools):
-  return played(world, tools)
+  return played(tools)
 
 
 def test_every_moment_comes_back_in_replay_even_where_it_slips(tools, moments):
@@ -67,13 +68,13 @@ def test_the_model_does_what_it_holds_likely(moments):
 
 def test_surprise_is_that_of_the_right_actions(tools, moments):
   for moment, cost in zip(moments, tools.measure(moments), strict=True):
-    best = weighing.best_actions(cost)
+    best = costs.best_actions(cost)
     p = sum(0.97 if a == 0 else 0.01 for a in best)
     assert moment.surprise == pytest.approx(-np.log(p))
 
 
 def test_what_was_wrong_is_drawn_rather(world, tools, moments):
-  few = played(world, tools, dataclasses.replace(CONFIG, moments=20))
+  few = played(tools, dataclasses.replace(CONFIG, moments=20))
   assert len(few) == 20
   assert set(few) <= set(moments)
   hard = np.mean([m.surprise > 1 for m in moments])
@@ -83,15 +84,15 @@ def test_what_was_wrong_is_drawn_rather(world, tools, moments):
 def test_rounds_play_other_episodes_and_each_the_same_again(
   world, tools, moments
 ):
-  assert played(world, tools) == moments
-  assert {m.episode for m in played(world, tools, number=2)} != {
+  assert played(tools) == moments
+  assert {m.episode for m in played(tools, number=2)} != {
     m.episode for m in moments
   }
 
 
 def test_rounds_come_to_the_whole_pool_not_to_its_beginning(world, tools):
   few = dataclasses.replace(CONFIG, episodes=2)  # one of each variant
-  met = {m.level for n in range(12) for m in played(world, tools, few, n)}
+  met = {m.level for n in range(12) for m in played(tools, few, n)}
   assert len(met) > len(tools.pool) / 2
 
 
@@ -102,18 +103,20 @@ def test_an_episode_ends_with_the_world_or_its_steps(tools, moments):
 
 
 def test_the_tools_write_a_round_where_they_may():
-  by_tool = onpolicy.annotating(AnnotateConfig(), CONFIG, 1)
+  by_tool = CONFIG.annotate(AnnotateConfig(), 1)
   assert by_tool.drafted == 0
-  assert by_tool.next_actions == CONFIG.next_actions
-  first = AnnotateConfig(
-    label_source="self", next_actions=5, llm_actions=5, llm_plans=0
-  )
-  by_model = onpolicy.annotating(first, CONFIG, 1)
-  assert by_model.llm_actions == by_model.next_actions == CONFIG.next_actions
+  assert by_tool.rows("next_action") == CONFIG.rows["next_action"] > 0
+  assert by_tool.rows("question") == 0
+  skills = {"next_action": NextActionSkill(rows=5, drafted=5)}
+  first = AnnotateConfig(label_source="self", skills=skills)
+  by_model = CONFIG.annotate(first, 1)
+  assert by_model.drafted == by_model.rows("next_action")
+  assert by_model.drafted == CONFIG.rows["next_action"]
 
 
 @pytest.mark.parametrize(
-  "wrong", [{"count": -1}, {"steps": 0}, {"temperature": 0.0}]
+  "wrong",
+  [{"count": -1}, {"steps": 0}, {"temperature": 0.0}, {"rows": {"plan": 0}}],
 )
 def test_bad_rounds_are_refused(wrong):
   with pytest.raises(ValueError, match=next(iter(wrong))):
