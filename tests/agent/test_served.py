@@ -251,6 +251,7 @@ def test_a_real_server_answers_choices_text_and_truncations(served_fixture):
 def test_eight_rows_are_annotated_by_a_real_server(served_fixture, tmp_path):
   import simulators
   from glimo_jax.agent import prompts
+  from glimo_jax.agent.skills import NextActionSkill, QuestionSkill
   from glimo_jax.data import annotate, collect, journal
 
   world = simulators.make("agentworld", size=5)

@@ -114,7 +114,7 @@ def test_a_lost_row_is_an_error(made):
     counts.check(tally.counts(), ["a"])
   tally.add("llm", "where", "verified")
   counts.check(tally.counts(), ["a", "b"])
-  with pytest.raises(RuntimeError, match="1 names"):
+  with pytest.raises(RuntimeError, match="with 1 names"):
     counts.check(tally.counts(), ["a", "a"])
 
 
