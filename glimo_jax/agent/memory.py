@@ -1,7 +1,6 @@
 """Memory of verified experience, searched by meaning, importance and age.
 
-The rows are the truth, kept as Parquet and .npy; an index is rebuilt from
-them. Scoring follows Park et al. 2023, "Generative Agents", section 4.1
+Records are kept as Parquet and .npy; the index is rebuilt from them. Scoring follows Park et al. 2023, "Generative Agents", section 4.1
 (https://arxiv.org/abs/2304.03442), with recency off by default.
 """
 
@@ -36,12 +35,12 @@ class MemoryRecord:
 
   Attributes:
     id: unique name.
-    text: the situation in words; what is searched.
-    answer: what proved right in it.
+    text: the situation in words, which is searched.
+    answer: the verified answer.
     episode: episode it comes from.
     split: level pool it comes from; only `train` is accepted.
-    importance: how much it surprised, in nats.
-    time: running number of its making.
+    importance: its surprise, in nats.
+    time: running number.
   """
 
   id: str
@@ -54,7 +53,7 @@ class MemoryRecord:
 
 
 class Memory:
-  """Verified rows with embeddings; nothing is ever edited or forgotten.
+  """Verified records with embeddings; none is ever edited or removed.
 
   A row's score for a query is the weighted sum of relevance (cosine),
   importance and recency, each min-max normalised over the candidates: the
@@ -65,7 +64,7 @@ class Memory:
     index: see `make_index`.
     weights: of relevance, importance and recency.
     diversity: 0 for the best k; else the share of maximal marginal relevance
-      (Carbonell & Goldstein 1998) that goes to being unlike those chosen.
+      (Carbonell & Goldstein 1998) that rewards difference from those chosen.
   """
 
   def __init__(
@@ -88,7 +87,7 @@ class Memory:
     return len(self.rows)
 
   def add(self, rows: Sequence[MemoryRecord]) -> None:
-    """Appends rows; those whose id is known are left out.
+    """Appends records whose id is new.
 
     Raises:
       ValueError: a row of an evaluation split.
@@ -97,7 +96,7 @@ class Memory:
       if row.split != "train":
         raise ValueError(
           f"memory {row.id} is of split {row.split!r}: memories come from "
-          "`train` only, or evaluation would be known beforehand"
+          "`train` only, since evaluation must be unseen"
         )
     fresh = {r.id: r for r in rows if r.id not in self._ids}
     if fresh:
