@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 import simulators
+from glimo_jax import provenance
 from glimo_jax import workdir as workdir_lib
 from glimo_jax.agent import llm, memory, prompts, served
 from glimo_jax.config import Config, TrainConfig, check
@@ -20,7 +21,6 @@ from glimo_jax.data import dataset as dataset_lib
 from glimo_jax.data import journal as journal_lib
 from glimo_jax.data.epochs import zip_batches
 from glimo_jax.data.replay_text import ReplayBatches
-from glimo_jax.evaluate import report
 from glimo_jax.models import embedder, sampler, weights
 from glimo_jax.progress import Progress
 from glimo_jax.train import export, trainer
@@ -64,7 +64,7 @@ def stage(config: Config, workdir, name: str) -> Iterator[workdir_lib.Stage]:
     workdir_lib.check(workdir, earlier, _shape(config, earlier))
   with workdir_lib.stage(workdir, name, _shape(config, name)) as opened:
     if not opened.finished:
-      opened.summary["commit"] = report.commit()
+      opened.summary["commit"] = provenance.commit()
     yield opened
 
 

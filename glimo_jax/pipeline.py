@@ -25,7 +25,8 @@ from glimo_jax.data import collect as collect_lib
 from glimo_jax.data import dataset as dataset_lib
 from glimo_jax.data import journal as journal_lib
 from glimo_jax.data import texts
-from glimo_jax.evaluate import fragments, report, suite
+from glimo_jax.evaluate import suite
+from glimo_jax.evaluate.report import fragments, report
 from glimo_jax.models import lora
 from glimo_jax.progress import Progress
 from glimo_jax.train import export, metrics, trainer
