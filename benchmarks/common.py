@@ -10,7 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from glimo_jax.evaluate.report import commit
+from glimo_jax.provenance import commit
 
 RUNS = 5
 # Whose versions stand in the JSON file, where installed.

@@ -38,7 +38,7 @@ def main() -> None:
   import numpy as np
 
   import simulators
-  from glimo_jax.evaluate import policies
+  from glimo_jax.play import policies
   from simulators import film, text_world
 
   world = simulators.make(_WORLD.value, **_options())

@@ -23,7 +23,8 @@ _SUITE = flags.DEFINE_string("suite", "test", "Suite they were judged on.")
 
 def main() -> None:
   from glimo_jax import proof
-  from glimo_jax.evaluate import fragments, merging, report, settings
+  from glimo_jax.evaluate import settings
+  from glimo_jax.evaluate.report import fragments, merging, report
 
   if _FOLDER.value is None:
     raise common.UsageError(

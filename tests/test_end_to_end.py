@@ -205,4 +205,4 @@ def test_a_round_of_own_play_learns_on_and_stands_beside_the_recipe(
   out = f"--folder={tmp_path / 'out'}"
   runs = [f"--runs={tmp_path}", "--suite=val"]
   merged = _run_command([sys.executable, "-m", "launch.report", out, *runs])
-  assert "rounds-1 less tuned" in merged.stdout
+  assert "rounds-1 minus tuned" in merged.stdout

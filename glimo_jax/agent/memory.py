@@ -1,6 +1,7 @@
 """Memory of verified experience, searched by meaning, importance and age.
 
-Records are kept as Parquet and .npy; the index is rebuilt from them. Scoring follows Park et al. 2023, "Generative Agents", section 4.1
+Records are kept as Parquet and .npy; the index is rebuilt from them. Scores
+follow Park et al. 2023, "Generative Agents", section 4.1
 (https://arxiv.org/abs/2304.03442), with recency off by default.
 """
 

@@ -1,6 +1,6 @@
 """Questions about states, answered from a closed set and marked by the truth.
 
-The items come from `data.exam`; no model judges an answer.
+The items come from `exam`; no model judges an answer.
 """
 
 import collections
@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 
 from glimo_jax.agent import llm, prompts
-from glimo_jax.data.exam import ExamItem
-from glimo_jax.evaluate import scoring, stats
+from glimo_jax.evaluate import stats
+from glimo_jax.evaluate.exam import ExamItem
+from glimo_jax.play import scoring
 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-  """What a model chose.
+  """A model's answer to one question.
 
   Attributes:
     kind: the question's kind.
-    level: the level it was asked about; answers about one level are not
-      independent.
+    level: the level of the state; answers about one level are not independent.
     chosen: the choice with the highest log-likelihood.
-    truth: the right one.
-    choices: how many there were.
+    truth: the right choice.
+    choices: number of choices.
     looked_up: as in ExamItem.
   """
 
@@ -38,6 +38,7 @@ class Answer:
 
   @property
   def correct(self) -> bool:
+    """Whether the truth was chosen."""
     return self.chosen == self.truth
 
 
@@ -58,12 +59,13 @@ def answer(
     lm: a LanguageModel with `loglik`.
     preamble: the world's rules, the shared prefix of every prompt.
     items: the exam.
-    shots: solved questions (user turn, answer) put before every prompt.
-    retrieve: gives solved questions of its own to each user turn.
-    prior: whether to divide by what the model answers where the question
-      stands without a description.
-    memo: scores already paid for.
-    seed: of the lot that breaks ties, so that no order of choices helps.
+    shots: solved questions (user turn, answer) before every prompt.
+    retrieve: finds solved questions for each user turn.
+    prior: whether to divide by the probability of each choice where the
+      question has no description.
+    memo: keeps scores; None: nothing is kept.
+    seed: of the random order of equal scores, so that the order of the choices
+      does not matter.
 
   Returns:
     One Answer for each item, in order.
@@ -101,15 +103,15 @@ def answer(
 
 
 def _best(score: np.ndarray, seed: int, i: int) -> int:
-  lot = np.random.default_rng([seed, i]).random(len(score))
-  return int(np.lexsort((lot, score))[-1])
+  order = np.random.default_rng([seed, i]).random(len(score))
+  return int(np.lexsort((order, score))[-1])
 
 
 def marks(runs: Sequence[Sequence[Answer]]) -> np.ndarray:
   """f64[S, N]: 1 for each right answer (column) in each run (row).
 
   Raises:
-    ValueError: the runs answered other questions.
+    ValueError: the runs answered different questions.
   """
   papers = [[(a.kind, a.level, a.truth) for a in run] for run in runs]
   if any(paper != papers[0] for paper in papers):
@@ -123,11 +125,12 @@ def levels(answers: Sequence[Answer]) -> list[int]:
 
 
 def summary(runs: Sequence[Sequence[Answer]]) -> dict[str, Any]:
-  """{"mean", "lo", "hi", "n"} of accuracy, drawn by level; `chance`, `by_kind`.
+  """{"mean", "lo", "hi", "n"} of accuracy, and its parts.
 
-  A kind's entry has `chance` (mean of 1 / choices) and `majority` (the share of
-  its commonest truth: what a model reaches that does not read), too. Beside it
-  `by_group`, where the kinds fall into those of `groups`.
+  Intervals redraw levels. Further keys: `chance` (mean of 1 / choices),
+  `by_kind` and, where `groups` finds some, `by_group`. A kind's entry has
+  `chance` too, and `majority`: the share of its commonest truth, which a model
+  reaches without reading.
   """
   marks_SxN = marks(runs)
   first = runs[0]
@@ -153,8 +156,7 @@ def summary(runs: Sequence[Sequence[Answer]]) -> dict[str, Any]:
 def groups(answers: Sequence[Answer]) -> dict[str, list[int]]:
   """Places of the answers that were `looked_up`, and of those `simulated`.
 
-  Nothing where all are alike or one group is about a single level: there is
-  nothing to tell apart.
+  Empty where one of the groups has fewer than two levels.
   """
   out = {
     name: [i for i, a in enumerate(answers) if a.looked_up == is_group]
@@ -169,19 +171,19 @@ def compare(
   b: Sequence[Sequence[Answer]],
   between: stats.Spread | None = None,
 ) -> stats.Interval:
-  """Accuracy of a less that of b, paired by question; see `stats.paired`."""
+  """Accuracy of a minus that of b, paired by question; see `stats.paired`."""
   marks([*a, *b])  # the same questions, or ValueError
   return stats.paired(marks(a), marks(b), levels(a[0]), between=between)
 
 
 def _kind(marks_SxN: np.ndarray, answers: Sequence[Answer]) -> dict[str, Any]:
   if len(marks_SxN) == 1 or len(set(levels(answers))) < 2:
-    told = stats.wilson(int(marks_SxN.sum()), marks_SxN.size)
+    accuracy = stats.wilson(int(marks_SxN.sum()), marks_SxN.size)
   else:
-    told = stats.bootstrap(marks_SxN, levels(answers))
+    accuracy = stats.bootstrap(marks_SxN, levels(answers))
   truths = collections.Counter(a.truth for a in answers)
   return {
-    **told.as_dict(),
+    **accuracy.as_dict(),
     "chance": _chance(answers),
     "majority": max(truths.values()) / len(answers),
   }

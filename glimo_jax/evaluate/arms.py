@@ -1,43 +1,29 @@
-"""The arms of a run, and how the base is given its best chance."""
+"""The arms of an evaluation, and the choice of the base's best way to be asked.
+
+The base is the best of several ways to ask the same model, chosen on `val`.
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from glimo_jax.agent import llm
-from glimo_jax.data.exam import ExamItem
-from glimo_jax.evaluate import acting, answering, policies, scoring, stats
-from glimo_jax.evaluate.settings import EvaluateConfig, check_arm
+from glimo_jax.evaluate import stats
+from glimo_jax.evaluate.exam import ExamItem
+from glimo_jax.evaluate.settings import EvaluateConfig
+from glimo_jax.evaluate.ways import WAYS, SolvedCases
+from glimo_jax.play import loop, policies, scoring
+from simulators.text_world import TextWorldProtocol
 
-Progress = Callable[[str, int, int], Any]  # arm, episodes ended, episodes
-
-
-@dataclasses.dataclass(frozen=True)
-class Help:
-  """Solved cases that a prompt may hold, from verified training rows.
-
-  Attributes:
-    shots: (user turn, answer) of a few fixed cases.
-    retrieve: gives the cases nearest to each of a list of user turns.
-  """
-
-  shots: tuple[scoring.Shot, ...] = ()
-  retrieve: scoring.Retrieve | None = None
-
-  def check(self, arms: Sequence[str]) -> None:
-    """Raises ValueError where an arm lacks what it needs."""
-    if "few_shot" in arms and not self.shots:
-      raise ValueError("arm 'few_shot' needs shots: give some or drop it")
-    if "retrieval" in arms and self.retrieve is None:
-      raise ValueError("arm 'retrieval' needs a memory: give one or drop it")
+Progress = Callable[[str, int, int], object]  # arm, episodes ended, episodes
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-  """The base's arm and what every candidate reached on `val`.
+  """The base's arm, and what every candidate reached on `val`.
 
   Attributes:
-    arm: the best one; the earlier one of equals.
+    arm: the best candidate; the first of equals.
     val: candidate -> success or accuracy.
   """
 
@@ -56,76 +42,26 @@ class Choice:
     return cls(values["arm"], val)
 
 
-def policy(
-  arm: str,
-  lm: llm.LanguageModel,
-  text_world,
-  help_: Help,
-  memo: scoring.Memo,
-  *,
-  temperature: float = 1.0,
-  seed: int = 0,
-) -> acting.Policy:
-  """The policy that asks `lm` in the way of one of `settings.CANDIDATES`."""
-  check_arm(arm)
-  help_.check([arm])
-  asked = policies.LanguagePolicy(
-    lm,
-    text_world.preamble,
-    text_world.actions,
-    shots=help_.shots if arm == "few_shot" else (),
-    retrieve=help_.retrieve if arm == "retrieval" else None,
-    prior=arm == "prior_calibrated",
-    memo=memo,
-  )
-  if arm == "sampled":
-    return policies.SampledPolicy(asked, temperature, seed)
-  return asked
-
-
-def answers(
-  arm: str,
-  lm: llm.LanguageModel,
-  preamble: str,
-  items: Sequence[ExamItem],
-  help_: Help,
-  memo: scoring.Memo,
-  *,
-  seed: int = 0,
-) -> list[answering.Answer]:
-  """What `lm` answers, asked in the way of `arm` (`sampled` is `plain`)."""
-  check_arm(arm)
-  help_.check([arm])
-  return answering.answer(
-    lm,
-    preamble,
-    items,
-    shots=help_.shots if arm == "few_shot" else (),
-    retrieve=help_.retrieve if arm == "retrieval" else None,
-    prior=arm == "prior_calibrated",
-    memo=memo,
-    seed=seed,
-  )
-
-
 def choose_acting(
   config: EvaluateConfig,
   lm: llm.LanguageModel,
-  text_world,
+  text_world: TextWorldProtocol,
   indices: Sequence[int],
-  help_: Help,
+  cases: SolvedCases,
   memo: scoring.Memo,
   progress: Progress | None = None,
 ) -> Choice:
-  """Plays the `val` levels in every candidate arm; the best one is the base."""
-  help_.check(config.arms)
+  """Plays the `val` levels in every candidate arm; the best one is the base.
+
+  Raises:
+    ValueError: an arm lacks the solved cases that it needs.
+  """
+  for arm in config.arms:
+    WAYS[arm].check(cases)
   val = {}
   for arm in config.arms:
-    asked = policy(
-      arm, lm, text_world, help_, memo,
-      temperature=config.temperature, seed=config.seed,
-    )  # fmt: skip
-    run = _play(config, arm, asked, text_world, indices, True, progress)
+    policy = _policy(config, arm, lm, text_world, cases, memo)
+    run = _play(config, arm, policy, text_world, indices, True, progress)
     val[arm] = stats.wilson(sum(e.success for e in run), len(run))
   return Choice(_best(val), val)
 
@@ -135,15 +71,24 @@ def choose_answering(
   lm: llm.LanguageModel,
   preamble: str,
   items: Sequence[ExamItem],
-  help_: Help,
+  cases: SolvedCases,
   memo: scoring.Memo,
 ) -> Choice:
-  """Answers the `val` exam in every candidate arm; the best one is the base."""
-  arms = [arm for arm in config.arms if arm != "sampled"] or ["plain"]
-  help_.check(arms)
+  """Answers the `val` exam in every candidate arm; the best one is the base.
+
+  Without questions it is `plain`, and nothing was measured.
+
+  Raises:
+    ValueError: an arm lacks the solved cases that it needs.
+  """
+  if not items:
+    return Choice("plain", {})
+  arms = [arm for arm in config.arms if WAYS[arm].answers] or ["plain"]
+  for arm in arms:
+    WAYS[arm].check(cases)
   val = {}
   for arm in arms:
-    run = answers(arm, lm, preamble, items, help_, memo, seed=config.seed)
+    run = WAYS[arm].answer(lm, preamble, items, cases, memo, seed=config.seed)
     val[arm] = stats.wilson(sum(a.correct for a in run), len(run))
   return Choice(_best(val), val)
 
@@ -153,70 +98,96 @@ def act(
   base: llm.LanguageModel,
   tuned: llm.LanguageModel,
   base_arm: str | None,
-  text_world,
+  text_world: TextWorldProtocol,
   indices: Sequence[int],
-  help_: Help,
+  cases: SolvedCases,
   memo: scoring.Memo,
   progress: Progress | None = None,
-  beside: Mapping[str, acting.Policy] | None = None,
-) -> dict[str, list[acting.Episode]]:
+  extra: Mapping[str, loop.Policy] | None = None,
+) -> dict[str, list[loop.Episode]]:
   """Plays the same levels in every arm, by the untried-action rule.
 
+  Args:
+    config: how much, and which arms.
+    base, tuned: the two models.
+    base_arm: how the base is asked; None leaves out all but the tuned model.
+    text_world: the world.
+    indices: levels of its pool.
+    cases: solved cases about actions.
+    memo: keeps scores.
+    progress: called with (arm, episodes ended, episodes).
+    extra: further policies, by arm; they play last.
+
   Returns:
-    Episodes by arm: random, oracle, base (asked in the way of `base_arm`) and
-    tuned (asked plainly); `base_greedy`, `tuned_greedy` and `random_free` are
-    played without the rule. It frees a greedy player from its loops and ends
-    a walk at random sooner. `base_write`, `tuned_plan` and the like act by
-    what they write, where `config.written` names it. Where `base_arm` is None
-    only the tuned ones. Those of `beside`, further policies, come last.
+    Episodes by arm: random, oracle (where the world has one), base (asked in
+    the way of `base_arm`) and tuned (asked plainly). `base_greedy`,
+    `tuned_greedy` and `random_free` play without the rule, which frees a
+    greedy player from its loops and ends a random walk sooner. `base_write`,
+    `tuned_plan` and the like, named by `config.written`, act by what they
+    write.
   """
-  tuned_policy = policy("plain", tuned, text_world, help_, memo)
-  plan = {"tuned": (tuned_policy, True), "tuned_greedy": (tuned_policy, False)}
+  models, plan = {"tuned": tuned}, {}
   if base_arm is not None:
-    base_policy = policy(
-      base_arm, base, text_world, help_, memo,
-      temperature=config.temperature, seed=config.seed,
-    )  # fmt: skip
+    models = {"base": base, **models}
     actions = len(text_world.actions)
-    plan = {
-      "random": (policies.RandomPolicy(actions, config.seed), True),
-      "oracle": (policies.OraclePolicy(text_world), True),
-      "base": (base_policy, True),
-      "base_greedy": (base_policy, False),
-      "random_free": (policies.RandomPolicy(actions, config.seed), False),
-      **plan,
-    }
-  writers = {"tuned": tuned}
-  if base_arm is not None:
-    writers = {"base": base, **writers}
-  plan |= {
-    f"{name}_{form}": (_written(form, lm, text_world), True)
-    for form in config.written
-    for name, lm in writers.items()
-  }
-  plan |= {arm: (asked, True) for arm, asked in (beside or {}).items()}
+    plan["random"] = policies.RandomPolicy(actions, config.seed), True
+    if loop.has_oracle(text_world):
+      plan["oracle"] = policies.OraclePolicy(text_world), True
+    asked = _policy(config, base_arm, base, text_world, cases, memo)
+    plan["base"], plan["base_greedy"] = (asked, True), (asked, False)
+    plan["random_free"] = policies.RandomPolicy(actions, config.seed), False
+  asked = _policy(config, "plain", tuned, text_world, cases, memo)
+  plan["tuned"], plan["tuned_greedy"] = (asked, True), (asked, False)
+  for form in config.written:
+    for name, lm in models.items():
+      writer = policies.WRITERS[form](
+        lm, text_world.preamble, text_world.actions, text_world.parse
+      )
+      plan[f"{name}_{form}"] = writer, True
+  plan |= {arm: (policy, True) for arm, policy in (extra or {}).items()}
   return {
-    arm: _play(config, arm, asked, text_world, indices, untried, progress)
-    for arm, (asked, untried) in plan.items()
+    arm: _play(config, arm, policy, text_world, indices, untried, progress)
+    for arm, (policy, untried) in plan.items()
   }
 
 
-def _written(form: str, lm: llm.LanguageModel, text_world) -> acting.Policy:
-  made = {"write": policies.WritePolicy, "plan": policies.PlanPolicy}[form]
-  return made(lm, text_world.preamble, text_world.actions, text_world.parse)
+def _policy(
+  config: EvaluateConfig,
+  arm: str,
+  lm: llm.LanguageModel,
+  text_world: TextWorldProtocol,
+  cases: SolvedCases,
+  memo: scoring.Memo,
+) -> loop.Policy:
+  return WAYS[arm].policy(
+    lm, text_world, cases, memo,
+    temperature=config.temperature, seed=config.seed,
+  )  # fmt: skip
 
 
-def _play(config, arm, asked, text_world, indices, untried, progress):
-  return acting.play(
-    asked,
+def _play(
+  config: EvaluateConfig,
+  arm: str,
+  policy: loop.Policy,
+  text_world: TextWorldProtocol,
+  indices: Sequence[int],
+  untried: bool,
+  progress: Progress | None,
+) -> list[loop.Episode]:
+  def report(ended: int, episodes: int) -> None:
+    if progress is not None:
+      progress(arm, ended, episodes)
+
+  return loop.play(
+    policy,
     text_world,
     indices,
     untried=untried,
     seed=config.seed,
     max_steps=config.max_steps,
-    progress=progress and (lambda done, n: progress(arm, done, n)),
+    progress=report,
   )
 
 
-def _best(val: dict[str, stats.Interval]) -> str:
+def _best(val: Mapping[str, stats.Interval]) -> str:
   return max(val, key=lambda arm: val[arm].mean)

@@ -1,10 +1,12 @@
 """What the model has forgotten: bits per byte of texts it was not tuned on.
 
-Bits per byte do not depend on the tokenizer, as perplexity does.
+Unlike perplexity, bits per byte do not depend on the tokenizer.
 """
 
 import dataclasses
+import functools
 import itertools
+import logging
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from glimo_jax.evaluate import stats
+from glimo_jax.models.sampler import Sampler
+from glimo_jax.models.tokenizer import Tokenizer
+
+_log = logging.getLogger(__name__)
 
 NGRAM = 13  # words, as in GPT-3's test of contamination (arXiv 2005.14165, C)
 _BLOCKS = 64  # blocks of text that an interval redraws
+_WINDOW = 512  # tokens that a model sees at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +40,46 @@ class Score:
 
   @property
   def bits_per_byte(self) -> float:
+    """Of the whole text."""
     return float(self.nats.sum() / (self.bytes.sum() * math.log(2)))
+
+
+Scores = Mapping[str, Mapping[str, Score]]  # text -> arm -> Score
+
+
+def scores(
+  base: Sampler | None,
+  tuned: Sampler | None,
+  texts: Mapping[str, str],
+  max_tokens: int,
+) -> dict[str, dict[str, Score]]:
+  """text -> arm -> Score, for the arms `base` and `tuned`.
+
+  Args:
+    base, tuned: the models; None leaves an arm out.
+    texts: by name; texts that nobody trains on.
+    max_tokens: tokens read of each.
+  """
+  models = {"base": base, "tuned": tuned}
+  out = {}
+  for name, text in texts.items():
+    _log.info("bits per byte of %s", name)
+    out[name] = {
+      arm: bits_per_byte(
+        functools.partial(model.token_logprobs, window=_WINDOW, stride=_WINDOW),
+        model.tokenizer,
+        text,
+        max_tokens,
+      )
+      for arm, model in models.items()
+      if model is not None
+    }
+  return out
 
 
 def bits_per_byte(
   token_logprobs: Callable[[list[int]], np.ndarray],
-  tokenizer,
+  tokenizer: Tokenizer,
   text: str,
   max_tokens: int,
 ) -> Score:
@@ -46,15 +87,15 @@ def bits_per_byte(
 
   Args:
     token_logprobs: ids -> log p of each token given those before it in its
-      window, every token once; the first tokens, which nothing precedes, may
-      be left out.
-    tokenizer: `encode` and `decode`.
-    text: what is predicted.
+      window, in nats, every token once; the first tokens, which nothing
+      precedes, may be left out.
+    tokenizer: encodes the text and decodes its tokens.
+    text: the text to predict.
     max_tokens: tokens read.
 
   Raises:
-    ValueError: the text is too short to be cut into blocks, or a log p is
-      not finite.
+    ValueError: the text is too short to be cut into blocks, a log p is not
+      finite, or there are more or fewer than tokens.
   """
   ids = tokenizer.encode(text[: 16 * max_tokens])[:max_tokens]
   logprobs = np.asarray(token_logprobs(ids), np.float64)
@@ -83,7 +124,10 @@ def bits_per_byte(
 def compare(tuned: Score, base: Score) -> stats.Interval:
   """Bits per byte of the tuned model over the base's, blocks redrawn.
 
-  1.01 is one percent worse. Raises ValueError where the texts differ.
+  1.01 is one percent worse.
+
+  Raises:
+    ValueError: the scores are of different texts.
   """
   if not np.array_equal(tuned.bytes, base.bytes):
     raise ValueError("the scores are of unlike texts: score the same one")
@@ -92,10 +136,10 @@ def compare(tuned: Score, base: Score) -> stats.Interval:
 
 @dataclasses.dataclass(frozen=True)
 class Overlap:
-  """What of text b stands in text a too.
+  """How much of text b occurs in text a.
 
   Attributes:
-    fraction: share of b's n-grams that a has.
+    fraction: share of b's n-grams that a contains.
     example: one of them, "" if none.
   """
 
@@ -104,7 +148,7 @@ class Overlap:
 
 
 def overlap(a: str, b: str, n: int = NGRAM) -> Overlap:
-  """The n-grams of words (lower case, punctuation dropped) that b shares.
+  """The n-grams of words (lower case, without punctuation) that b shares.
 
   Raises:
     ValueError: n < 1.

@@ -1,8 +1,8 @@
-"""Is it the language model that helps? A small MLP on the same rows.
+"""A baseline without language: a small MLP trained on the same rows.
 
-It reads what `World.parse_description` makes of a text, with names numbered in
-the order in which they come up, so that unseen names are no stranger to it
-than seen ones: what can be learnt of a world without knowing any language.
+It reads what `World.parse_description` makes of a text. Names are numbered in
+the order in which they occur, so that names it has not seen are as good as
+those it has. It shows what can be learnt of a world without any language.
 """
 
 import dataclasses
@@ -25,9 +25,9 @@ class MlpConfig:
   Attributes:
     width: of both hidden layers.
     steps: full-batch steps of Adam.
-    lr: its rate.
+    lr: learning rate.
     weight_decay: decoupled.
-    seed: of the first weights.
+    seed: of the initial weights.
   """
 
   width: int = 128
@@ -37,11 +37,17 @@ class MlpConfig:
   seed: int = 0
 
 
-def features(said: Mapping[str, Any], known: Collection[str]) -> dict:
-  """name -> number of all that a parsed description says.
+def features(
+  parsed: Mapping[str, Any], known: Collection[str]
+) -> dict[str, float]:
+  """A parsed description as numbers: feature name -> value.
 
-  Keys of a mapping of mappings are words, as are strings; a word becomes a
-  number by its first appearance, unless it is known.
+  Keys of a mapping of mappings are words, and so are strings. A word that is
+  not known is replaced by the number of its first occurrence.
+
+  Args:
+    parsed: what `World.parse_description` returns.
+    known: words that stay themselves.
   """
   numbers: dict[str, str] = {}
   out: dict[str, float] = {}
@@ -69,18 +75,18 @@ def features(said: Mapping[str, Any], known: Collection[str]) -> dict:
       out[f"{path}>0"] = float(value > 0)
       out[f"{path}<0"] = float(value < 0)
 
-  walk("", said)
+  walk("", parsed)
   return out
 
 
 class MlpPolicy:
-  """Scores actions by an MLP trained on the rows that ask for the next one.
+  """Scores actions by an MLP trained on the rows that ask for the next action.
 
   Args:
     rows: training rows of one world.
     parse_description: of that world.
     actions: the action words.
-    words: that mean the same in all worlds, `World.words`; actions do anyway.
+    words: words that mean the same in every variant, `World.words`.
     config: see MlpConfig.
 
   Raises:
@@ -100,10 +106,10 @@ class MlpPolicy:
     rows = [row for row in rows if row.kind == "next_action"]
     if not rows:
       raise ValueError("no row of kind next_action: the MLP learns from those")
-    said = [self._read(row.messages[-1]["content"]) for row in rows]
-    names = sorted({name for row in said for name in row})
+    read = [self._read(row.messages[-1]["content"]) for row in rows]
+    names = sorted({name for row in read for name in row})
     self._column = {name: i for i, name in enumerate(names)}
-    inputs = self._array(said)
+    inputs = self._array(read)
     self._scale = np.maximum(np.abs(inputs).max(0), 1.0)
     targets = np.zeros((len(rows), len(actions)), np.float32)
     for target, row in zip(targets, rows, strict=True):
@@ -113,16 +119,16 @@ class MlpPolicy:
     self._weights = jax.device_get(trained)  # batches of all sizes: no jit
 
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
-    """f32[B, A]: log p of each action; `rows` are not looked at."""
+    """f32[B, A]: log p of each action."""
     del rows
     inputs = self._array([self._read(text) for text in texts]) / self._scale
     logits = _apply(self._weights, inputs, lambda x: np.maximum(x, 0))
     return logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
 
-  def _array(self, said: Sequence[Mapping[str, float]]) -> np.ndarray:
-    """f32[n, names]: what no training row said is left out."""
-    out = np.zeros((len(said), len(self._column)), np.float32)
-    for row, values in zip(out, said, strict=True):
+  def _array(self, read: Sequence[Mapping[str, float]]) -> np.ndarray:
+    """f32[n, names]; features that no training row has are left out."""
+    out = np.zeros((len(read), len(self._column)), np.float32)
+    for row, values in zip(out, read, strict=True):
       for name, value in values.items():
         if name in self._column:
           row[self._column[name]] = value

@@ -1,25 +1,28 @@
 """How much an evaluation measures."""
 
 import dataclasses
-import difflib
 from collections.abc import Sequence
 
+from glimo_jax import fields
+from glimo_jax.evaluate import ways
+from glimo_jax.play import policies
+
 # Ways to ask the same model; the best of them on `val` is the base.
-CANDIDATES = ("plain", "few_shot", "retrieval", "prior_calibrated", "sampled")
+CANDIDATES = tuple(ways.WAYS)
 SUITES = ("test", "val")
-WRITTEN = ("write", "plan")
+WRITTEN = tuple(policies.WRITERS)
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateConfig:
-  """How much is measured; every number costs time in proportion.
+  """How much is measured; the time grows in proportion to every number.
 
   Attributes:
     episodes: levels of `test` that every arm plays.
     val_episodes: levels of `val` on which the base's arm is chosen.
     per_kind: questions of each kind, on `test`.
-    kinds: of questions; () for all that the world asks.
     val_per_kind: questions of each kind on which the base's arm is chosen.
+    kinds: question kinds; () for all kinds of the world.
     depths: chain depths of `test` and `val`.
     ood_episodes: levels of each out-of-distribution split; 0 leaves them out.
     language_tokens: tokens of each held-out text.
@@ -27,13 +30,13 @@ class EvaluateConfig:
     temperature: of the `sampled` arm.
     shots: solved cases before a prompt of the `few_shot` arm.
     seed: of every draw.
-    arms: those of CANDIDATES that the base may choose from.
-    suite: `test`, with what lies out of distribution, or `val`, where choices
+    arms: members of CANDIDATES that the base may choose from.
+    suite: `test`, with the out-of-distribution splits, or `val`, where choices
       are made, at the sizes of `test`.
     tuned_only: leave base, random and oracle to another run's fragment.
-    arm: what the tuned model is called where runs are put side by side.
-    written: further ways in which both models act, of WRITTEN: `write` an
-      action freely instead of choosing it, or a whole `plan` that is followed.
+    arm: name of the tuned model where runs are put side by side.
+    written: further ways in which both models act, members of WRITTEN: `write`
+      an action freely instead of choosing it, or follow a whole `plan`.
   """
 
   episodes: int = 128
@@ -55,22 +58,16 @@ class EvaluateConfig:
   written: tuple[str, ...] = ()
 
   def __post_init__(self):
-    least = {
-      "episodes": 2, "val_episodes": 2, "per_kind": 1, "val_per_kind": 1,
-      "ood_episodes": 0, "language_tokens": 256, "max_steps": 1, "shots": 1,
-      "seed": 0,
-    }  # fmt: skip
-    for name, low in least.items():
-      value = getattr(self, name)
-      if value < low:
-        raise ValueError(
-          f"evaluate.{name} {value} must be at least {low}: raise it"
-        )
-    if self.temperature <= 0:
-      raise ValueError(
-        f"evaluate.temperature {self.temperature} must be positive: the "
-        "'plain' arm is the one without sampling"
-      )
+    fields.check_ranges(
+      self,
+      "evaluate.",
+      at_least={
+        "episodes": 2, "val_episodes": 2, "per_kind": 1, "val_per_kind": 1,
+        "ood_episodes": 0, "language_tokens": 256, "max_steps": 1, "shots": 1,
+        "seed": 0,
+      },
+      above={"temperature": 0},
+    )  # fmt: skip
     if not self.depths or min(self.depths) < 0:
       raise ValueError(
         f"evaluate.depths {self.depths} must name depths from 0 up, e.g. (0, 1)"
@@ -80,30 +77,26 @@ class EvaluateConfig:
         f"evaluate.arms {self.arms} must name each arm once, e.g. ('plain',)"
       )
     for arm in self.arms:
-      check_arm(arm)
+      fields.check_known("evaluate.arms", arm, CANDIDATES)
     for name in self.written:
-      if name not in WRITTEN:
-        raise ValueError(
-          f"evaluate.written {name!r} is not one of {WRITTEN}: name some of "
-          "these, or none"
-        )
-    if self.suite not in SUITES:
-      raise ValueError(
-        f"evaluate.suite {self.suite!r} is not one of {SUITES}: choose one"
-      )
+      fields.check_known("evaluate.written", name, WRITTEN)
+    fields.check_known("evaluate.suite", self.suite, SUITES)
     if not self.arm or self.arm in ("base", "random", "oracle"):
       raise ValueError(
-        f"evaluate.arm {self.arm!r} is the name of another arm: call the tuned "
-        "model otherwise"
+        f"evaluate.arm {self.arm!r} is the name of another arm: give the tuned "
+        "model another name"
       )
 
   def pools(
     self, splits: Sequence[str]
   ) -> list[tuple[str, int, tuple[int, ...] | None]]:
-    """(split, levels, depths) of all that is chosen on or judged, of `splits`.
+    """(split, levels, depths) of every pool, in order.
 
-    First `val`, on which the base's arm is chosen, then the suite, then what
-    lies out of distribution, at depths of its own (None).
+    First `val`, on which the base's arm is chosen, then the suite, then the
+    out-of-distribution splits, at the depths of the world's choice (None).
+
+    Args:
+      splits: the world's.
     """
     shifted = [split for split in splits if split.startswith("ood-")]
     if self.suite != "test" or not self.ood_episodes:
@@ -113,11 +106,3 @@ class EvaluateConfig:
       (self.suite, self.episodes, self.depths),
       *((split, self.ood_episodes, None) for split in shifted),
     ]
-
-
-def check_arm(arm: str) -> None:
-  """Raises ValueError for an arm that is none of CANDIDATES."""
-  if arm not in CANDIDATES:
-    near = difflib.get_close_matches(arm, CANDIDATES, 1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ValueError(f"no arm {arm!r}: {hint}known are {', '.join(CANDIDATES)}")

@@ -1,13 +1,14 @@
-"""Intervals: which differences are larger than the luck of the draw.
+"""Confidence intervals: which differences are larger than chance.
 
-Measurements are arrays whose last axis is the unit that is drawn afresh when
-an experiment is repeated (a level, a window of text), and whose first axis,
-where there is one, is the training seed. Every interval here is two-sided.
+A measurement is an array. Its last axis is the unit that is drawn anew when
+an experiment is repeated (a level, a window of text). Its first axis, if it
+has two, is the training seed. Every interval here is two-sided.
 
-Units are redrawn (a percentile bootstrap). Seeds are too few for that: what
-they add is Student's t of the figures that each seed gives alone, and the two
-half-widths are summed in squares. One seed tells nothing of others: then the
-interval is of units alone, unless a `Spread` says how far trainings lie apart.
+Units are redrawn (a percentile bootstrap). Seeds are too few for that: they
+add Student's t over the figures of the single seeds, and the root of the
+summed squares of both half-widths is the whole half-width. One seed says
+nothing about others: its interval covers the units alone, unless a `Spread`
+says how far trainings lie apart.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ import statistics
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import scipy.special
 
 LEVEL = 0.95  # coverage of every interval that is reported
@@ -28,8 +30,8 @@ class Interval:
 
   Attributes:
     mean: the estimate.
-    lo, hi: the interval; nan where it cannot be told.
-    n: units (levels, windows, questions) it rests on.
+    lo, hi: the interval; nan where it is not defined.
+    n: number of units (levels, windows, questions).
   """
 
   mean: float
@@ -54,11 +56,11 @@ class Interval:
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
-  """How far the figures of one recipe's trainings lie apart.
+  """How far the results of one recipe's trainings lie apart.
 
   Attributes:
-    sd: standard deviation of one training's figure.
-    df: degrees of freedom that it rests on.
+    sd: standard deviation of one training's result.
+    df: its degrees of freedom.
   """
 
   sd: float
@@ -69,7 +71,7 @@ def spread(figures: Sequence[Sequence[float]]) -> Spread | None:
   """The standard deviation within arms, pooled; None where all have one seed.
 
   Args:
-    figures: for each arm, what each of its seeds gave.
+    figures: for each arm, the result of each of its seeds.
   """
   several = [np.asarray(arm, np.float64) for arm in figures if len(arm) > 1]
   df = sum(len(arm) - 1 for arm in several)
@@ -96,14 +98,15 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> Interval:
   p = successes / n
   centre = (p + z * z / (2 * n)) / (1 + z * z / n)
   half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n * n))
-  # At the ends the interval is closed exactly, whatever rounding says.
+  # scipy's interval differs in the last digit, and its import takes seconds.
+  # At 0 and n the end is exact, without rounding.
   lo = 0.0 if successes == 0 else centre - half
   hi = 1.0 if successes == n else centre + half
   return Interval(p, lo, hi, n)
 
 
 def bootstrap(
-  values,
+  values: npt.ArrayLike,
   clusters: Sequence | None = None,
   *,
   resamples: int = RESAMPLES,
@@ -116,6 +119,9 @@ def bootstrap(
     values: f[N], or f[S, N] with a row for each training seed.
     clusters: N labels; units of one label are drawn together (the questions
       about one level). None: every unit is its own cluster.
+    resamples: number of redraws.
+    seed: of the redraws.
+    level: coverage.
 
   Raises:
     ValueError: fewer than two clusters, unequal lengths, or a nan.
@@ -126,8 +132,8 @@ def bootstrap(
 
 
 def paired(
-  a,
-  b,
+  a: npt.ArrayLike,
+  b: npt.ArrayLike,
   clusters: Sequence | None = None,
   *,
   between: Spread | None = None,
@@ -139,11 +145,11 @@ def paired(
 
   Args:
     a, b: f[N] or f[S, N] over the same N units in the same order. An arm
-      without training seeds (base, random, oracle) is one row and meets every
-      seed of the other.
-    clusters: as in `bootstrap`.
-    between: spread of the trainings of either arm, where it is known better
-      than by these seeds.
+      without training seeds (base, random, oracle) is one row and is paired
+      with every seed of the other.
+    clusters, resamples, seed, level: as in `bootstrap`.
+    between: spread of the trainings of either arm, where more is known of it
+      than these seeds show.
 
   Raises:
     ValueError: as `bootstrap`, or arms of unlike shape.
@@ -156,9 +162,9 @@ def paired(
 
 
 def normalised(
-  tuned,
-  random,
-  oracle,
+  tuned: npt.ArrayLike,
+  random: npt.ArrayLike,
+  oracle: npt.ArrayLike,
   clusters: Sequence | None = None,
   *,
   resamples: int = RESAMPLES,
@@ -167,9 +173,9 @@ def normalised(
 ) -> Interval:
   """(tuned - random) / (oracle - random): 0 is chance, 1 is perfect play.
 
-  All three arms are redrawn together. Where the oracle is no better than
-  chance there is nothing to normalise by: the estimate is nan. Where that is
-  so in some redraws only, the interval's ends are nan.
+  All three arms are redrawn together. The estimate is nan where the oracle is
+  no better than chance. The interval's ends are nan where that is so in some
+  redraws. Arguments are as in `paired`.
 
   Raises:
     ValueError: as `paired`.
@@ -187,8 +193,8 @@ def normalised(
 
 
 def ratio(
-  numerator,
-  denominator,
+  numerator: npt.ArrayLike,
+  denominator: npt.ArrayLike,
   *,
   between: Spread | None = None,
   resamples: int = RESAMPLES,
@@ -197,7 +203,7 @@ def ratio(
 ) -> Interval:
   """sum(numerator) / sum(denominator) over the same units, redrawn together.
 
-  `between` is as in `paired`, of shares of the denominator's sum.
+  Arguments are as in `paired`; `between` is in shares of the denominator.
 
   Raises:
     ValueError: as `paired`, or a denominator that is not positive.
@@ -211,26 +217,7 @@ def ratio(
   return _interval(share_S, shares_R, draws.n, level, between)
 
 
-def pass_hat_k(successes: Sequence[int], trials: int, k: int) -> float:
-  """pass^k: the chance that k trials of a level *all* succeed, over levels.
-
-  The unbiased estimate C(c, k) / C(n, k) for c successes in n trials, averaged
-  over levels (tau-bench, arXiv 2406.12045, section 3).
-
-  Raises:
-    ValueError: no level, k outside 1..trials, or successes outside 0..trials.
-  """
-  if not 1 <= k <= trials:
-    raise ValueError(f"k {k} must lie in 1..{trials}, the trials of a level")
-  if not len(successes):
-    raise ValueError("pass^k needs at least one level, got none")
-  if min(successes) < 0 or max(successes) > trials:
-    raise ValueError(f"successes {list(successes)} must lie in 0..{trials}")
-  every = math.comb(trials, k)
-  return float(np.mean([math.comb(int(c), k) / every for c in successes]))
-
-
-def _aligned(*arms) -> list[np.ndarray]:
+def _aligned(*arms: npt.ArrayLike) -> list[np.ndarray]:
   """Each arm as f64[S, N], one row repeated where others have S."""
   rows = [np.atleast_2d(np.asarray(arm, np.float64)) for arm in arms]
   seeds = max(len(row) for row in rows)
@@ -250,7 +237,13 @@ def _aligned(*arms) -> list[np.ndarray]:
 class _Draws:
   """Redraws of clusters, shared by the arms of one comparison."""
 
-  def __init__(self, values_SxN, clusters, resamples, seed):
+  def __init__(
+    self,
+    values_SxN: np.ndarray,
+    clusters: Sequence | None,
+    resamples: int,
+    seed: int,
+  ):
     n = values_SxN.shape[1]
     labels = np.arange(n) if clusters is None else np.asarray(clusters)
     if len(labels) != n:
@@ -258,8 +251,8 @@ class _Draws:
     names, self.label_N = np.unique(labels, return_inverse=True)
     if len(names) < 2:
       raise ValueError(
-        f"{len(names)} independent units cannot bear an interval: measure at "
-        "least 2"
+        f"{len(names)} independent units are too few for an interval: measure "
+        "at least 2"
       )
     self.n = n
     rng = np.random.default_rng(seed)
@@ -275,8 +268,14 @@ class _Draws:
     return (self.cluster_RxC @ sums_C) / (self.cluster_RxC @ sizes_C)
 
 
-def _interval(of_seed_S, redraws_R, n, level, between=None) -> Interval:
-  """By the redraws of units, made wider by what seeds differ.
+def _interval(
+  of_seed_S: np.ndarray,
+  redraws_R: np.ndarray,
+  n: int,
+  level: float,
+  between: Spread | None = None,
+) -> Interval:
+  """From the redraws of units, widened by the spread of the seeds.
 
   `between`, of one training, holds for each side of a difference of two.
   """

@@ -1,37 +1,24 @@
-"""All benchmarks, all arms: what each did, kept on disk benchmark by benchmark.
+"""All benchmarks in all arms, kept on disk one benchmark at a time.
 
-A killed evaluation goes on with the benchmark it was at.
+An evaluation that was killed goes on with the benchmark it had reached.
 """
 
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from glimo_jax import files
 from glimo_jax.agent import llm
-from glimo_jax.data.exam import ExamItem
-from glimo_jax.evaluate import acting, answering, arms, scoring
+from glimo_jax.evaluate import answering, arms
+from glimo_jax.evaluate.benchmarks import Benchmark
 from glimo_jax.evaluate.settings import EvaluateConfig
+from glimo_jax.evaluate.ways import WAYS, SolvedCases
+from glimo_jax.play import loop, scoring
 
-Report = Callable[[str], Callable[[int, int], Any]]  # name -> progress
-
-
-@dataclasses.dataclass(frozen=True)
-class Benchmark:
-  """Levels to play and questions to answer, in one world under one rule set.
-
-  Attributes:
-    name: such as agentworld/test.
-    text_world: a `simulators.text_world.TextWorld`.
-    indices: levels of its pool that are played.
-    exam: questions, possibly none.
-  """
-
-  name: str
-  text_world: Any
-  indices: Sequence[int]
-  exam: Sequence[ExamItem]
+Progress = Callable[[int, int], object]  # done, total
+_FIX = "delete it and evaluate again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +32,7 @@ class Result:
     val: the candidates' rates on `val`, by the same two names.
   """
 
-  acted: dict[str, list[acting.Episode]]
+  acted: dict[str, list[loop.Episode]]
   answered: dict[str, list[answering.Answer]]
   asked: dict[str, str]
   val: dict[str, dict[str, Any]]
@@ -58,42 +45,46 @@ class Suite:
   Attributes:
     config: how much is measured.
     base, tuned: the two models.
-    help_acting, help_answering: solved cases for the base's arms.
+    acting_cases, answering_cases: solved cases for the base's arms.
     folder: where finished benchmarks are kept.
     progress: makes a progress callback for a name.
-    beside: further policies that play, by arm.
+    extra_policies: further policies that play, by arm.
+    memo: scores that the arms share.
   """
 
   config: EvaluateConfig
   base: llm.LanguageModel
   tuned: llm.LanguageModel
-  help_acting: arms.Help
-  help_answering: arms.Help
+  acting_cases: SolvedCases
+  answering_cases: SolvedCases
   folder: pathlib.Path
-  progress: Report
-  beside: Mapping[str, acting.Policy] = dataclasses.field(default_factory=dict)
+  progress: Callable[[str], Progress]
+  extra_policies: Mapping[str, loop.Policy] = dataclasses.field(
+    default_factory=dict
+  )
   memo: scoring.Memo = dataclasses.field(default_factory=scoring.Memo)
 
   def choose(self, val: Benchmark) -> tuple[arms.Choice, arms.Choice]:
     """How the base is asked: (acting, answering), by its best arm on `val`."""
     kept = self.folder / "base_arms.json"
     if kept.exists():
-      return tuple(arms.Choice.from_dict(c) for c in _read(kept))
+      first, second = files.read_json(kept, _FIX)
+      return arms.Choice.from_dict(first), arms.Choice.from_dict(second)
     report = self.progress(f"{val.name}, base's arms")
     total = len(self.config.arms) * len(val.indices)
     place = {arm: i for i, arm in enumerate(self.config.arms)}
 
-    def told(arm, done, n):
-      report(place[arm] * n + done, total)
+    def progress(arm: str, ended: int, episodes: int) -> None:
+      report(place[arm] * episodes + ended, total)
 
     choices = (
       arms.choose_acting(
         self.config, self.base, val.text_world, val.indices,
-        self.help_acting, self.memo, told,
+        self.acting_cases, self.memo, progress,
       ),
       arms.choose_answering(
         self.config, self.base, val.text_world.preamble, val.exam,
-        self.help_answering, self.memo,
+        self.answering_cases, self.memo,
       ),
     )  # fmt: skip
     _write(kept, [c.as_dict() for c in choices])
@@ -104,57 +95,75 @@ class Suite:
     benchmark: Benchmark,
     choices: tuple[arms.Choice, arms.Choice] | None,
   ) -> Result:
-    """Plays and answers one benchmark in all arms; None: the tuned ones."""
+    """Plays and answers one benchmark in all arms.
+
+    Args:
+      benchmark: the levels and questions.
+      choices: what `choose` returned; None judges the tuned model alone.
+    """
     kept = self.folder / f"{benchmark.name.replace('/', '-')}.json"
     if kept.exists():
-      return _result(_read(kept))
-    for_acting, for_answering = choices or (None, None)
-    shown: dict[str, Callable[[int, int], Any]] = {}
+      return _result(files.read_json(kept, _FIX))
+    acting, answering_ = choices or (None, None)
+    shown: dict[str, Progress] = {}
 
-    def told(arm, done, n):
+    def progress(arm: str, ended: int, episodes: int) -> None:
       if arm not in shown:
         shown[arm] = self.progress(f"{benchmark.name}, {arm}")
-      shown[arm](done, n)
+      shown[arm](ended, episodes)
 
     acted = arms.act(
-      self.config, self.base, self.tuned, for_acting and for_acting.arm,
-      benchmark.text_world, benchmark.indices, self.help_acting, self.memo,
-      told, self.beside,
+      self.config, self.base, self.tuned, acting and acting.arm,
+      benchmark.text_world, benchmark.indices, self.acting_cases, self.memo,
+      progress, self.extra_policies,
     )  # fmt: skip
-    preamble = benchmark.text_world.preamble
-    answered = {}
-    asked = {"tuned": (self.tuned, "plain")} if benchmark.exam else {}
-    if asked and for_answering:
-      asked = {"base": (self.base, for_answering.arm), **asked}
-    for arm, (lm, how) in asked.items():
-      answered[arm] = arms.answers(
-        how, lm, preamble, benchmark.exam, self.help_answering, self.memo,
-        seed=self.config.seed,
-      )  # fmt: skip
-    result = Result(acted, answered, {}, {})
-    if choices:
-      chosen = {"acting": for_acting, "answering": for_answering}
-      result = dataclasses.replace(
-        result,
-        asked={name: choice.arm for name, choice in chosen.items()},
-        val={name: choice.as_dict()["val"] for name, choice in chosen.items()},
+    asked = {}
+    if benchmark.exam:
+      if answering_:
+        asked["base"] = self.base, answering_.arm
+      asked["tuned"] = self.tuned, "plain"
+    answered = {
+      arm: WAYS[way].answer(
+        lm, benchmark.text_world.preamble, benchmark.exam,
+        self.answering_cases, self.memo, seed=self.config.seed,
       )
-    _write(kept, dataclasses.asdict(result))
+      for arm, (lm, way) in asked.items()
+    }  # fmt: skip
+    named = {}
+    if acting and answering_:
+      named = {"acting": acting, "answering": answering_}
+    result = Result(
+      acted,
+      answered,
+      asked={name: choice.arm for name, choice in named.items()},
+      val={name: choice.as_dict()["val"] for name, choice in named.items()},
+    )
+    _write(kept, _values(result))
     return result
 
 
+def _values(result: Result) -> dict[str, Any]:
+  """A result as JSON; instructions are left out, as no report shows them."""
+  values = dataclasses.asdict(result)
+  for rows in values["acted"].values():
+    for row in rows:
+      del row["instructions"]
+  return values
+
+
 def _result(values: dict[str, Any]) -> Result:
-  def revive(cls, row):
-    return cls(**{k: tuple(v) if isinstance(v, list) else v
-                  for k, v in row.items()})  # fmt: skip
+  """The inverse of `_values`."""
+
+  def fields(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
 
   return Result(
     acted={
-      arm: [revive(acting.Episode, row) for row in rows]
+      arm: [loop.Episode(**fields(row)) for row in rows]
       for arm, rows in values["acted"].items()
     },
     answered={
-      arm: [revive(answering.Answer, row) for row in rows]
+      arm: [answering.Answer(**fields(row)) for row in rows]
       for arm, rows in values["answered"].items()
     },
     asked=values["asked"],
@@ -162,12 +171,6 @@ def _result(values: dict[str, Any]) -> Result:
   )
 
 
-def _read(path: pathlib.Path) -> Any:
-  return json.loads(path.read_text())
-
-
 def _write(path: pathlib.Path, values: Any) -> None:
-  path.parent.mkdir(parents=True, exist_ok=True)
-  partial = path.with_suffix(".partial")
-  partial.write_text(json.dumps(values) + "\n")
-  partial.replace(path)
+  """In the order of the arms, which is that of the report."""
+  files.write_text(path, json.dumps(values) + "\n")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from glimo_jax.agent import llm
-from glimo_jax.data import exam
-from glimo_jax.evaluate import answering, scoring
+from glimo_jax.evaluate import answering, exam
+from glimo_jax.play import scoring
 from simulators import base
 
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from glimo_jax.agent.llm import Completion
-from glimo_jax.data.exam import ExamItem
-from glimo_jax.evaluate import arms, scoring, settings
+from glimo_jax.evaluate import arms, settings
+from glimo_jax.evaluate.exam import ExamItem
+from glimo_jax.evaluate.ways import SolvedCases
+from glimo_jax.play import scoring
 from simulators.base import Question
 
 ACTIONS = ("up", "down", "left", "right")
@@ -20,6 +22,7 @@ class FakeTextWorld:
 
   def reset(self, indices, seed=0):
     self.ways = np.array([i % 4 for i in indices])
+    self.instruction = ["go where you are told."] * len(indices)
     self.depths = np.zeros(len(indices), int)
     self.success = np.zeros(len(indices), bool)
     self.done = np.zeros(len(indices), bool)
@@ -70,7 +73,7 @@ class FakeLM:
     ])  # fmt: skip
 
 
-HELP = arms.Help(
+CASES = SolvedCases(
   shots=(("go up 0.", "up"),),
   retrieve=lambda turns: [[("go left 0.", "left")] for _ in turns],
 )
@@ -80,7 +83,7 @@ CONFIG = settings.EvaluateConfig(episodes=8, val_episodes=8, max_steps=1)
 @pytest.mark.parametrize("best", ["plain", "few_shot", "retrieval"])
 def test_the_best_arm_on_val_is_the_base(best):
   choice = arms.choose_acting(
-    CONFIG, FakeLM(best), FakeTextWorld(), range(8), HELP, scoring.Memo()
+    CONFIG, FakeLM(best), FakeTextWorld(), range(8), CASES, scoring.Memo()
   )
   assert choice.arm == best
   assert tuple(choice.val) == settings.CANDIDATES
@@ -92,7 +95,7 @@ def test_the_best_arm_on_val_is_the_base(best):
     for i in range(4)
   ]
   answered = arms.choose_answering(
-    CONFIG, FakeLM(best), "rules", items, HELP, scoring.Memo()
+    CONFIG, FakeLM(best), "rules", items, CASES, scoring.Memo()
   )
   assert "sampled" not in answered.val  # the likeliest answer, no draw
   assert answered.val[answered.arm].mean == max(
@@ -105,7 +108,7 @@ def test_all_arms_play_the_same_levels_and_greedy_costs_nothing_new():
   config = settings.EvaluateConfig(max_steps=2, arms=("plain",))
   memo = scoring.Memo()
   played = arms.act(
-    config, base, tuned, "plain", FakeTextWorld(), range(12), HELP, memo
+    config, base, tuned, "plain", FakeTextWorld(), range(12), CASES, memo
   )
   assert tuple(played) == (
     "random", "oracle", "base", "base_greedy", "random_free", "tuned",
@@ -119,7 +122,7 @@ def test_all_arms_play_the_same_levels_and_greedy_costs_nothing_new():
   assert len(tuned.prompts) == 4  # four texts, whoever asks
   assert memo.scored == len(tuned.prompts) + len(base.prompts)
   alone = arms.act(
-    config, base, tuned, None, FakeTextWorld(), range(12), HELP, memo
+    config, base, tuned, None, FakeTextWorld(), range(12), CASES, memo
   )
   assert alone == {arm: played[arm] for arm in ("tuned", "tuned_greedy")}
 
@@ -134,7 +137,7 @@ def test_models_may_act_by_what_they_write_too():
   for choice, names in (("plain", ("base", "tuned")), (None, ("tuned",))):
     played = arms.act(
       config, FakeWriter("few_shot"), FakeWriter("plain"), choice,
-      FakeTextWorld(), range(4), HELP, scoring.Memo(),
+      FakeTextWorld(), range(4), CASES, scoring.Memo(),
     )  # fmt: skip
     written = [f"{n}_{form}" for form in config.written for n in names]
     assert [arm for arm in played if arm.endswith(config.written)] == written
@@ -145,7 +148,7 @@ def test_progress_is_told_by_arm():
   told = []
   arms.act(
     CONFIG, FakeLM("plain"), FakeLM("plain"), "plain", FakeTextWorld(),
-    range(4), HELP, scoring.Memo(), lambda *what: told.append(what),
+    range(4), CASES, scoring.Memo(), lambda *what: told.append(what),
   )  # fmt: skip
   assert ("tuned", 4, 4) in told
   assert {arm for arm, _, _ in told} >= {"random", "oracle", "base"}
@@ -156,13 +159,13 @@ def test_progress_is_told_by_arm():
   [
     ("episodes", 1, "evaluate.episodes 1 must be at least 2"),
     ("ood_episodes", -1, "ood_episodes -1"),
-    ("temperature", 0.0, "temperature 0.0 must be positive"),
+    ("temperature", 0.0, "temperature 0.0 must be above 0"),
     ("depths", (), "depths"),
     ("depths", (-1, 0), "depths"),
     ("arms", (), "name each arm once"),
     ("arms", ("plain", "plain"), "name each arm once"),
     ("arms", ("few_shots",), "did you mean 'few_shot'"),
-    ("written", ("sing",), "written 'sing' is not one of"),
+    ("written", ("sing",), "written 'sing' is unknown.*Known: write, plan"),
   ],
 )
 def test_config_refuses_what_cannot_be_measured(field, value, message):
@@ -176,6 +179,6 @@ def test_arm_without_its_help_is_refused_before_any_play(arm):
   config = settings.EvaluateConfig(arms=("plain", arm))
   with pytest.raises(ValueError, match=f"arm '{arm}' needs"):
     arms.choose_acting(
-      config, lm, FakeTextWorld(), range(2), arms.Help(), scoring.Memo()
+      config, lm, FakeTextWorld(), range(2), SolvedCases(), scoring.Memo()
     )
   assert lm.prompts == []

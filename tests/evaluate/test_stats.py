@@ -172,25 +172,6 @@ def test_ratio_weighs_units_by_their_denominator():
     stats.ratio([1, 1], [0, 1])
 
 
-def test_pass_hat_k_equals_counting_all_subsets():
-  import itertools
-
-  outcomes = [(1, 1, 0, 1), (0, 0, 1, 0), (1, 1, 1, 1)]
-  for k in (1, 2, 3, 4):
-    counted = np.mean(
-      [
-        np.mean([all(s) for s in itertools.combinations(o, k)])
-        for o in outcomes
-      ]
-    )
-    successes = [sum(o) for o in outcomes]
-    assert stats.pass_hat_k(successes, 4, k) == pytest.approx(counted)
-  with pytest.raises(ValueError, match=r"1\.\.4"):
-    stats.pass_hat_k([1], 4, 5)
-  with pytest.raises(ValueError, match="none"):
-    stats.pass_hat_k([], 4, 1)
-
-
 @pytest.mark.parametrize(
   ("values", "clusters", "message"),
   [

@@ -1,14 +1,15 @@
-"""Closed sets scored by a language model, each prompt paid for once a run."""
+"""Closed sets scored by a language model, each prompt scored once a run."""
 
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
+import scipy.special
 
 from glimo_jax.agent import llm
 from glimo_jax.types import Message
 
 Prompt = tuple[Message, ...]
-Shot = tuple[str, str]  # what the user says, what the assistant answers
+Shot = tuple[str, str]  # a user turn, and the assistant's answer to it
 Retrieve = Callable[[Sequence[str]], list[list[Shot]]]
 
 # Stand-ins for a description that say nothing about any world.
@@ -16,7 +17,7 @@ CONTENT_FREE = ("n/a", "nothing.", "none.")
 
 
 class Memo:
-  """Log-likelihoods a run has already paid for, shared by its arms.
+  """Keeps log-likelihoods, for all arms of a run that share it.
 
   Arms with the same model and the same prompts (plain, prior-calibrated,
   sampled, greedy) score a text once between them.
@@ -28,7 +29,9 @@ class Memo:
 
   def __init__(self):
     # The model is kept beside its table: an id lives as long as its object.
-    self._tables: dict[int, tuple[llm.LanguageModel, dict]] = {}
+    self._tables: dict[
+      int, tuple[llm.LanguageModel, dict[Hashable, np.ndarray]]
+    ] = {}
     self.asked = 0
     self.scored = 0
 
@@ -41,17 +44,18 @@ class Memo:
     """log p of each choice after each prompt, f32[len(choices[i])] each."""
     _, table = self._tables.setdefault(id(lm), (lm, {}))
     keys = [_key(p, c) for p, c in zip(prompts, choices, strict=True)]
-    new = {
-      key: i for i, key in enumerate(keys) if key not in table
-    }  # one index for each key, however often it stands in the batch
+    first: dict[Hashable, int] = {}  # unknown key -> its first place
+    for i, key in enumerate(keys):
+      if key not in table:
+        first.setdefault(key, i)
     self.asked += len(keys)
-    self.scored += len(new)
-    if new:
-      rows = list(new.values())
+    self.scored += len(first)
+    if first:
+      rows = list(first.values())
       answers = lm.loglik(
         [prompts[i] for i in rows], [choices[i] for i in rows]
       )
-      table.update(zip(new, answers, strict=True))
+      table.update(zip(first, answers, strict=True))
     return [table[key] for key in keys]
 
 
@@ -71,21 +75,14 @@ def with_shots(prompt: Prompt, shots: Sequence[Shot]) -> Prompt:
 
 
 def with_retrieved(prompt: Prompt, shots: Sequence[Shot]) -> Prompt:
-  """The prompt with solved cases of its own inside the last turn.
+  """The prompt with solved cases for this text inside the last turn.
 
-  They differ from text to text; inside the last turn they leave the prefix,
-  which is computed once, as it is.
+  They differ from text to text. Inside the last turn they do not change the
+  prefix, which is computed once.
   """
   lines = [f"{asked} {answered}" for asked, answered in shots]
   content = "\n".join([*lines, prompt[-1]["content"]])
   return (*prompt[:-1], {**prompt[-1], "content": content})
-
-
-def log_softmax(scores) -> np.ndarray:
-  """Log-probabilities over the last axis, f64."""
-  scores = np.asarray(scores, np.float64)
-  top = scores.max(-1, keepdims=True)
-  return scores - top - np.log(np.exp(scores - top).sum(-1, keepdims=True))
 
 
 def prior(
@@ -94,10 +91,11 @@ def prior(
   prompts: Sequence[Prompt],
   choices: tuple[str, ...],
 ) -> np.ndarray:
-  """Log-probability of each choice before anything is said, f64[C].
+  """Log-probability of each choice before any description, f64[C].
 
   The mean over content-free prompts (Zhao et al. 2021, "Calibrate Before Use",
   section 4, https://arxiv.org/abs/2102.09690).
   """
   rows = memo.loglik(lm, prompts, [choices] * len(prompts))
-  return np.log(np.exp(log_softmax(np.stack(rows))).mean(0))
+  scores = np.asarray(np.stack(rows), np.float64)
+  return np.log(np.exp(scipy.special.log_softmax(scores, -1)).mean(0))

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import simulators
-from glimo_jax.data import exam
+from glimo_jax.evaluate import exam
 from simulators.agentworld.types import REAL_ELEMENTS
 
 

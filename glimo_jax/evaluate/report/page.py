@@ -1,32 +1,24 @@
-"""The report as one page of HTML that needs nothing from outside."""
+"""The report as one page of HTML that loads nothing."""
 
-import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from glimo_jax.evaluate import cells, charts
-from glimo_jax.evaluate.acting import Episode
+from glimo_jax.evaluate.report import cells, charts
+from glimo_jax.evaluate.report.markup import (
+  document,
+  escape,
+  section,
+  table,
+  turns,
+)
+from glimo_jax.play.loop import Episode
 from glimo_jax.types import VERDICTS
+
+Values = Mapping[str, Any]  # a part of report.json
 
 _ARMS = ("base", "tuned", "random", "oracle")  # first, in this order
 _CURVES = ("loss", "ce", "kl")
 _SHOWN = 4  # pairs of episodes
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff;
-  max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
-table { border-collapse: collapse; margin: .5rem 0; display: block;
-  overflow-x: auto; }
-th, td { padding: .25rem .8rem .25rem 0; text-align: left;
-  border-bottom: 1px solid #ddd; font-variant-numeric: tabular-nums;
-  white-space: nowrap; }
-small, .faint { color: #666; } small { white-space: nowrap; }
-.headline { font-size: 2.4rem; font-weight: 600; margin: .5rem 0 0; }
-.bars rect { fill: #b8c4d6; } .bars .tuned { fill: #1f5fbf; }
-svg text { font: 12px system-ui, sans-serif; fill: #444; }
-.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1.5rem; }
-ol { padding-left: 1.6rem; } li b { color: #1f5fbf; }
-"""
 
 
 def render(
@@ -40,7 +32,7 @@ def render(
   Args:
     values: what report.json holds.
     authorship: who wrote the dataset's rows, in words.
-    metrics: training's rows: stage, step, loss, ce, kl.
+    metrics: rows of training: phase, step, loss, ce, kl.
     episodes: arm -> episodes on the same levels.
   """
   sections = [
@@ -50,6 +42,7 @@ def render(
     _comparisons(values["comparisons"]),
     _differences(values.get("differences", {})),
     _dataset(values["dataset"]),
+    _quality(values.get("quality", {})),
     _depths(values["benchmarks"]),
     _questions(values["benchmarks"]),
     _curves(metrics),
@@ -57,16 +50,11 @@ def render(
     _failures(values.get("failures", ())),
     _run(values),
   ]
-  body = "\n".join(section for section in sections if section)
-  return (
-    '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-    '<meta name="viewport" content="width=device-width">'
-    f"<title>glimo_jax report</title><style>{_STYLE}</style></head>"
-    f"<body>\n<h1>Before and after</h1>\n{body}\n</body></html>\n"
-  )
+  body = "\n".join(part for part in sections if part)
+  return document("Before and after", body)
 
 
-def _headline(values, authorship) -> str:
+def _headline(values: Values, authorship: str) -> str:
   parts = []
   for name, compared in values["comparisons"].items():
     share = compared.get("headline")
@@ -74,16 +62,16 @@ def _headline(values, authorship) -> str:
       base = compared.get("headline_base")
       parts.append(
         f'<p class="headline">{share["mean"]:.1%}</p><p>of the way from '
-        f"chance to the oracle on {_esc(name)} {cells.span(share)}; the base "
+        f"chance to the oracle on {escape(name)} {cells.span(share)}; the base "
         f"{cells.interval(base)}</p>"
       )
       break
   if authorship:
-    parts.append(f"<p>Learnt from {_esc(authorship)}.</p>")
+    parts.append(f"<p>Learnt from {escape(authorship)}.</p>")
   return "\n".join(parts)
 
 
-def _benchmarks(benchmarks) -> str:
+def _benchmarks(benchmarks: Values) -> str:
   arms = [
     arm
     for arm in dict.fromkeys(
@@ -92,13 +80,13 @@ def _benchmarks(benchmarks) -> str:
     if any(arm in b for b in benchmarks.values())
   ]
   rows = [
-    [name, *map(cells.interval, told)]
-    for name, told in cells.measured(benchmarks, arms)
+    [name, *map(cells.interval, intervals)]
+    for name, intervals in cells.measured(benchmarks, arms)
   ]
-  return _section("Benchmarks", _table(["", *arms], rows)) if rows else ""
+  return section("Benchmarks", table(["", *arms], rows)) if rows else ""
 
 
-def _language(texts) -> str:
+def _language(texts: Values) -> str:
   arms = list(dict.fromkeys(arm for row in texts.values() for arm in row))
   rows = [
     [
@@ -109,22 +97,22 @@ def _language(texts) -> str:
   ]
   if not rows:
     return ""
-  return _section("Language, bits per byte", _table(["", *arms], rows))
+  return section("Language, bits per byte", table(["", *arms], rows))
 
 
-def _comparisons(comparisons) -> str:
+def _comparisons(comparisons: Values) -> str:
   rows = [
     [name, what.replace("_", " "), cells.interval(interval)]
     for name, compared in comparisons.items()
     for what, interval in compared.items()
   ]
   return (
-    _section("Paired comparisons", _table(["", "", ""], rows)) if rows else ""
+    section("Paired comparisons", table(["", "", ""], rows)) if rows else ""
   )
 
 
-def _differences(differences) -> str:
-  """A forest of what each arm changes, by levels and training seeds."""
+def _differences(differences: Values) -> str:
+  """What each arm changes, as a chart of intervals."""
   parts = []
   for name, arms in differences.items():
     measures = dict.fromkeys(m for row in arms.values() for m in row)
@@ -135,35 +123,31 @@ def _differences(differences) -> str:
         if measure in row
       ]
       if rows:
-        title = f"<h3>{_esc(name)}, {measure}</h3>"
+        title = f"<h3>{escape(name)}, {measure}</h3>"
         parts.append(f"{title}{charts.forest(rows)}")
   if not parts:
     return ""
   note = (
-    "<p>Each arm less the recipe, paired by level; of bits per byte, the share "
-    "that they are more; 95 % intervals.</p>"
+    "<p>Each arm minus the recipe, paired by level; for bits per byte, the "
+    "relative increase; 95 % intervals.</p>"
   )
-  return _section("What each choice does", note + "".join(parts))
+  return section("What each choice does", note + "".join(parts))
 
 
-def _failures(failures) -> str:
+def _failures(failures: Sequence[Values]) -> str:
   parts = []
   for failure in failures:
-    turns = "".join(
-      f"<li>{_esc(text)} <b>{_esc(action)}</b></li>"
-      for text, action in zip(
-        failure["texts"], [*failure["actions"], ""], strict=False
-      )
+    actions = [*failure["actions"], ""]  # none on the last text
+    title = (
+      f"{failure['arm']}, {failure['benchmark']}, level {failure['level']}, "
+      f"depth {failure['depth']}: {failure['ended']}"
+      f"{_shortest(failure['optimal_steps'])}"
     )
-    parts.append(
-      f"<h3>{_esc(failure['arm'])}, {_esc(failure['benchmark'])}, level "
-      f"{failure['level']}, depth {failure['depth']}: {failure['ended']}, "
-      f"shortest way {failure['optimal_steps']}</h3><ol>{turns}</ol>"
-    )
-  return _section("Failures", "".join(parts)) if parts else ""
+    parts.append(f"<h3>{escape(title)}</h3>{turns(failure['texts'], actions)}")
+  return section("Failures", "".join(parts)) if parts else ""
 
 
-def _dataset(dataset) -> str:
+def _dataset(dataset: Values) -> str:
   if not dataset:
     return ""
   names = ("planned", *VERDICTS)
@@ -172,10 +156,29 @@ def _dataset(dataset) -> str:
     [source, *(counts.get(name, 0) for name in names)]
     for source, counts in parts.items()
   ]
-  return _section("Dataset", _table(["rows", *names], rows))
+  return section("Dataset", table(["rows", *names], rows))
 
 
-def _depths(benchmarks) -> str:
+def _quality(quality: Values) -> str:
+  """How varied the rows are; empty in reports of older runs."""
+  words = {
+    "rows": "rows",
+    "distinct_1": "distinct words, share",
+    "distinct_2": "distinct pairs of words, share",
+    "self_bleu": "similarity of texts (self-BLEU)",
+    "vendi": "different meanings (Vendi score)",
+    "states": "distinct states",
+    "unseen": "chance that the next row shows a new state",
+  }
+  rows = [
+    [label, f"{quality[name]:.3g}" if name != "rows" else quality[name]]
+    for name, label in words.items()
+    if quality.get(name) is not None
+  ]
+  return section("Variety of the rows", table(["", ""], rows)) if rows else ""
+
+
+def _depths(benchmarks: Values) -> str:
   parts = []
   for name, arms in benchmarks.items():
     by_arm = {
@@ -190,18 +193,18 @@ def _depths(benchmarks) -> str:
         for d in depths
         for arm in by_arm
       ]
-      parts.append(f"<h3>{_esc(name)}</h3>{charts.bars(bars)}")
-  return _section("Success by depth", "".join(parts)) if parts else ""
+      parts.append(f"<h3>{escape(name)}</h3>{charts.bars(bars)}")
+  return section("Success by depth", "".join(parts)) if parts else ""
 
 
-def _questions(benchmarks) -> str:
+def _questions(benchmarks: Values) -> str:
   parts = []
   for name, arms in benchmarks.items():
     qa = {arm: row["qa"]["by_kind"] for arm, row in arms.items() if "qa" in row}
     kinds = list(dict.fromkeys(kind for row in qa.values() for kind in row))
     groups = [arms[arm]["qa"].get("by_group", {}) for arm in qa]
     rows = [
-      [f"all that is {group.replace('_', ' ')}"]
+      [f"all {group.replace('_', ' ')}"]
       + [cells.interval(of.get(group)) for of in groups]
       + ["", ""]
       for group in dict.fromkeys(name for of in groups for name in of)
@@ -222,34 +225,35 @@ def _questions(benchmarks) -> str:
         if arm in qa
       ]
       parts.append(
-        f"<h3>{_esc(name)}</h3>{charts.bars(bars)}{_table(header, rows)}"
+        f"<h3>{escape(name)}</h3>{charts.bars(bars)}{table(header, rows)}"
       )
-  return _section("Questions by kind", "".join(parts)) if parts else ""
+  return section("Questions by kind", "".join(parts)) if parts else ""
 
 
-def _curves(metrics) -> str:
-  starts = _stage_starts(metrics)
+def _curves(metrics: Sequence[Values]) -> str:
+  starts = _phase_starts(metrics)
   parts = [
     f"<h3>{name}</h3>{charts.curve(points, starts)}"
     for name in _CURVES
     if len(points := [(r["step"], r[name]) for r in metrics if name in r]) > 1
   ]
-  return _section("Training", "".join(parts)) if parts else ""
+  return section("Training", "".join(parts)) if parts else ""
 
 
-def _stage_starts(metrics) -> list[tuple[int, str]]:
-  """The first step of each stage, with its name."""
+def _phase_starts(metrics: Sequence[Values]) -> list[tuple[int, str]]:
+  """The first step of each phase, with its name."""
   starts: dict[str, int] = {}
   for row in metrics:
-    starts.setdefault(str(row.get("stage", "")), row["step"])
-  return [(step, stage) for stage, step in starts.items() if stage]
+    phase = row.get("phase", row.get("stage", ""))  # `stage` in older runs
+    starts.setdefault(str(phase), row["step"])
+  return [(step, phase) for phase, step in starts.items() if phase]
 
 
-def _episodes(episodes) -> str:
+def _episodes(episodes: Mapping[str, Sequence[Episode]]) -> str:
   if not {"base", "tuned"} <= episodes.keys():
     return ""
   pairs = list(zip(episodes["base"], episodes["tuned"], strict=True))
-  # First what was won, then what is lost still, then what was unlearnt.
+  # First (lost, won) of (base, tuned), then (lost, lost), then (won, lost).
   order = [(False, True), (False, False), (True, False), (True, True)]
   groups = [
     [p for p in pairs if (p[0].success, p[1].success) == ends] for ends in order
@@ -258,25 +262,26 @@ def _episodes(episodes) -> str:
   parts = []
   for base, tuned in chosen[:_SHOWN]:
     parts.append(
-      f"<h3>Level {base.index}, depth {base.depth}, shortest way "
-      f'{base.optimal_steps}</h3><div class="pair">{_told("base", base)}'
-      f"{_told('tuned', tuned)}</div>"
+      f"<h3>Level {base.index}, depth {base.depth}"
+      f'{_shortest(base.optimal_steps)}</h3><div class="pair">'
+      f"{_episode('base', base)}{_episode('tuned', tuned)}</div>"
     )
-  return _section("Episodes", "".join(parts)) if parts else ""
+  return section("Episodes", "".join(parts)) if parts else ""
 
 
-def _told(arm: str, episode: Episode) -> str:
-  turns = "".join(
-    f"<li>{_esc(text)} <b>{_esc(action)}</b></li>"
-    for text, action in zip(episode.texts, episode.actions, strict=False)
-  )
+def _episode(arm: str, episode: Episode) -> str:
   return (
     f"<div><strong>{arm}</strong>: {episode.ended} after {episode.steps}"
-    f"<ol>{turns}</ol></div>"
+    f"{turns(episode.texts, episode.actions)}</div>"
   )
 
 
-def _run(values) -> str:
+def _shortest(optimal_steps: int) -> str:
+  """The length of the shortest way, where it is known."""
+  return f", shortest way {optimal_steps}" if optimal_steps >= 0 else ""
+
+
+def _run(values: Values) -> str:
   wall = values.get("wall_s", {})
   rows = [[f"{stage} (s)", f"{s:.0f}"] for stage, s in wall.items()]
   rows.append(["peak memory (GiB)", values.get("peak_gib", "-")])
@@ -288,21 +293,4 @@ def _run(values) -> str:
     if other != commit
   ]
   rows += [[name, v] for name, v in values.get("versions", {}).items()]
-  return _section("Run", _table(["", ""], rows))
-
-
-def _section(title: str, body: str) -> str:
-  return f"<h2>{_esc(title)}</h2>\n{body}"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-  head = "".join(f"<th>{_esc(cell)}</th>" for cell in header)
-  body = "".join(
-    "<tr>" + "".join(f"<td>{_esc(cell)}</td>" for cell in row) + "</tr>"
-    for row in rows
-  )
-  return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _esc(value: Any) -> str:
-  return html.escape(str(value))
+  return section("Run", table(["", ""], rows))

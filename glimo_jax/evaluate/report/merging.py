@@ -1,40 +1,44 @@
-"""Runs put side by side: every arm over its seeds, and less the recipe."""
+"""Runs put side by side: each arm over its seeds, and minus the recipe."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from glimo_jax.evaluate import acting, answering, language, report, stats
-from glimo_jax.evaluate import fragments as fragments_lib
+from glimo_jax.evaluate import answering, episodes, language, stats
+from glimo_jax.evaluate.report import fragments as fragments_lib
+from glimo_jax.evaluate.report import report
+from glimo_jax.evaluate.report.fragments import Fragment
+from glimo_jax.evaluate.suite import Result
 from glimo_jax.types import EvalReport
 
-REFERENCE = "tuned"  # the arm that the others differ from in one thing
-# How a tuned model may act; what an arm does otherwise than by choosing is
-# held against the recipe's choosing.
+Runs = Mapping[str, Mapping[int, Fragment]]  # arm -> training seed -> run
+
+REFERENCE = "tuned"  # the recipe; the other arms differ from it in one thing
+# How a tuned model may act. Written actions and plans of an arm are compared
+# with the chosen actions of the recipe.
 _FORMS = ("tuned", "tuned_write", "tuned_plan")
 # Settings in which the seeds of one arm may differ.
-_OF_A_SEED = ("train.seed", "train.data", "evaluate.tuned_only")
+_SEED_SETTINGS = ("train.seed", "train.data", "evaluate.tuned_only")
 
 
-def merge(fragments: Sequence[fragments_lib.Fragment]) -> EvalReport:
+def merge(fragments: Sequence[Fragment]) -> EvalReport:
   """One report of many runs: every arm over its training seeds.
 
-  Base, random, oracle are taken from the first fragment that has them. Beside
-  the usual parts, `run["differences"]` holds benchmark -> arm -> measure ->
-  {"mean", "lo", "hi", "n", "seeds", "says"}: arm less REFERENCE, paired by
-  level, over the training seeds that both have, and as wide as trainings of
-  one arm lie apart (pooled over the arms of several seeds; where all have one,
-  of levels alone). Under `language/TEXT` it is the share by which an arm's bits
-  per byte are more than REFERENCE's.
+  Base, random and oracle come from the first fragment that has them. A further
+  part, `run["differences"]`, holds benchmark -> arm -> measure -> {"mean",
+  "lo", "hi", "n", "seeds", "says"}: arm minus REFERENCE, paired by level, over
+  the training seeds that both have. Its interval covers levels, and the spread
+  between trainings of one arm (pooled over the arms with several seeds). Under
+  `language/TEXT` it is the relative increase of bits per byte.
 
   Raises:
     ValueError: no fragment, none of REFERENCE, the same arm and seed twice,
-      seeds of an arm that were made with other settings, or fragments that
-      judged unlike levels.
+      seeds of an arm with different settings, or fragments that judged
+      different levels.
   """
-  runs: dict[str, dict[int, fragments_lib.Fragment]] = {}
+  runs: dict[str, dict[int, Fragment]] = {}
   for fragment in sorted(fragments, key=lambda f: (f.arm, f.seed)):
     of_arm = runs.setdefault(fragment.arm, {})
     if fragment.seed in of_arm:
@@ -55,10 +59,10 @@ def merge(fragments: Sequence[fragments_lib.Fragment]) -> EvalReport:
     benchmarks[name] = report.benchmark(acted, answered)
     comparisons[name] = report.compare(acted, answered)
     differences[name] = _differences(name, runs)
-  told, compared, less = _language(runs)
+  bits, compared, more_bits = _language(runs)
   return EvalReport(
     benchmarks=benchmarks,
-    language=told,
+    language=bits,
     comparisons=comparisons | compared,
     dataset=dict(reference[0].dataset),
     run={
@@ -71,7 +75,7 @@ def merge(fragments: Sequence[fragments_lib.Fragment]) -> EvalReport:
         }
         for arm, of_seed in runs.items()
       },
-      "differences": differences | less,
+      "differences": differences | more_bits,
       "failures": [
         {"arm": arm, **failure}
         for arm, of_seed in runs.items()
@@ -81,22 +85,22 @@ def merge(fragments: Sequence[fragments_lib.Fragment]) -> EvalReport:
   )
 
 
-def _commits(fragment) -> set[str]:
-  """Whose code made the fragment, its training and what that began with."""
+def _commits(fragment: Fragment) -> set[str]:
+  """The commits that made the fragment and all stages before it."""
   run = fragment.run
   return {run["commit"], *run.get("commits", {}).values()}
 
 
-def _check_alike(fragment, of_arm: Mapping[int, Any]) -> None:
-  """Stops where a seed of an arm is not all that it differs in."""
+def _check_alike(fragment: Fragment, of_arm: Mapping[int, Fragment]) -> None:
+  """Raises ValueError where runs of an arm differ in more than the seed."""
 
-  def settings(of):
-    sections = of.run.get("config", {})
+  def settings(one: Fragment) -> dict[str, Any]:
+    sections = one.run.get("config", {})
     return {
       f"{section}.{name}": value
       for section, fields in sections.items()
       for name, value in fields.items()
-      if f"{section}.{name}" not in _OF_A_SEED
+      if f"{section}.{name}" not in _SEED_SETTINGS
     }
 
   new = settings(fragment)
@@ -111,7 +115,7 @@ def _check_alike(fragment, of_arm: Mapping[int, Any]) -> None:
       )
 
 
-def _arms(name: str, runs):
+def _arms(name: str, runs: Runs) -> tuple[dict[str, list], dict[str, list]]:
   """(arm -> runs of episodes, arm -> runs of answers) on one benchmark."""
   acted: dict[str, list] = {}
   answered: dict[str, list] = {}
@@ -130,7 +134,7 @@ def _arms(name: str, runs):
   return acted, answered
 
 
-def _differences(name: str, runs) -> dict[str, dict[str, Any]]:
+def _differences(name: str, runs: Runs) -> dict[str, dict[str, Any]]:
   """arm -> measure -> the paired difference to REFERENCE on one benchmark."""
   results = {
     arm: {s: f.results[name] for s, f in of_seed.items() if name in f.results}
@@ -147,53 +151,64 @@ def _differences(name: str, runs) -> dict[str, dict[str, Any]]:
     theirs = [results[REFERENCE][seed] for seed in seeds]
     out[arm] = {}
     for form in _FORMS:
-      sides = [r.acted.get(form) for r in ours]
-      sides += [r.acted.get("tuned") for r in theirs]
-      if None in sides:
+      found = [r.acted.get(form) for r in ours]
+      found += [r.acted.get("tuned") for r in theirs]
+      sides = [run for run in found if run is not None]
+      if len(sides) < len(found):
         continue
-      played, half = acting.successes(sides), len(seeds)  # the same levels
+      played, half = episodes.successes(sides), len(seeds)  # the same levels
       difference = stats.paired(
         played[:half], played[half:], between=between_acting
       )
-      out[arm][form.replace("tuned", "success")] = _said(difference, half)
+      out[arm][form.replace("tuned", "success")] = _verdict(difference, half)
     if all(r.answered.get("tuned") for r in (*ours, *theirs)):
       papers = [[r.answered["tuned"] for r in side] for side in (ours, theirs)]
       difference = answering.compare(*papers, between=between_answering)
-      out[arm]["qa"] = _said(difference, len(seeds))
+      out[arm]["qa"] = _verdict(difference, len(seeds))
   return out
 
 
-def _success(result) -> float | None:
+def _success(result: Result) -> float | None:
   run = result.acted.get("tuned")
-  return float(acting.successes([run]).mean()) if run else None
+  return float(episodes.successes([run]).mean()) if run else None
 
 
-def _accuracy(result) -> float | None:
+def _accuracy(result: Result) -> float | None:
   run = result.answered.get("tuned")
   return float(answering.marks([run]).mean()) if run else None
 
 
-def _pooled(of_arm, figure) -> stats.Spread | None:
-  """What trainings of one arm differ by, over all arms of several seeds."""
+def _pooled(
+  of_arm: Mapping[str, Mapping[int, Any]],
+  figure: Callable[[Any], float | None],
+) -> stats.Spread | None:
+  """The spread between trainings of one arm, over all arms.
+
+  Args:
+    of_arm: arm -> training seed -> a result.
+    figure: result -> the number that spreads; None where it was not measured.
+  """
   figures = [[figure(one) for one in runs.values()] for runs in of_arm.values()]
   return stats.spread([[x for x in arm if x is not None] for arm in figures])
 
 
-def _said(
-  difference: stats.Interval, seeds: int, less_is_better: bool = False
+def _verdict(
+  difference: stats.Interval, seeds: int, lower_is_better: bool = False
 ) -> dict[str, Any]:
-  """The interval, and whether it is above 0, below, or cannot tell."""
+  """The interval, and whether it is better than 0, worse, or neither."""
   says = "cannot tell"
   if difference.lo > 0 or difference.hi < 0:
-    says = "better" if (difference.lo > 0) != less_is_better else "worse"
+    says = "better" if (difference.lo > 0) != lower_is_better else "worse"
   return {**difference.as_dict(), "seeds": seeds, "says": says}
 
 
-def _language(runs):
-  """As `report.compare_language`, over the seeds, and arms over REFERENCE."""
-  told: dict[str, dict[str, Any]] = {}
+def _language(
+  runs: Runs,
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+  """(language, comparisons, differences) over the seeds of every arm."""
+  bits: dict[str, dict[str, Any]] = {}
   compared: dict[str, dict[str, Any]] = {}
-  less: dict[str, dict[str, Any]] = {}
+  differences: dict[str, dict[str, Any]] = {}
   base: dict[str, language.Score] = {}
   for of_seed in runs.values():
     for fragment in of_seed.values():
@@ -201,36 +216,38 @@ def _language(runs):
         if "base" in arms:
           base.setdefault(text, arms["base"])
   for text, score in base.items():
-    told[text] = {"base": {"bits_per_byte": score.bits_per_byte}}
-    what, beside = compared.setdefault(f"language/{text}", {}), {}
+    bits[text] = {"base": {"bits_per_byte": score.bits_per_byte}}
+    what, more = compared.setdefault(f"language/{text}", {}), {}
 
-    def share(fragment, text=text, score=score):
-      bits = fragment.scores[text]["tuned"].bits_per_byte
-      return bits / score.bits_per_byte
+    def share(
+      fragment: Fragment, text: str = text, score: language.Score = score
+    ) -> float:
+      tuned = fragment.scores[text]["tuned"].bits_per_byte
+      return tuned / score.bits_per_byte
 
     between = _pooled(runs, share)
     for arm, of_seed in runs.items():
       scores = {seed: f.scores[text]["tuned"] for seed, f in of_seed.items()}
       if any(not np.array_equal(s.bytes, score.bytes) for s in scores.values()):
         raise ValueError(f"arm {arm!r} was scored on another text {text!r}")
-      bits = float(np.mean([s.bits_per_byte for s in scores.values()]))
-      told[text][arm] = {"bits_per_byte": bits}
+      mean = float(np.mean([s.bits_per_byte for s in scores.values()]))
+      bits[text][arm] = {"bits_per_byte": mean}
       nats = np.stack([s.nats for s in scores.values()])
-      called = "" if arm == REFERENCE else f"_{arm}"
-      what[f"bits_per_byte_ratio{called}"] = stats.ratio(
+      suffix = "" if arm == REFERENCE else f"_{arm}"
+      what[f"bits_per_byte_ratio{suffix}"] = stats.ratio(
         nats, score.nats
       ).as_dict()
       seeds = [seed for seed in scores if seed in runs[REFERENCE]]
-      if called and seeds:
+      if suffix and seeds:
         theirs = [runs[REFERENCE][s].scores[text]["tuned"] for s in seeds]
         ratio = stats.ratio(
           np.stack([scores[s].nats for s in seeds]),
           np.stack([s.nats for s in theirs]),
           between=between,
         )
-        more = dataclasses.replace(
+        increase = dataclasses.replace(
           ratio, mean=ratio.mean - 1, lo=ratio.lo - 1, hi=ratio.hi - 1
         )
-        beside[arm] = {"bits_per_byte": _said(more, len(seeds), True)}
-    less[f"language/{text}"] = beside
-  return told, compared, less
+        more[arm] = {"bits_per_byte": _verdict(increase, len(seeds), True)}
+    differences[f"language/{text}"] = more
+  return bits, compared, differences

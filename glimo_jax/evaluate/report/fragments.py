@@ -1,8 +1,8 @@
-"""Fragments: what one run reached, unit by unit.
+"""Fragments: the results of one run, level by level.
 
-A run's fragment is small and keeps no weights and hardly a text, so that the
-fragments of many arms and seeds can lie together and be merged at any time,
-with intervals over training seeds and levels: see `merging`. Columns, not rows:
+A fragment is small: it has no weights and only a few texts. The fragments of
+many arms and seeds can be kept together and merged at any time, with intervals
+over training seeds and levels; see `merging`. It holds columns:
 
     {"arm", "seed",
      "benchmarks": {name: {"acted": {arm: {field: [...]}}, "answered": ...}},
@@ -18,8 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from glimo_jax.evaluate import acting, answering, language
+from glimo_jax import files
+from glimo_jax.evaluate import answering, episodes, language
 from glimo_jax.evaluate.suite import Result
+from glimo_jax.play.loop import Episode
 
 NAME = "fragment.json"
 _SHOWN = 3  # failed episodes kept as text
@@ -30,26 +32,27 @@ class Fragment:
   """One run: one arm, one training seed.
 
   Attributes:
-    arm: what the tuned model is called.
+    arm: name of the tuned model.
     seed: of its training.
     results: benchmark -> what each arm did.
-    scores: text -> arm -> language.Score.
+    scores: what `language.scores` returned.
     dataset: counts of its rows.
-    run: commit, seconds, config and the like.
-    failures: tuned episodes that failed, with their texts, where read back.
+    run: `EvalReport.run`.
+    failures: failed episodes of the tuned model with their texts; () before
+      the fragment is written.
   """
 
   arm: str
   seed: int
   results: Mapping[str, Result]
-  scores: Mapping[str, Mapping[str, language.Score]]
+  scores: language.Scores
   dataset: Mapping[str, Any]
   run: Mapping[str, Any]
   failures: Sequence[Mapping[str, Any]] = ()
 
 
-def write(path, fragment: Fragment) -> None:
-  """Writes a fragment; a reader sees the old file or the new, never half."""
+def write(path: files.PathLike, fragment: Fragment) -> None:
+  """Writes a fragment, whole or not at all."""
   values = {
     "arm": fragment.arm,
     "seed": fragment.seed,
@@ -79,14 +82,11 @@ def write(path, fragment: Fragment) -> None:
     "dataset": fragment.dataset,
     "run": fragment.run,
   }
-  path = pathlib.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  partial = path.with_suffix(".partial")
-  partial.write_text(json.dumps(values, allow_nan=False) + "\n")
-  partial.replace(path)
+  # In the order of the arms, which is that of the report.
+  files.write_text(path, json.dumps(values, allow_nan=False) + "\n")
 
 
-def read(path) -> Fragment:
+def read(path: files.PathLike) -> Fragment:
   """Reads what `write` wrote; its episodes have no texts and no actions.
 
   Raises:
@@ -130,39 +130,48 @@ def read(path) -> Fragment:
 
 
 def _columns(rows: Sequence[Any]) -> dict[str, list]:
+  """field -> values; texts are left out, and measures, which are nested."""
   names = [f.name for f in dataclasses.fields(rows[0])] if rows else []
-  names = [n for n in names if n not in ("texts", "actions", "measures")]
-  return {name: [getattr(row, name) for row in rows] for name in names}
+  return {
+    name: [getattr(row, name) for row in rows]
+    for name in names
+    if name not in ("texts", "actions", "instructions", "measures")
+  }
 
 
-def _episode_columns(rows: Sequence[acting.Episode]) -> dict[str, Any]:
-  """The columns, and those of what the world measured, rounded."""
-  measured = acting.measures([rows])
-  told = {name: np.round(v[0], 4).tolist() for name, v in measured.items()}
-  return {**_columns(rows), "measures": told}
+def _episode_columns(rows: Sequence[Episode]) -> dict[str, Any]:
+  """The columns, and those of the world's measures, rounded."""
+  measures = {
+    name: np.round(values_1xN[0], 4).tolist()
+    for name, values_1xN in episodes.measures([rows]).items()
+  }
+  return {**_columns(rows), "measures": measures}
 
 
-def _rows(cls, columns: Mapping[str, list], **others) -> list:
+def _rows(cls: type, columns: Mapping[str, list], **others: Any) -> list[Any]:
   return [
     cls(**dict(zip(columns, row, strict=True)), **others)
     for row in zip(*columns.values(), strict=True)
   ]
 
 
-def _episodes(columns: Mapping[str, Any]) -> list[acting.Episode]:
-  """The inverse of `_episode_columns`; older files measured nothing."""
-  told = columns.get("measures", {})
+def _episodes(columns: Mapping[str, Any]) -> list[Episode]:
+  """The inverse of `_episode_columns`; older files have no measures."""
+  measures = columns.get("measures", {})
   plain = {name: rows for name, rows in columns.items() if name != "measures"}
-  rows = _rows(acting.Episode, plain, texts=(), actions=())
+  rows = _rows(Episode, plain, texts=(), actions=())
   return [
-    dataclasses.replace(row, measures={n: v[i] for n, v in told.items()})
+    dataclasses.replace(row, measures={n: v[i] for n, v in measures.items()})
     for i, row in enumerate(rows)
   ]
 
 
 def failures(fragment: Fragment) -> list[dict[str, Any]]:
-  """The first tuned episodes of the first benchmark that failed, as text."""
-  if fragment.failures:  # read back: the episodes have lost their texts
+  """The first failed episodes of the tuned model, with their texts.
+
+  They are of the first benchmark.
+  """
+  if fragment.failures:  # read from a file: its episodes have no texts
     return list(fragment.failures)
   for name, result in fragment.results.items():
     lost = [e for e in result.acted.get("tuned", ()) if not e.success]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import simulators
-from glimo_jax.evaluate import acting, policies, stats
+from glimo_jax.evaluate import episodes, stats
+from glimo_jax.play import loop, policies
 from simulators.text_world import TextWorld
 
 ACTIONS = ("up", "down", "left", "right")
@@ -24,6 +25,7 @@ class FakeTextWorld:
 
   def reset(self, indices, seed=0):
     self.distance = np.array([i + 1 for i in indices])
+    self.instruction = ["reach the goal."] * len(indices)
     self.depths = np.array([i % 2 for i in indices])
     self.time, self.stepped = 0, []
     self.success = np.zeros(len(indices), bool)
@@ -71,17 +73,17 @@ def up(text):
 def test_oracle_plays_optimally_and_random_does_not():
   world = FakeTextWorld()
   levels = [0, 3, 6, 9]
-  best = acting.play(policies.OraclePolicy(world), world, levels, max_steps=20)
+  best = loop.play(policies.OraclePolicy(world), world, levels, max_steps=20)
   assert [e.steps for e in best] == [e.optimal_steps for e in best]
   assert [e.steps for e in best] == [1, 4, 7, 10]
   assert all(e.success and e.ended == "success" for e in best)
-  chance = acting.play(policies.RandomPolicy(4), world, levels, max_steps=20)
+  chance = loop.play(policies.RandomPolicy(4), world, levels, max_steps=20)
   assert sum(e.steps for e in chance) > sum(e.steps for e in best)
 
 
 def test_only_live_episodes_are_scored_in_lock_step():
   world, policy = FakeTextWorld(), FakePolicy(right)
-  acting.play(policy, world, [2, 0, 1], max_steps=20)
+  loop.play(policy, world, [2, 0, 1], max_steps=20)
   assert [rows for _, rows in policy.asked] == [(0, 1, 2), (0, 2), (0,)]
   assert policy.asked[1][0] == ("goal 2 right.", "goal 1 right.")
   assert len(world.stepped) == 3
@@ -89,23 +91,22 @@ def test_only_live_episodes_are_scored_in_lock_step():
 
 def test_episode_is_the_same_alone_and_in_a_batch():
   policy = FakePolicy(lambda text: [0, 0, 0, 0])  # every choice a tie
-  together = acting.play(policy, FakeTextWorld(), [4, 1, 2], max_steps=15)
+  together = loop.play(policy, FakeTextWorld(), [4, 1, 2], max_steps=15)
   alone = [
-    acting.play(policy, FakeTextWorld(), [i], max_steps=15)[0]
-    for i in (4, 1, 2)
+    loop.play(policy, FakeTextWorld(), [i], max_steps=15)[0] for i in (4, 1, 2)
   ]
   assert together == alone
-  other = acting.play(policy, FakeTextWorld(), [4, 1, 2], seed=1, max_steps=15)
+  other = loop.play(policy, FakeTextWorld(), [4, 1, 2], seed=1, max_steps=15)
   assert other != together
 
 
 def test_untried_rule_breaks_a_loop_that_holds_a_greedy_run():
-  greedy = acting.play(
+  greedy = loop.play(
     FakePolicy(up), FakeTextWorld(), [0], untried=False, max_steps=9
   )[0]
   assert (greedy.success, greedy.ended, greedy.steps) == (False, "truncated", 9)
   assert set(greedy.actions) == {"up"}
-  ruled = acting.play(FakePolicy(up), FakeTextWorld(), [0], max_steps=9)[0]
+  ruled = loop.play(FakePolicy(up), FakeTextWorld(), [0], max_steps=9)[0]
   # Up and down lead nowhere, left to another text, where all comes again.
   assert ruled.actions[:3] == ("up", "down", "left")
   pairs = list(zip(ruled.texts, ruled.actions, strict=False))
@@ -117,10 +118,10 @@ def test_nothing_untried_ends_a_deterministic_episode_only():
     def step(self, actions):
       return super().step(np.zeros_like(actions))  # nothing ever moves
 
-  end = acting.play(FakePolicy(up), FakeBox(), [0], max_steps=9)[0]
+  end = loop.play(FakePolicy(up), FakeBox(), [0], max_steps=9)[0]
   assert (end.ended, end.success) == ("exhausted", False)
   assert end.actions == ACTIONS
-  noisy = acting.play(
+  noisy = loop.play(
     FakePolicy(up), FakeBox(), [0], max_steps=9, deterministic=False
   )[0]
   assert noisy.ended == "truncated"
@@ -129,16 +130,14 @@ def test_nothing_untried_ends_a_deterministic_episode_only():
 
 def test_world_truncates_and_texts_lead_from_action_to_action():
   world = FakeTextWorld(horizon=3)
-  episode = acting.play(FakePolicy(right), world, [7], max_steps=20)[0]
+  episode = loop.play(FakePolicy(right), world, [7], max_steps=20)[0]
   assert (episode.ended, episode.success) == ("truncated", False)
   assert episode.texts == tuple(f"goal {d} right." for d in (8, 7, 6, 5))
   assert episode.optimal_steps == 8
 
 
 def test_level_without_a_way_is_told():
-  episode = acting.play(FakePolicy(right), FakeTextWorld(), [95], max_steps=2)[
-    0
-  ]
+  episode = loop.play(FakePolicy(right), FakeTextWorld(), [95], max_steps=2)[0]
   assert episode.optimal_steps == -1
 
 
@@ -148,10 +147,10 @@ def test_failed_policy_fails_its_episode_and_no_other():
 
   world = FakeTextWorld()
   policy = FakePolicy(scores)
-  lost, won = acting.play(policy, world, [5, 2], max_steps=20)
+  lost, won = loop.play(policy, world, [5, 2], max_steps=20)
   assert (lost.ended, lost.success, lost.steps) == ("error", False, 2)
   assert (won.ended, won.steps) == ("success", 3)
-  assert acting.summary([[lost, won]])["mean"] == 0.5
+  assert episodes.summary([[lost, won]])["mean"] == 0.5
 
 
 def test_success_that_comes_after_the_end_does_not_count():
@@ -164,7 +163,7 @@ def test_success_that_comes_after_the_end_does_not_count():
     return [np.nan] * 4 if text == "goal 1 right." else right(text)
 
   world = FakeSlide()
-  lost, _ = acting.play(FakePolicy(scores), world, [1, 8], max_steps=20)
+  lost, _ = loop.play(FakePolicy(scores), world, [1, 8], max_steps=20)
   assert world.success[0]
   assert (lost.ended, lost.success) == ("error", False)
 
@@ -175,15 +174,15 @@ def test_success_that_comes_after_the_end_does_not_count():
 )
 def test_play_refuses_what_cannot_be_played(scores, steps, message):
   with pytest.raises(ValueError, match=message):
-    acting.play(
+    loop.play(
       FakePolicy(lambda t: scores), FakeTextWorld(), [0], max_steps=steps
     )
 
 
 def test_summary_counts_by_depth_and_resamples_several_runs():
   world = FakeTextWorld()
-  run = acting.play(FakePolicy(right), world, [0, 1, 2, 3], max_steps=3)
-  summary = acting.summary([run])
+  run = loop.play(FakePolicy(right), world, [0, 1, 2, 3], max_steps=3)
+  summary = episodes.summary([run])
   expect = stats.wilson(3, 4)
   assert (summary["lo"], summary["hi"]) == (expect.lo, expect.hi)
   assert summary["by_depth"]["1"]["mean"] == 0.5
@@ -191,9 +190,9 @@ def test_summary_counts_by_depth_and_resamples_several_runs():
   assert summary["ended"]["truncated"] == 1
   assert summary["steps_over_optimal"] == 1.0
   lost = [dataclasses.replace(e, success=False) for e in run]
-  assert acting.summary([run, lost])["mean"] == 0.375
+  assert episodes.summary([run, lost])["mean"] == 0.375
   with pytest.raises(ValueError, match="not paired"):
-    acting.summary([run, run[::-1]])
+    episodes.summary([run, run[::-1]])
 
 
 class FakePit(FakeTextWorld):
@@ -209,9 +208,9 @@ class FakePit(FakeTextWorld):
 
 def test_an_accident_is_told_from_running_out_of_time():
   left = FakePolicy(lambda text: [0.0, 0.0, 1.0, 0.0])
-  played = acting.play(left, FakePit(), [2, 8], max_steps=4)
+  played = loop.play(left, FakePit(), [2, 8], max_steps=4)
   assert [e.ended for e in played] == ["failed", "truncated"]
-  assert acting.summary([played])["ended"]["failed"] == 1
+  assert episodes.summary([played])["ended"]["failed"] == 1
 
 
 class FakeMeter(FakeTextWorld):
@@ -225,10 +224,10 @@ class FakeMeter(FakeTextWorld):
 
 def test_what_the_world_measures_is_read_at_each_episodes_end():
   world = FakeMeter()
-  played = acting.play(FakePolicy(right), world, [4, 0, 6], max_steps=4)
+  played = loop.play(FakePolicy(right), world, [4, 0, 6], max_steps=4)
   assert [e.measures["time"] for e in played] == [4.0, 1.0, 4.0]
   assert [e.measures["third"] for e in played] == [0.0, 0.0, 1.0]
-  lost = acting.play(FakePolicy(lambda t: [np.nan] * 4), world, [2, 3],
+  lost = loop.play(FakePolicy(lambda t: [np.nan] * 4), world, [2, 3],
                      max_steps=4)  # fmt: skip
   assert [e.measures["third"] for e in lost] == [1.0, 0.0]
   assert all(e.measures["time"] == 0 for e in lost)
@@ -236,15 +235,15 @@ def test_what_the_world_measures_is_read_at_each_episodes_end():
 
 def test_measures_are_summed_up_each_with_its_interval():
   world = FakeMeter()
-  run = acting.play(FakePolicy(right), world, [4, 0, 6], max_steps=4)
-  told = acting.summary([run])["measures"]
+  run = loop.play(FakePolicy(right), world, [4, 0, 6], max_steps=4)
+  told = episodes.summary([run])["measures"]
   assert told["third"] == stats.wilson(1, 3).as_dict()
   assert told["time"] == stats.bootstrap([4.0, 1.0, 4.0]).as_dict()
-  again = acting.summary([run, run])["measures"]["third"]
+  again = episodes.summary([run, run])["measures"]["third"]
   assert again == stats.bootstrap([[0.0, 0.0, 1.0]] * 2).as_dict()
-  plain = acting.play(FakePolicy(right), FakeTextWorld(), [4], max_steps=4)
-  assert acting.summary([plain])["measures"] == {}
-  assert acting.measures([run, [dataclasses.replace(e, measures={})
+  plain = loop.play(FakePolicy(right), FakeTextWorld(), [4], max_steps=4)
+  assert episodes.summary([plain])["measures"] == {}
+  assert episodes.measures([run, [dataclasses.replace(e, measures={})
                                 for e in run]]) == {}  # fmt: skip
 
 
@@ -253,16 +252,16 @@ def test_real_levels_are_solved_by_the_oracle_in_the_fewest_steps():
   pool = world.pool("test", 24, depths=(0, 1))
   text_world = TextWorld(world, world.params("real"), pool)
   oracle = policies.OraclePolicy(text_world)
-  best = acting.play(oracle, text_world, range(24), max_steps=30)
+  best = loop.play(oracle, text_world, range(24), max_steps=30)
   assert [e.steps for e in best] == [e.optimal_steps for e in best]
-  assert acting.summary([best])["mean"] == 1
+  assert episodes.summary([best])["mean"] == 1
   chance = policies.RandomPolicy(4, seed=0)
   walks = [
-    acting.play(chance, text_world, range(24), max_steps=30, untried=rule)
+    loop.play(chance, text_world, range(24), max_steps=30, untried=rule)
     for rule in (True, False)
   ]
-  assert acting.summary(walks)["mean"] < 0.5
+  assert episodes.summary(walks)["mean"] < 0.5
   # Only under the rule may an episode have nothing left to try.
-  ended = [acting.summary([walk])["ended"]["exhausted"] for walk in walks]
+  ended = [episodes.summary([walk])["ended"]["exhausted"] for walk in walks]
   assert ended[0] > 0
   assert ended[1] == 0

@@ -10,38 +10,64 @@
      "dataset": {"planned", "verified", "refuted", "unverifiable", "invalid",
                  "failed", "by_source"},
      "wall_s": {stage: seconds}, "peak_gib", "versions", "commit",
-     "commits": {earlier stage: commit}, ...}
+     "commits": {earlier stage: commit}, "quality": {...}, ...}
 
-where null stands for what cannot be told. Comparisons have the names of the
+where null stands for what is not defined. Comparisons have the names of the
 benchmarks, and `language/TEXT` for the texts. Measures are the world's own,
-such as collisions.
+such as collisions. `quality` is what `report.quality.summary` returns.
 """
 
-import functools
-import importlib.metadata
 import json
 import math
-import os
 import pathlib
-import platform
-import resource
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from glimo_jax.evaluate import acting, answering, cells, language, page, stats
+from glimo_jax import files
+from glimo_jax.evaluate import answering, episodes, language, stats
+from glimo_jax.evaluate.report import cells, page
+from glimo_jax.evaluate.suite import Result
+from glimo_jax.play.loop import Episode
 from glimo_jax.types import VERDICTS, EvalReport
 
 JSON, HTML = "report.json", "report.html"
 _RATIO_FLOOR = 0.05  # a ratio to a base below this says nothing
-_LIBRARIES = (
-  "glimo_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy",
-  "transformers", "tokenizers", "datasets", "scann",
-)  # fmt: skip
+_COLUMNS = ("base", "tuned", "random", "oracle")  # of the terminal's table
 
-Acted = Mapping[str, Sequence[Sequence[acting.Episode]]]  # arm -> runs
+Acted = Mapping[str, Sequence[Sequence[Episode]]]  # arm -> runs
 Answered = Mapping[str, Sequence[Sequence[answering.Answer]]]
+
+
+def compose(
+  results: Mapping[str, Result],
+  scores: language.Scores,
+  counts: Mapping[str, Any],
+  facts: Mapping[str, Any],
+) -> EvalReport:
+  """The report of one run.
+
+  Args:
+    results: benchmark -> what each arm did; the first one is the suite.
+    scores: what `language.scores` returned.
+    counts: rows of the dataset by verdict and source.
+    facts: everything else that report.json holds, such as `wall_s`,
+      `provenance.environment` and `quality`.
+  """
+  bits, compared = compare_language(scores)
+  benchmarks, comparisons = {}, {}
+  for name, result in results.items():
+    acted = {arm: [run] for arm, run in result.acted.items()}
+    answered = {arm: [run] for arm, run in result.answered.items()}
+    benchmarks[name] = benchmark(acted, answered)
+    comparisons[name] = compare(acted, answered)
+  first = next(iter(results.values()))
+  return EvalReport(
+    benchmarks=benchmarks,
+    language=bits,
+    comparisons=comparisons | compared,
+    dataset=dict(counts),
+    run={**facts, "base_asked": first.asked, "base_arms": first.val},
+  )
 
 
 def benchmark(acted: Acted, answered: Answered) -> dict[str, dict[str, Any]]:
@@ -49,7 +75,7 @@ def benchmark(acted: Acted, answered: Answered) -> dict[str, dict[str, Any]]:
   arms = dict.fromkeys([*acted, *answered])
   return {
     arm: {
-      **({"success": acting.summary(acted[arm])} if arm in acted else {}),
+      **({"success": episodes.summary(acted[arm])} if arm in acted else {}),
       **({"qa": answering.summary(answered[arm])} if arm in answered else {}),
     }
     for arm in arms
@@ -61,13 +87,13 @@ def compare(acted: Acted, answered: Answered) -> dict[str, Any]:
 
   Returns:
     `headline`: (tuned - random) / (oracle - random); `headline_base`: the
-    same of the base; `success_gain`, `qa_gain`: tuned - base; `qa_gain_GROUP`
-    of the questions that are looked up and those that are simulated;
-    `success_ratio`: tuned / base, only where the base reaches 0.05;
-    `NAME_difference`: tuned - base of each measure of the world. Each is
-    {"mean", "lo", "hi", "n"}; what lacks an arm, or two levels, is left out.
+    same for the base; `success_gain`, `qa_gain`: tuned - base;
+    `qa_gain_GROUP` for the groups of `answering.groups`; `success_ratio`:
+    tuned / base, only where the base reaches 0.05; `NAME_difference`: tuned -
+    base of each measure of the world. Each is {"mean", "lo", "hi", "n"}. A
+    comparison is left out where it lacks an arm or has one level only.
   """
-  won = {arm: acting.successes(runs) for arm, runs in acted.items()}
+  won = {arm: episodes.successes(runs) for arm, runs in acted.items()}
   out = {}
   several = won and next(iter(won.values())).shape[1] > 1
   if several and {"random", "oracle", "tuned", "base"} <= won.keys():
@@ -81,10 +107,11 @@ def compare(acted: Acted, answered: Answered) -> dict[str, Any]:
       out["success_ratio"] = stats.Interval(
         share, math.nan, math.nan, won["base"].shape[1]
       )
-    told = {arm: acting.measures(acted[arm]) for arm in ("tuned", "base")}
-    for name in [n for n in told["tuned"] if n in told["base"]]:
+    tuned_measures = episodes.measures(acted["tuned"])
+    base_measures = episodes.measures(acted["base"])
+    for name in [n for n in tuned_measures if n in base_measures]:
       out[f"{name}_difference"] = stats.paired(
-        told["tuned"][name], told["base"][name]
+        tuned_measures[name], base_measures[name]
       )
   if {"tuned", "base"} <= answered.keys():
     tuned, base = answered["tuned"], answered["base"]
@@ -98,10 +125,10 @@ def compare(acted: Acted, answered: Answered) -> dict[str, Any]:
 
 
 def compare_language(
-  scores: Mapping[str, Mapping[str, language.Score]],
+  scores: language.Scores,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-  """(language, comparisons) of text -> arm -> Score, arms base and tuned."""
-  told = {
+  """(language, comparisons), as in report.json, of the arms base and tuned."""
+  bits = {
     text: {arm: {"bits_per_byte": s.bits_per_byte} for arm, s in arms.items()}
     for text, arms in scores.items()
   }
@@ -114,11 +141,11 @@ def compare_language(
     for text, arms in scores.items()
     if {"tuned", "base"} <= arms.keys()
   }
-  return told, compared
+  return bits, compared
 
 
 def llm_share(dataset: Mapping[str, Any]) -> float | None:
-  """Share of the verified rows that an LLM wrote; None without rows."""
+  """Share of verified rows written by an LLM; None without rows."""
   verified = dataset.get("verified", 0)
   if not verified:
     return None
@@ -129,75 +156,17 @@ def llm_share(dataset: Mapping[str, Any]) -> float | None:
 def authorship(dataset: Mapping[str, Any]) -> str:
   """Who wrote the verified rows, in words; "" without rows.
 
-  Answers found at a later draft were found with the verifier's help: they are
-  told apart.
+  Answers of a later draft were found with the verifier's help, so the share of
+  first drafts is given too.
   """
   share = llm_share(dataset)
   if share is None:
     return ""
-  told = f"{dataset['verified']} rows proved by replay, {share:.1%} by an LLM"
-  at_once = dataset.get("llm_first_drafts")
-  if at_once is None:
-    return told
-  return f"{told} ({at_once / dataset['verified']:.1%} at its first draft)"
-
-
-def environment() -> dict[str, Any]:
-  """`peak_gib` of this process so far, `versions`, `commit`."""
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-  unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB else
-  versions = {"python": platform.python_version()}
-  for name in _LIBRARIES:
-    try:
-      versions[name] = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-      continue
-  return {
-    "peak_gib": round(peak / unit, 2),
-    "versions": versions,
-    "commit": commit(),
-  }
-
-
-def portable(settings: Any) -> Any:
-  """Nested settings with all paths cut to their last part.
-
-  Where a file lies on one machine is nobody else's affair.
-  """
-  if isinstance(settings, Mapping):
-    return {name: portable(value) for name, value in settings.items()}
-  if isinstance(settings, list | tuple):
-    return type(settings)(map(portable, settings))
-  if isinstance(settings, str) and "://" not in settings:
-    before, colon, path = settings.rpartition(":")  # as in tfds:/a/folder
-    path = pathlib.PurePath(os.path.expanduser(path))
-    if path.is_absolute():
-      return f"{before}{colon}.../{path.name}"
-  return settings
-
-
-@functools.cache  # files that are changed while it runs are not what runs
-def commit() -> str:
-  """Of the code that runs; `+changes` where files of it were changed."""
-  root = pathlib.Path(__file__).parents[2]
-  if not (root / ".git").exists():  # installed: no repository of ours
-    return "unknown"
-
-  def git(*arguments):
-    return subprocess.run(
-      ["git", *arguments],
-      cwd=root,
-      capture_output=True,
-      text=True,
-      timeout=10,
-      check=True,
-    ).stdout.strip()
-
-  try:
-    changed = git("status", "--porcelain", "--untracked-files=no")
-    return git("rev-parse", "HEAD") + "+changes" * bool(changed)
-  except (OSError, subprocess.SubprocessError):
-    return "unknown"
+  words = f"{dataset['verified']} rows proved by replay, {share:.1%} by an LLM"
+  first = dataset.get("llm_first_drafts")
+  if first is None:
+    return words
+  return f"{words} ({first / dataset['verified']:.1%} at its first draft)"
 
 
 def to_json(report: EvalReport) -> dict[str, Any]:
@@ -225,23 +194,28 @@ def from_json(values: Mapping[str, Any]) -> EvalReport:
   return EvalReport(**{part: values[part] for part in parts}, run=run)
 
 
-def read(folder) -> EvalReport:
-  """The report of a folder."""
-  return from_json(json.loads((pathlib.Path(folder) / JSON).read_text()))
+def read(folder: files.PathLike) -> EvalReport:
+  """The report of a folder.
+
+  Raises:
+    ValueError: report.json is damaged or lacks a part.
+  """
+  path = pathlib.Path(folder) / JSON
+  return from_json(files.read_json(path, "evaluate again"))
 
 
 def write(
   report: EvalReport,
-  folder,
+  folder: files.PathLike,
   *,
   metrics: Sequence[Mapping[str, Any]] = (),
-  episodes: Mapping[str, Sequence[acting.Episode]] | None = None,
+  episodes: Mapping[str, Sequence[Episode]] | None = None,
 ) -> None:
   """Writes report.json and report.html.
 
   Args:
-    report: all that is told.
-    folder: where to; made if it is not there.
+    report: what was measured.
+    folder: made if it is not there.
     metrics: rows of training's metrics.jsonl, for the curves.
     episodes: arm -> episodes on the same levels; some are shown as text, base
       beside tuned.
@@ -250,23 +224,22 @@ def write(
     ValueError: a number is nan or infinite: JSON has no such thing.
   """
   folder = pathlib.Path(folder)
-  folder.mkdir(parents=True, exist_ok=True)
   values = to_json(report)
-  text = json.dumps(values, indent=1, allow_nan=False) + "\n"
-  (folder / JSON).write_text(text)
+  text = json.dumps(values, indent=1, allow_nan=False)  # keeps arms in order
+  files.write_text(folder / JSON, text + "\n")
   html = page.render(
     values, authorship(report.dataset), metrics, episodes or {}
   )
-  (folder / HTML).write_text(html)
+  files.write_text(folder / HTML, html)
 
 
 def table(report: EvalReport) -> str:
   """Before and after, for a terminal: a line for each measure."""
-  lines = [("", "base", "tuned", "random", "oracle")]
-  for name, told in cells.measured(report.benchmarks, lines[0][1:]):
-    lines.append((name, *map(cells.interval, told)))
+  lines = [("", *_COLUMNS)]
+  for name, intervals in cells.measured(report.benchmarks, _COLUMNS):
+    lines.append((name, *map(cells.interval, intervals)))
   for text, arms in report.language.items():
-    bits = [_bits(arms.get(arm)) for arm in lines[0][1:]]
+    bits = [_bits(arms.get(arm)) for arm in _COLUMNS]
     lines.append((f"{text} bits/byte", *bits))
   widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
   rows = [
@@ -275,7 +248,7 @@ def table(report: EvalReport) -> str:
   ]
   rows.insert(1, "-" * len(max(rows, key=len)))
   for name, arms in report.benchmarks.items():
-    for arm in [a for a in arms if a not in lines[0]]:
+    for arm in [a for a in arms if a not in _COLUMNS]:
       if "success" in arms[arm]:
         success = cells.interval(arms[arm]["success"])
         rows.append(f"{name} success, {arm}: {success}")
@@ -285,8 +258,8 @@ def table(report: EvalReport) -> str:
   for name, arms in report.run.get("differences", {}).items():
     for arm, measures in arms.items():
       for measure, values in measures.items():
-        said = f"{cells.interval(values)} {values['says']}"
-        rows.append(f"{name} {measure}, {arm} less tuned: {said}")
+        difference = f"{cells.interval(values)} {values['says']}"
+        rows.append(f"{name} {measure}, {arm} minus tuned: {difference}")
   counts = ", ".join(
     f"{name} {report.dataset.get(name, 0)}" for name in ("planned", *VERDICTS)
   )

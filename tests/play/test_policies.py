@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from glimo_jax.evaluate import policies, scoring
+from glimo_jax.play import policies, scoring
 
 ACTIONS = ("up", "down", "left", "right")
 

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol
 
 import jax
 import numpy as np
@@ -21,11 +21,11 @@ class ExamItem:
   """One question about one state in words.
 
   Attributes:
-    description: the world's words for the state.
-    question: what is asked, with its choices and the truth.
+    description: the world's description of the state.
+    question: the question, with its choices and the truth.
     level: the level's index in its pool.
-    looked_up: whether the answer stands in the words, as the world says of
-      the question's kind; else one has to think on.
+    looked_up: whether the answer stands in the description or the rules, by
+      the question's kind. Otherwise the reader has to simulate.
   """
 
   description: str
@@ -34,9 +34,13 @@ class ExamItem:
   looked_up: bool = False
 
 
+class AskingWorld(base.World, base.AsksQuestions, Protocol):
+  """A world that asks questions."""
+
+
 def make(
-  world: base.World,
-  params: Any,
+  world: AskingWorld,
+  params: base.PyTree,
   pool: base.LevelPool,
   per_kind: int,
   seed: int = 0,
@@ -45,17 +49,18 @@ def make(
 ) -> list[ExamItem]:
   """At most `per_kind` questions of each kind, about states met in play.
 
-  The states lie along episodes that are part optimal, part random. Within a
-  kind the truths are balanced as far as the states allow, so that answering
-  without reading stays near chance, and no prompt stands there twice.
+  The states lie along episodes that are part optimal, part random; all random
+  where the world has no oracle. Within a kind the truths are balanced as far
+  as the states allow, so that answering without reading stays near chance. No
+  prompt occurs twice.
 
   Args:
     world, params: where the states and the truths come from.
-    pool: levels; of a split that nobody trains on.
+    pool: levels, of a split that nobody trains on.
     per_kind: questions of each kind.
     seed: of play, states and choice.
     steps: actions of each episode.
-    kinds: what is asked; () for all that the world asks.
+    kinds: question kinds; () for all kinds of the world.
 
   Returns:
     Items ordered by kind; kinds in the world's order.
@@ -64,12 +69,16 @@ def make(
     ValueError: per_kind < 1 or an empty pool.
   """
   if per_kind < 1:
-    raise ValueError(f"per_kind {per_kind} must be at least 1")
+    raise ValueError(f"per_kind {per_kind} must be at least 1: raise it")
   if len(pool) < 1:
     raise ValueError("the pool is empty: an exam needs at least one level")
   play_key, ask_key = jax.random.split(jax.random.key(seed))
   rng = np.random.default_rng(seed)
-  policy = rollout.mixed_policy(world, _EPSILON)
+  policy = (
+    rollout.mixed_policy(world, _EPSILON)
+    if isinstance(world, base.HasOracle)
+    else rollout.random_policy(world)
+  )
   seeds = rng.integers(2**31, size=len(pool)).astype(np.int32)
   rows, asked = [], []
   for at in range(0, len(pool), _PART):
@@ -94,10 +103,10 @@ def make(
   questions, obs = jax.tree.map(lambda *x: np.concatenate(x), *asked)
   texts = world.describe(obs)
   asked = world.ask(questions, obs, seed)
-  found, lookups = collections.defaultdict(list), getattr(world, "lookups", ())
+  found = collections.defaultdict(list)
   for row, text, row_questions in zip(rows, texts, asked, strict=True):
     for question in row_questions:
-      item = ExamItem(text, question, int(row), question.kind in lookups)
+      item = ExamItem(text, question, int(row), question.kind in world.lookups)
       found[question.kind].append(item)
   return [
     item
@@ -108,7 +117,14 @@ def make(
 
 
 @functools.partial(jax.jit, static_argnames="world")
-def _sample(world, keys, params, states, rows, times):
+def _sample(
+  world: AskingWorld,
+  keys: base.Array,
+  params: base.PyTree,
+  states: base.State,
+  rows: np.ndarray,
+  times: np.ndarray,
+) -> tuple[base.QuestionArrays, base.PyTree]:
   """A question of each kind about states[rows, times], and their obs."""
   states = jax.tree.map(lambda x: x[rows, times], states)
   sample = jax.vmap(world.sample_questions, in_axes=(0, 0, None))
@@ -133,7 +149,7 @@ def _pick(
 def _balanced(
   items: list[ExamItem], count: int, rng: np.random.Generator
 ) -> list[ExamItem]:
-  """`count` items by lot, one truth after the other; no prompt twice."""
+  """`count` items drawn at random, truths in turn; no prompt twice."""
   queues = collections.defaultdict(list)
   seen = set()
   for i in rng.permutation(len(items)):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from glimo_jax.evaluate import dataset_quality as quality
+from glimo_jax.evaluate.report import quality
 
 
 def test_distinct_n_by_hand_and_at_a_fixed_budget():

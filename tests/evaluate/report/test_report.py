@@ -8,7 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from glimo_jax.evaluate import acting, answering, language, report
+from glimo_jax import provenance
+from glimo_jax.evaluate import answering, language
+from glimo_jax.evaluate.report import report
+from glimo_jax.play.loop import Episode
 from glimo_jax.types import EvalReport
 
 COUNTS = {
@@ -29,7 +32,7 @@ METRICS = [
 def run(won):
   """Episodes of which those of `won` succeed; depth alternates."""
   return [
-    acting.Episode(
+    Episode(
       index=i,
       depth=i % 2,
       success=bool(w),
@@ -83,7 +86,11 @@ def whole(acted, answered):
     language=told,
     comparisons={name: report.compare(acted, answered), **compared},
     dataset=COUNTS,
-    run={"wall_s": {"train": 300.0}, **report.environment(), "seeds": [0]},
+    run={
+      "wall_s": {"train": 300.0},
+      **provenance.environment("c0"),
+      "seeds": [0],
+    },
   )
 
 
@@ -228,7 +235,7 @@ def test_episodes_shown_are_not_only_the_won_ones(whole, tmp_path):
 
 
 def test_small_report_without_curves_or_episodes_is_written(tmp_path):
-  here = report.environment()
+  here = provenance.environment("c0")
   before = {"commits": {"collect": here["commit"], "train": "older"}}
   small = EvalReport({}, {}, {}, {}, here | before)
   report.write(small, tmp_path)
@@ -261,7 +268,7 @@ def test_settings_are_told_without_the_paths_of_a_machine():
     "kinds": ("bump",), "tfds": "tfds:/data/rows", "both": ("/a/b", "c"),
     "home": "~/rows", "server": "http://127.0.0.1:8000/v1",
   }  # fmt: skip
-  assert report.portable(told) == told | {
+  assert provenance.portable(told) == told | {
     "train": {"data": ".../dataset", "steps": 3},
     "short": ".../data",
     "tfds": "tfds:.../rows",

@@ -1,4 +1,4 @@
-"""Bars and curves as SVG, drawn by hand: no library, no script."""
+"""Bars and curves as SVG, without a library or a script."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ def bars(rows: Sequence[tuple[str, Mapping | None, str]]) -> str:
 
 
 def forest(rows: Sequence[tuple[str, Mapping]]) -> str:
-  """Differences in -1..1 with their intervals about a line at 0.
+  """Differences with their intervals, around a line at 0.
 
   Args:
     rows: (label, {"mean", "lo", "hi", "n"}).
@@ -65,18 +65,18 @@ def forest(rows: Sequence[tuple[str, Mapping]]) -> str:
 def curve(
   points: Sequence[tuple[int, float]], starts: Sequence[tuple[int, str]]
 ) -> str:
-  """A line through (step, value), with 0 in sight.
+  """A line through (step, value); the axis includes 0.
 
   Args:
     points: at least one, by step.
-    starts: (first step, name) of each stage, marked on the axis.
+    starts: (first step, name) of each phase, marked on the axis.
   """
   width, height, left = 640, 140, 60
   steps, values = zip(*points, strict=True)
   x0, x1, y0, y1 = min(steps), max(steps), min(0, *values), max(values)
   span_x, span_y = (x1 - x0) or 1, (y1 - y0) or 1
 
-  def at(step, value):
+  def at(step: float, value: float) -> str:
     x = left + (step - x0) / span_x * width
     return f"{x:.1f},{10 + (1 - (value - y0) / span_y) * height:.1f}"
 
@@ -84,9 +84,9 @@ def curve(
   marks = "".join(
     f'<line x1="{at(step, 0).split(",")[0]}" x2="{at(step, 0).split(",")[0]}" '
     f'y1="10" y2="{10 + height}" stroke="#ccc"/><text '
-    f'x="{at(step, 0).split(",")[0]}" y="{height + 26}">{html.escape(stage)} '
+    f'x="{at(step, 0).split(",")[0]}" y="{height + 26}">{html.escape(phase)} '
     f"{step}</text>"
-    for step, stage in starts
+    for step, phase in starts
   )
   return (
     f'<svg width="{left + width + 60}" height="{height + 34}" role="img">'

@@ -3,17 +3,64 @@
 import collections
 import dataclasses
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
+
+from glimo_jax.types import InstructionExample
+
+_WORDS = 5_000  # words that distinct n-grams are counted in
+_EMBEDDED = 200  # texts whose meanings are compared
+
+Counts = Sequence[Sequence[collections.Counter]]  # [text][order]
+
+
+def summary(
+  rows: Sequence[InstructionExample],
+  embed: Callable[[list[str]], np.ndarray] | None = None,
+) -> dict[str, Any]:
+  """The variety of a dataset's user turns, for the report.
+
+  Distinct n-grams, self-BLEU and meanings are measured on samples of fixed
+  size, so that datasets of any size take a second and can be compared.
+
+  Args:
+    rows: the training rows.
+    embed: texts -> f32[n, D], unit rows; None leaves out the Vendi score.
+
+  Returns:
+    `rows`; `distinct_1` and `distinct_2` (None where there are fewer than
+    5,000 words); `self_bleu`; `vendi`, of 200 texts; `states`, the number of
+    distinct (variant, level, actions), and `unseen`, the chance that the next
+    row shows a new one. Empty without at least two rows.
+  """
+  if len(rows) < 2:
+    return {}
+  rng = np.random.default_rng(0)
+  texts = [rows[i].messages[-1]["content"] for i in rng.permutation(len(rows))]
+  long_enough = sum(len(text.split()) for text in texts) >= _WORDS
+  states = state_coverage(
+    [(row.variant, row.level_hash, row.seed, row.actions) for row in rows]
+  )
+  some = texts[:_EMBEDDED]
+  return {
+    "rows": len(rows),
+    "distinct_1": distinct_n(texts, 1, _WORDS) if long_enough else None,
+    "distinct_2": distinct_n(texts, 2, _WORDS) if long_enough else None,
+    "self_bleu": self_bleu(texts),
+    "vendi": None if embed is None else vendi(embed(some)),
+    "states": states.distinct,
+    "unseen": states.unseen,
+  }
 
 
 def distinct_n(texts: Sequence[str], n: int, budget: int) -> float:
   """Distinct n-grams over all n-grams in the first `budget` words.
 
   (Li et al. 2016, section 5.2, https://arxiv.org/abs/1510.03055.) The share
-  falls with the length of what is read, so sets are compared at one budget.
-  No n-gram crosses from one text into the next.
+  falls with the number of words, so sets are compared at the same budget. No
+  n-gram crosses from one text into the next.
 
   Raises:
     ValueError: the texts hold fewer words than the budget, or no n-gram.
@@ -39,8 +86,14 @@ def self_bleu(
   """Mean BLEU-n of each sampled text against the others; 1: all alike.
 
   (Zhu et al. 2018, "Texygen", https://arxiv.org/abs/1802.01886.) BLEU as
-  Papineni et al. 2002 define it, with zero counts above unigrams replaced by
-  half a count. Texts of fewer than n words use the orders they have.
+  Papineni et al. 2002 define it; zero counts above unigrams become half a
+  count. Texts of fewer than n words use the orders they have.
+
+  Args:
+    texts: at least two with a word.
+    sample: most texts that are compared.
+    n: longest n-gram.
+    seed: of the sample.
 
   Raises:
     ValueError: fewer than two texts that hold a word.
@@ -62,7 +115,9 @@ def self_bleu(
   )
 
 
-def _two_largest(rows) -> dict[tuple, tuple[int, int, int]]:
+def _two_largest(
+  rows: Iterable[collections.Counter],
+) -> dict[tuple, tuple[int, int, int]]:
   """n-gram -> (largest count, which text has it, second largest)."""
   best: dict[tuple, tuple[int, int, int]] = {}
   for i, row in enumerate(rows):
@@ -75,7 +130,12 @@ def _two_largest(rows) -> dict[tuple, tuple[int, int, int]]:
   return best
 
 
-def _bleu(i: int, counts, best, lengths) -> float:
+def _bleu(
+  i: int,
+  counts: Counts,
+  best: Sequence[dict[tuple, tuple[int, int, int]]],
+  lengths: Sequence[int],
+) -> float:
   """BLEU of text i against all others."""
   logs = []
   for order, row in enumerate(counts[i]):

@@ -5,24 +5,19 @@ import dataclasses
 import numpy as np
 import pytest
 
-from glimo_jax.evaluate import (
-  acting,
-  answering,
-  fragments,
-  language,
-  merging,
-  report,
-  stats,
-)
-from glimo_jax.evaluate.fragments import Fragment
+from glimo_jax.evaluate import answering, language, stats
+from glimo_jax.evaluate import episodes as episodes_lib
+from glimo_jax.evaluate.report import fragments, merging, report
+from glimo_jax.evaluate.report.fragments import Fragment
 from glimo_jax.evaluate.suite import Result
+from glimo_jax.play.loop import Episode
 
 NAME, N = "agentworld/val", 60
 
 
 def episodes(won):
   return [
-    acting.Episode(
+    Episode(
       index=i,
       depth=i % 2,
       success=bool(w),
@@ -91,7 +86,9 @@ def test_a_fragment_read_back_measures_the_same(several, tmp_path):
     before, after = one.results[NAME], again.results[NAME]
     assert after.answered == before.answered
     for arm, run in before.acted.items():
-      assert acting.summary([after.acted[arm]]) == acting.summary([run])
+      assert episodes_lib.summary([after.acted[arm]]) == episodes_lib.summary(
+        [run]
+      )
     assert again.failures[0]["texts"] == ["goal up.", "here."]
     fragments.write(tmp_path / "g.json", again)
     assert (tmp_path / "f.json").read_bytes() == (
@@ -107,10 +104,10 @@ def test_seeds_are_pooled_and_arms_paired_with_the_recipe(several):
     arm: [f.results[NAME].acted["tuned"] for f in several if f.arm == arm]
     for arm in ("tuned", "no-kl", "low-lr")
   }
-  assert arms["low-lr"]["success"] == acting.summary(runs["low-lr"])
+  assert arms["low-lr"]["success"] == episodes_lib.summary(runs["low-lr"])
   told = merged.run["differences"][NAME]
-  won = acting.successes([*runs["low-lr"][:3], *runs["tuned"]])
-  figures = acting.successes([*runs["low-lr"], *runs["tuned"]]).mean(1)
+  won = episodes_lib.successes([*runs["low-lr"][:3], *runs["tuned"]])
+  figures = episodes_lib.successes([*runs["low-lr"], *runs["tuned"]]).mean(1)
   between = stats.spread([figures[:4], figures[4:]])
   expected = stats.paired(won[:3], won[3:], between=between).as_dict()
   assert told["low-lr"]["success"] == {
@@ -141,7 +138,7 @@ def test_arms_are_held_against_the_recipe_in_language_and_by_plans(several):
   bits = told["language/prose"]["no-kl"]["bits_per_byte"]
   assert bits["mean"] == pytest.approx(1.1 / 1.002 - 1)
   assert (bits["says"], bits["seeds"]) == ("worse", 1)
-  recipe = acting.successes([several[0].results[NAME].acted["tuned"]])
+  recipe = episodes_lib.successes([several[0].results[NAME].acted["tuned"]])
   plans = told[NAME]["no-kl"]["success_plan"]
   assert plans["mean"] == pytest.approx(1 - recipe.mean())
   assert plans["seeds"] == 1
@@ -154,7 +151,7 @@ def test_order_does_not_matter_and_a_report_is_written(several, tmp_path):
   page = (tmp_path / report.HTML).read_text()
   assert "low-lr: worse" in page
   assert "<h2>Failures</h2>" in page
-  assert "low-lr less tuned" in report.table(merged)
+  assert "low-lr minus tuned" in report.table(merged)
 
 
 @pytest.mark.parametrize(

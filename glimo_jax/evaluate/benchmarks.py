@@ -1,0 +1,206 @@
+"""Benchmarks: what is judged in `real`, and that nobody has trained on it."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from glimo_jax.agent.memory import Memory
+from glimo_jax.evaluate import exam, mlp
+from glimo_jax.evaluate.settings import EvaluateConfig
+from glimo_jax.evaluate.ways import SolvedCases
+from glimo_jax.play.loop import Policy
+from glimo_jax.play.scoring import Shot
+from glimo_jax.types import InstructionDataset
+from simulators.base import (
+  AsksQuestions,
+  LevelPool,
+  ParsesDescriptions,
+  World,
+)
+from simulators.text_world import TextWorld, TextWorldProtocol
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark:
+  """Levels to play and questions to answer, in one world under one rule set.
+
+  Attributes:
+    name: such as agentworld/test.
+    text_world: the world in words.
+    indices: levels of its pool that are played.
+    exam: questions; may be empty.
+  """
+
+  name: str
+  text_world: TextWorldProtocol
+  indices: Sequence[int]
+  exam: Sequence[exam.ExamItem]
+
+
+def pools(world: World, config: EvaluateConfig) -> list[LevelPool]:
+  """All pools, drawn once for all that follows.
+
+  Returns:
+    `val`, the judged suite, then the out-of-distribution splits.
+  """
+  return [
+    world.pool(split, size, depths)
+    for split, size, depths in config.pools(world.splits)
+  ]
+
+
+def choosing(
+  world: World, pool: LevelPool, config: EvaluateConfig
+) -> Benchmark:
+  """Where the base's arm is chosen: `pool` is the first one of `pools`."""
+  return _benchmark(world, pool, config, config.val_per_kind)
+
+
+def judged(
+  world: World, pools: Sequence[LevelPool], config: EvaluateConfig
+) -> list[Benchmark]:
+  """What is judged: play on every pool, questions on the first.
+
+  Args:
+    world: the simulator.
+    pools: those of `pools` without the first: the suite, then what is out of
+      distribution.
+    config: how much is measured.
+  """
+  return [
+    _benchmark(world, pool, config, 0 if i else config.per_kind)
+    for i, pool in enumerate(pools)
+  ]
+
+
+def _benchmark(
+  world: World, pool: LevelPool, config: EvaluateConfig, per_kind: int
+) -> Benchmark:
+  real, questions = world.params("real"), []
+  if per_kind and isinstance(world, AsksQuestions):
+    questions = exam.make(
+      world, real, pool, per_kind, config.seed, kinds=config.kinds
+    )
+  return Benchmark(
+    f"{world.name}/{pool.split}",
+    TextWorld(world, real, pool),
+    range(len(pool)),
+    questions,
+  )
+
+
+def check_unseen(
+  pools: Sequence[LevelPool],
+  dataset: InstructionDataset,
+  trained_on_real: bool = False,
+) -> None:
+  """Stops, before any training, on rows of what is judged.
+
+  Args:
+    pools: all pools that are judged or chosen on.
+    dataset: what is trained on.
+    trained_on_real: whether rows of the variant `real` are admitted.
+
+  Raises:
+    ValueError: rows of the variant `real` that are not admitted, or rows of
+      levels that will be judged or chosen on.
+  """
+  real = [row.row_id for row in dataset.train if row.variant == "real"]
+  if real and not trained_on_real:
+    raise ValueError(
+      f"{len(real)} rows of the training data are of `real`, e.g. {real[0]}: "
+      "what is judged must not be trained on; only the arm of that name may, "
+      "with --config.collect.trained_on_real=True"
+    )
+  trained = {row.level_hash for row in dataset.train}
+  for pool in pools:
+    seen = {f"{int(h):016x}" for h in pool.hashes} & trained
+    if seen:
+      raise ValueError(
+        f"{len(seen)} levels of {pool.split!r} are in the training data, e.g. "
+        f"{min(seen)}: train on other levels, or judge by another world"
+      )
+
+
+def check_solved_cases(
+  config: EvaluateConfig,
+  *,
+  questions: bool,
+  actions: bool,
+  memory_there: bool,
+  data: str = "",
+) -> None:
+  """Stops, before any work, where there will be no solved cases for the base.
+
+  Args:
+    config: how much is measured.
+    questions: whether the run annotates questions, or its world asks none.
+    actions: whether the run annotates next actions.
+    memory_there: whether the run has a memory, or will have.
+    data: folder of another run's dataset, if that is trained on.
+
+  Raises:
+    ValueError: no solved cases to ask the base with, or to train the MLP on.
+  """
+  if config.tuned_only:
+    return
+  parts = {"questions": questions, "next_actions": actions}
+  missing = [f"annotate.{part}=0" for part, there in parts.items() if not there]
+  fix = "raise it, or"
+  if data:
+    known = memory_there or "retrieval" not in config.arms
+    missing = [] if known else [f"train.data={data}"]
+    fix = "collect and annotate in this workdir, too, or"
+  if missing:
+    raise ValueError(
+      f"with {' and '.join(missing)} there are no solved cases of this run to "
+      f"ask the base with, or to train the MLP on: {fix} set "
+      "--config.evaluate.tuned_only=True to judge the tuned model alone"
+    )
+
+
+def solved_cases(
+  dataset: InstructionDataset, config: EvaluateConfig, memory: Memory | None
+) -> tuple[SolvedCases, SolvedCases]:
+  """Solved cases for the base's arms: (acting, answering).
+
+  Args:
+    dataset: verified rows; those with a single best answer become shots.
+    config: how many shots, and the seed that draws them.
+    memory: of the run, for retrieval.
+  """
+
+  def shots(stage: int) -> tuple[Shot, ...]:
+    rows = [row for row in dataset.train if row.stage == stage]
+    single = [row for row in rows if row.weights.count(row.weights[0]) == 1]
+    rng = np.random.default_rng(config.seed)
+    picks = rng.permutation(len(single))[: config.shots]
+    return tuple(
+      (single[i].messages[-1]["content"], single[i].answers[0]) for i in picks
+    )
+
+  def nearest(turns: Sequence[str]) -> list[list[Shot]]:
+    assert memory is not None
+    found = memory.search(turns, 1, [""] * len(turns))
+    return [[(row.text, row.answer) for row in rows] for rows in found]
+
+  retrieve = None if memory is None else nearest
+  return SolvedCases(shots(2), retrieve), SolvedCases(shots(1), retrieve)
+
+
+def extra_policies(
+  world: World, dataset: InstructionDataset, config: EvaluateConfig
+) -> dict[str, Policy]:
+  """Policies that play beside the models: a small MLP trained on these rows.
+
+  Returns:
+    Arm -> policy; empty where the tuned model is judged alone, or where the
+    world does not parse its descriptions.
+  """
+  if config.tuned_only or not isinstance(world, ParsesDescriptions):
+    return {}
+  trained = mlp.MlpPolicy(
+    dataset.train, world.parse_description, world.actions, world.words
+  )
+  return {"mlp": trained}

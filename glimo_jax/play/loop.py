@@ -1,0 +1,219 @@
+"""The closed loop: a policy reads a text, acts, and reads what came of it."""
+
+import collections
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from simulators.base import HasOracle
+from simulators.text_world import TextWorldProtocol
+
+ENDS = ("success", "failed", "truncated", "exhausted", "error")
+
+
+class Policy(Protocol):
+  """Anything that can choose actions: it scores them, the loop takes the best.
+
+  A policy that remembers its episodes plays one batch of them.
+  """
+
+  def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
+    """How good each action is, f[B, A]: higher is better.
+
+    A score of -inf excludes an action; a row of nan says that the policy has
+    failed on this text.
+
+    Args:
+      texts: the world's text for each of the B live episodes.
+      rows: places of these episodes in the TextWorld's batch.
+    """
+    ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Episode:
+  """One finished episode.
+
+  Attributes:
+    index: the level's index in its pool.
+    depth: the level's chain depth (or family).
+    success: whether the goal was reached.
+    steps: actions taken.
+    optimal_steps: fewest actions that succeed; -1 where no actions succeed or
+      where nobody has measured it.
+    texts: the text before each action, and the last text.
+    actions: the action words taken.
+    ended: one of ENDS. `failed`: by an accident, for example; `truncated`: by
+      the world or by `max_steps`; `exhausted`: every action was tried on the
+      text; `error`: the policy failed.
+    measures: the world's own measures at the end of the episode.
+    instructions: what was to be achieved, at each of `texts`.
+  """
+
+  index: int
+  depth: int
+  success: bool
+  steps: int
+  optimal_steps: int
+  texts: tuple[str, ...]
+  actions: tuple[str, ...]
+  ended: str
+  measures: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  instructions: tuple[str, ...] = ()
+
+
+def play(
+  policy: Policy,
+  text_world: TextWorldProtocol,
+  indices: Sequence[int],
+  *,
+  seeds: Sequence[int] | None = None,
+  untried: bool = True,
+  seed: int = 0,
+  max_steps: int,
+  deterministic: bool = True,
+  optimal: bool = True,
+  progress: Callable[[int, int], object] | None = None,
+) -> list[Episode]:
+  """Plays one episode of each level, all in lock step.
+
+  Only live episodes are scored. Equal scores are ordered at random; the order
+  depends on the seed, the level and the step alone.
+
+  Args:
+    policy: scores actions.
+    text_world: the world, such as a `simulators.text_world.TextWorld`.
+    indices: levels to play; may repeat.
+    seeds: seed of each episode's key; None derives them from `seed`.
+    untried: the untried-action rule: never the same action again on the same
+      text within an episode. False plays plainly greedily.
+    seed: of the order of equal scores, and of the episodes' keys.
+    max_steps: actions after which an episode is truncated.
+    deterministic: whether a text on which every action was tried ends the
+      episode. Otherwise its actions may be tried again.
+    optimal: whether to ask the world's oracle, if there is one, for
+      `Episode.optimal_steps`.
+    progress: called with (episodes ended, episodes) after each step.
+
+  Returns:
+    One Episode for each index, in their order.
+
+  Raises:
+    ValueError: max_steps < 1, or scores of another shape than [B, A].
+  """
+  if max_steps < 1:
+    raise ValueError(f"max_steps {max_steps} must be at least 1: raise it")
+  if not len(indices):
+    return []
+  texts = text_world.reset(indices, seed=seed if seeds is None else seeds)
+  shortest = np.full(len(indices), np.inf)
+  if optimal and has_oracle(text_world):
+    shortest = np.asarray(text_world.oracle()).min(1)
+  records = [_Record(text_world, row, text) for row, text in enumerate(texts)]
+  live = list(range(len(indices)))
+  for step in range(max_steps):
+    shown = [texts[row] for row in live]
+    scores = np.asarray(policy.scores(shown, live), np.float64)
+    shape = (len(live), len(text_world.actions))
+    if scores.shape != shape:
+      raise ValueError(
+        f"policy scores are {scores.shape}, not [B, A] {shape}: give a score "
+        "for each action of each live episode"
+      )
+    actions = np.zeros(len(indices), np.int32)
+    for row, score in zip(live, scores, strict=True):
+      record = records[row]
+      if np.isnan(score).any():
+        record.ended = "error"
+        continue
+      if untried:
+        score = record.untried(score, deterministic)
+      if not np.isfinite(score).any():
+        record.ended = "exhausted"
+        continue
+      order = np.random.default_rng([seed, int(indices[row]), step])
+      actions[row] = np.lexsort((order.random(len(score)), score))[-1]
+      record.tried[record.texts[-1]].add(int(actions[row]))
+    acting = [row for row in live if not records[row].ended]
+    if acting:
+      texts, _, done = text_world.step(actions)
+      for row in acting:
+        record = records[row]
+        record.act(text_world.actions[actions[row]])
+        record.read(text_world, row, texts[row])
+        if done[row]:
+          record.ended = _end(text_world, row)
+    live = [row for row in acting if not records[row].ended]
+    if progress is not None:
+      progress(len(indices) - len(live), len(indices))
+    if not live:
+      break
+  return [
+    record.episode(int(index), int(depth), best)
+    for record, index, depth, best in zip(
+      records, indices, np.asarray(text_world.depths), shortest, strict=True
+    )
+  ]
+
+
+def has_oracle(text_world: TextWorldProtocol) -> bool:
+  """Whether `text_world.oracle` can be asked.
+
+  A TextWorld can if the world behind it can.
+  """
+  return isinstance(getattr(text_world, "world", text_world), HasOracle)
+
+
+def _end(text_world: TextWorldProtocol, row: int) -> str:
+  """How the world has ended an episode; it may not know `failed`."""
+  if text_world.success[row]:
+    return "success"
+  failed = getattr(text_world, "failed", None)
+  return "failed" if failed is not None and failed[row] else "truncated"
+
+
+class _Record:
+  """An episode while it is played."""
+
+  def __init__(self, text_world: TextWorldProtocol, row: int, text: str):
+    self.texts: list[str] = []
+    self.instructions: list[str] = []
+    self.actions: list[str] = []
+    self.measures: Mapping[str, float] = {}
+    self.tried: dict[str, set[int]] = collections.defaultdict(set)
+    self.ended = ""
+    self.read(text_world, row, text)
+
+  def untried(self, score: np.ndarray, deterministic: bool) -> np.ndarray:
+    """The scores, with -inf where the action was tried on this text."""
+    tried = self.tried[self.texts[-1]]
+    if len(tried) == len(score) and not deterministic:
+      tried.clear()
+    taken = np.isin(np.arange(len(score)), list(tried))
+    return np.where(taken, -np.inf, score)
+
+  def act(self, action: str) -> None:
+    self.actions.append(action)
+
+  def read(self, text_world: TextWorldProtocol, row: int, text: str) -> None:
+    """Adds a text with its instruction; a world may measure nothing."""
+    self.texts.append(text)
+    self.instructions.append(text_world.instruction[row])
+    measured = getattr(text_world, "measures", {})
+    self.measures = {n: float(values[row]) for n, values in measured.items()}
+
+  def episode(self, index: int, depth: int, shortest: float) -> Episode:
+    return Episode(
+      index=index,
+      depth=depth,
+      success=self.ended == "success",
+      steps=len(self.actions),
+      optimal_steps=int(shortest) if np.isfinite(shortest) else -1,
+      texts=tuple(self.texts),
+      actions=tuple(self.actions),
+      ended=self.ended or "truncated",
+      measures=self.measures,
+      instructions=tuple(self.instructions),
+    )
