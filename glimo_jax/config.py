@@ -104,7 +104,7 @@ class TeacherConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig(step.StepConfig):
+class TrainConfig(step.TrainConfig):
   """How to train, and on what.
 
   Attributes:

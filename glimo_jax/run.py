@@ -17,13 +17,13 @@ from glimo_jax.agent.tools import Tools
 from glimo_jax.config import Config
 from glimo_jax.data import annotate, batching, texts
 from glimo_jax.data import dataset as dataset_lib
-from glimo_jax.evaluate.report import fragments
+from glimo_jax.evaluate.report import quality
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.files import PathLike
 from glimo_jax.models import lora
 from glimo_jax.resources import Resources
 from glimo_jax.train import export
-from glimo_jax.train.trainer import Phase
+from glimo_jax.train.trainer import Stage as Phase
 from glimo_jax.types import (
   BatchIterator,
   InstructionDataset,
@@ -99,7 +99,8 @@ class Run(Resources):
   @property
   def report_folder(self) -> pathlib.Path:
     """Where report.json and report.html of the evaluation are written."""
-    return fragments.folder(self.workdir, self.config.evaluate.suite)
+    suite = self.config.evaluate.suite
+    return workdir_lib.report_folder(self.workdir, suite)
 
   def facts(
     self,
@@ -125,8 +126,7 @@ class Run(Resources):
     count = self.config.rounds.count
     return {
       "wall_s": seconds,
-      **provenance.environment(),
-      "commit": self.commit,
+      **provenance.environment(self.commit),
       "commits": {n: s.get("commit", "unknown") for n, s in summaries.items()},
       "seeds": {
         "train": self.config.train.seed,
@@ -143,6 +143,7 @@ class Run(Resources):
         for n in range(count)
       ],
       "trained_in": sorted({row.variant for row in dataset.train}),
+      "quality": quality.summary(dataset.train, self.embedder.embed),
       "config": provenance.portable(dataclasses.asdict(self.config)),
     }
 
@@ -241,7 +242,7 @@ class Run(Resources):
       replay_batch=config.replay_batch,
       replay_length=config.replay_length,
       seed=seed,
-      keep=config.activation_cache_gib > 0,
+      keep=config.keep_gib > 0,
       targets=config.targets,
       shuffle_seed=config.seed if config.shuffled else None,
     )

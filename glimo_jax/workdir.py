@@ -119,6 +119,12 @@ def shaping_settings(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
   return sections
 
 
+def report_folder(root: PathLike, suite: str) -> pathlib.Path:
+  """Where the report and the fragment of an evaluation's suite are written."""
+  root = pathlib.Path(root)
+  return root if suite == "test" else root / f"evaluate-{suite}"
+
+
 # --- Opening a stage ----------------------------------------------------------
 
 

@@ -1,22 +1,20 @@
-"""What is judged is not trained on, and that is found before training."""
+"""Evaluation levels are never trained on; that is checked before training."""
 
-import dataclasses
 import types
 
 import pytest
 
-from configs import quickstart
-from glimo_jax import parts, proof
-from glimo_jax.config import Config
+import simulators
+from glimo_jax.evaluate import benchmarks
+from glimo_jax.evaluate.settings import EvaluateConfig
 from glimo_jax.types import InstructionDataset
-from launch import common
+
+CONFIG = EvaluateConfig(episodes=4, val_episodes=2, ood_episodes=2)
 
 
 @pytest.fixture(scope="module")
-def config():
-  values = quickstart.get_config("tiny")
-  values.evaluate.ood_episodes = 2
-  return common.build(Config, values.to_dict())
+def pools():
+  return benchmarks.pools(simulators.make("agentworld"), CONFIG)
 
 
 def _rows(level_hash="0", variant="imperfect/swapped(0)"):
@@ -27,38 +25,32 @@ def _rows(level_hash="0", variant="imperfect/swapped(0)"):
 
 
 @pytest.mark.parametrize("split", ["val", "test", "ood-size"])
-def test_a_level_that_is_judged_is_not_trained_on(config, split):
-  proof.check_unseen(config, _rows())
-  depths = None if split.startswith("ood") else config.evaluate.depths
-  pool = parts.make_world(config).pool(split, 2, depths)
+def test_an_evaluation_level_in_the_training_data_is_refused(pools, split):
+  benchmarks.check_unseen(pools, _rows())
+  (pool,) = (pool for pool in pools if pool.split == split)
   seen = f"{int(pool.hashes[1]):016x}"
   with pytest.raises(ValueError, match=f"levels of '{split}' .*{seen}"):
-    proof.check_unseen(config, _rows(seen))
+    benchmarks.check_unseen(pools, _rows(seen))
 
 
-def test_rows_of_real_are_refused_but_in_the_arm_of_that_name(config):
+def test_rows_of_real_are_refused_except_in_the_arm_of_that_name(pools):
+  rows = _rows(variant="real")
   with pytest.raises(ValueError, match=r"1 rows .* are of `real`, e\.g\. r0"):
-    proof.check_unseen(config, _rows(variant="real"))
-  collect = dataclasses.replace(config.collect, trained_on_real=True)
-  admitted = dataclasses.replace(config, collect=collect)
-  proof.check_unseen(admitted, _rows(variant="real"))
+    benchmarks.check_unseen(pools, rows)
+  benchmarks.check_unseen(pools, rows, trained_on_real=True)
 
 
 @pytest.mark.parametrize(
-  ("section", "name", "value"),
+  ("given", "message"),
   [
-    ("train", "data", "elsewhere"),
-    ("annotate", "questions", 0),
-    ("annotate", "next_actions", 0),
+    ({"data": "elsewhere"}, "train.data=elsewhere"),
+    ({"questions": False}, "annotate.skills.question.rows=0"),
+    ({"actions": False}, "annotate.skills.next_action.rows=0"),
   ],
 )
-def test_a_base_that_cannot_be_asked_is_found_before_any_work(
-  tmp_path, section, name, value
-):
-  values = quickstart.get_config("tiny")
-  values.annotate.update(llm_questions=0, llm_actions=0)
-  values[section][name] = value
-  with pytest.raises(ValueError, match=f"with {section}.{name}={value} there"):
-    proof.check_base(common.build(Config, values.to_dict()), tmp_path)
-  values.evaluate.tuned_only = True
-  proof.check_base(common.build(Config, values.to_dict()), tmp_path)
+def test_a_base_without_solved_cases_is_refused_before_any_work(given, message):
+  given = dict(questions=True, actions=True, memory_there=False) | given
+  with pytest.raises(ValueError, match=f"with {message} there"):
+    benchmarks.check_solved_cases(CONFIG, **given)
+  alone = EvaluateConfig(tuned_only=True)
+  benchmarks.check_solved_cases(alone, **given)
