@@ -8,7 +8,7 @@ striped one the crosswalk, the green one the goal.
 import jax.numpy as jnp
 
 from simulators.base import State
-from simulators.driving import roads, traffic
+from simulators.driving.game import roads, traffic
 from simulators.driving.types import FAR, LENGTH, WIDTH, Array, Params
 
 HEIGHT, BREADTH = 384, 192  # pixels
