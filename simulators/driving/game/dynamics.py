@@ -1,5 +1,7 @@
 """How Urban Driving moves: `reset`, and `step` by a decision of one second."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 
@@ -23,9 +25,9 @@ from simulators.driving.types import (
 
 
 def legal_actions(env: EnvState) -> Array:
-  """bool[A]: all but a lane change to where no lane is."""
+  """bool[A]: the actions that have an effect, or aim at an existing lane."""
   level, ego = env.level, env.ego
-  free = ego.s > level.ramp[0]  # beside a ramp's lane only once past its wall
+  free = ego.s > level.ramp[0]  # past the wall beside a ramp's lane
   top = ego.target < level.limit + vehicle.SPEED_STEP - 0.1
   ramp = level.ramp[1] < FAR
   rightmost = jnp.where(ramp & (ego.s > level.ramp[1] - LENGTH), 1, 0)
@@ -46,7 +48,7 @@ def legal_actions(env: EnvState) -> Array:
 def advance(
   env: EnvState, action: Array, params: Params, config: Config
 ) -> EnvState:
-  """One decision: a second of physics; the key is left alone.
+  """One decision: a second of physics; does not touch the key.
 
   Args:
     env: the hidden state; vmap for more.
@@ -57,12 +59,11 @@ def advance(
   level, dt = env.level, config.dt
   old = env.ego.lane, env.ego.target
   new = vehicle.decide(level, env.ego, action, legal_actions(env))
-  cars = env.cars.replace(
-    lane=mobil.change_lanes(level, params, env.cars, env.ego, env.time)
-  )
+  lanes = mobil.change_lanes(level, params, env.cars, env.ego, env.time)
+  cars = dataclasses.replace(env.cars, lane=lanes)
   start = env.time.astype(jnp.float32)
 
-  def substep(carry, step):
+  def substep(carry: tuple, step: tuple[Array, Array]) -> tuple[tuple, None]:
     ego, cars, meant, meters, ended = carry
     i, since = step
     now = start + since
@@ -88,8 +89,9 @@ def advance(
   (ego, cars, meant, meters, ended), _ = jax.lax.scan(
     substep, carry, (count, since)
   )
-  ego = ego.replace(lane=new[0], target=new[1])
-  return env.replace(
+  ego = dataclasses.replace(ego, lane=new[0], target=new[1])
+  return dataclasses.replace(
+    env,
     ego=ego,
     cars=cars,
     meant=meant[config.substeps :],
@@ -105,7 +107,8 @@ def advance(
 def _state(
   env: EnvState, chance: Array, params: Params, config: Config
 ) -> State:
-  env = env.replace(chance=chance)
+  """The contract's view of a hidden state."""
+  env = dataclasses.replace(env, chance=chance)
   failed = metrics.failed(env.meters)
   success = (env.ego.s >= env.level.goal) & ~failed
   late = env.time >= jnp.minimum(env.level.time, config.horizon)
@@ -127,44 +130,44 @@ def reset(key: Array, params: Params, level: Level, config: Config) -> State:
   zero, count = jnp.zeros(()), level.at.shape[0]
   lane = level.lane.astype(jnp.float32)
   lanes = level.at_lane.astype(jnp.float32)
+  ego = Ego(
+    s=level.start[0],
+    d=lane * params.lane_width,
+    heading=zero,
+    v=level.start[1],
+    a=zero,
+    yaw=zero,
+    lane=level.lane,
+    target=level.start[1],
+  )
+  cars = Cars(
+    s=level.at,
+    d=lanes * params.lane_width,
+    v=level.speed,
+    a=jnp.zeros(count),
+    lane=level.at_lane,
+  )
+  chance = jax.random.uniform(draw, (3 * count + PEDESTRIANS,))
   env = EnvState(
     key=key,
     level=level,
-    ego=Ego(
-      s=level.start[0],
-      d=lane * params.lane_width,
-      heading=zero,
-      v=level.start[1],
-      a=zero,
-      yaw=zero,
-      lane=level.lane,
-      target=level.start[1],
-    ),
-    cars=Cars(
-      s=level.at,
-      d=lanes * params.lane_width,
-      v=level.speed,
-      a=jnp.zeros(count),
-      lane=level.at_lane,
-    ),
-    meant=jnp.zeros((config.memory, count)),  # all drove on as they did
+    ego=ego,
+    cars=cars,
+    meant=jnp.zeros((config.memory, count)),  # nobody braked before the start
     meters=metrics.zeros(),
     time=jnp.zeros((), jnp.int32),
-    chance=jnp.zeros(3 * count + PEDESTRIANS),
+    chance=chance,
     ended=jnp.zeros((), bool),
-    past=None,
+    past=Past(jnp.full((), -1, jnp.int32), ego, cars, chance),
   )
-  chance = jax.random.uniform(draw, (3 * count + PEDESTRIANS,))
-  nothing = jnp.full((), -1, jnp.int32)
-  env = env.replace(past=Past(nothing, env.ego, env.cars, chance))
   return _state(env, chance, params, config)
 
 
 def step(state: State, action: Array, params: Params, config: Config) -> State:
-  """One decision; what comes after the end is the caller's affair.
+  """One decision; the caller must ignore states after the end.
 
   Args:
-    state: the state acted in.
+    state: the state before the decision.
     action: i32[], index into ACTIONS.
     params: the rules.
     config: sizes and horizon.
@@ -172,17 +175,21 @@ def step(state: State, action: Array, params: Params, config: Config) -> State:
   key, draw = jax.random.split(state.env_state.key)
   action = jnp.asarray(action, jnp.int32)
   old, seen = state.env_state, state.obs
-  env = advance(old, action, params, config).replace(
-    key=key, past=Past(action, old.ego, old.cars, old.chance)
+  env = dataclasses.replace(
+    advance(old, action, params, config),
+    key=key,
+    past=Past(action, old.ego, old.cars, old.chance),
   )
   count = env.cars.s.shape[0]
   chance = jax.random.uniform(draw, (3 * count + PEDESTRIANS,))
   state = _state(env, chance, params, config)
-  was = dict(was_seen=seen.car_seen, was_gap=seen.car_gap)
-  return state.replace(obs=state.obs.replace(**was))
+  obs = dataclasses.replace(
+    state.obs, was_seen=seen.car_seen, was_gap=seen.car_gap
+  )
+  return dataclasses.replace(state, obs=obs)
 
 
 def legal(state: State, params: Params) -> Array:
-  """bool[A]: all but a lane change to where no lane is."""
+  """bool[A]: the legal actions; see `legal_actions`."""
   del params
   return legal_actions(state.env_state)

@@ -1,28 +1,28 @@
-"""What an episode is measured by: one table, (value, valid, limit).
+"""The measures of an episode: value, validity and limit of each.
 
 | metric | unit | definition |
 |---|---|---|
 | collision | 0/1 | the ego's box overlaps another's, or a pedestrian (Waymax) |
-| at_fault | 0/1 | a collision not with one who drove into the ego's rear, |
-| | | or while the ego stood (nuPlan's at-fault classes) |
+| at_fault | 0/1 | a collision, but not into the ego's rear, |
+| | | and not while the ego stands (nuPlan's at-fault classes) |
 | off_road | 0/1 | a side of the ego leaves the lanes (Waymax) |
-| wrong_way | m | way driven with the middle in the oncoming lane (Waymax) |
+| wrong_way | m | distance driven in the oncoming lane (Waymax) |
 | red_light | 0/1 | the nose passes the stop line at red (nuPlan) |
 | no_yield | 0/1 | the nose enters a crosswalk, a pedestrian within 3.5 m |
-| forced | 0/1 | the nose turns into the oncoming lane, a car due within 3 s |
-| stop_line | m | from nose to line at a halt at red or amber |
-| ttc | s | least gap / closing speed, leader in reach; 3 s and on: none |
+| forced | 0/1 | the nose turns into the path of a car due within 3 s |
+| stop_line | m | least distance from nose to line, halting at red or amber |
+| ttc | s | least gap / closing speed in the lane; none from 3 s on |
 | accel, brake | m/s2 | greatest, least longitudinal acceleration |
 | lateral | m/s2 | greatest v * yaw rate |
 | yaw, yaw_accel | rad/s, rad/s2 | greatest magnitude |
 | jerk | m/s3 | greatest longitudinal magnitude |
 | speeding | m | time integral of the speed above the limit |
-| progress | 0..1 | way made of the way to the goal |
+| progress | 0..1 | share of the way to the goal |
 | success | 0/1 | goal passed in time with none of the 0/1 faults |
 
 Limits of comfort and time to collision: nuPlan (Karnchanachari et al. 2024,
 "Towards learning-based planning: the nuPlan benchmark", and its metrics
-description); of the wrong way: Waymax (Gulino et al. 2023).
+description). Limit of the wrong way: Waymax (Gulino et al. 2023).
 """
 
 import jax.numpy as jnp
@@ -41,7 +41,7 @@ from simulators.driving.types import (
   Params,
 )
 
-# metric -> (least, greatest) that counts as good
+# metric -> least and greatest value that count as good
 LIMITS = {
   "collision": (0.0, 0.0),
   "at_fault": (0.0, 0.0),
@@ -62,9 +62,9 @@ LIMITS = {
   "progress": (1.0, 1.0),
   "success": (1.0, 1.0),
 }
-HORIZON = 3.0  # s of time to collision that are looked at
-NEAR = 3.5  # m to a pedestrian that must be let pass
-DUE = 3.0  # s in which an oncoming car comes that must be let pass
+HORIZON = 3.0  # s; a longer time to collision does not count
+NEAR = 3.5  # m; the ego must give way to a pedestrian so near
+DUE = 3.0  # s; the ego must give way to an oncoming car due so soon
 
 
 def zeros() -> Meters:
@@ -80,9 +80,9 @@ def zeros() -> Meters:
 
 
 def meetings(level: Level) -> tuple[Array, Array]:
-  """Where the paths meet, f32[3] each: s on each road, s on the route.
+  """Where the paths meet, f32[3] m each: s on each road, s on the route.
 
-  The oncoming lane is met in a left bend, 45 degrees into it.
+  The route meets the oncoming lane 45 degrees into a left bend.
   """
   radius = 1.0 / jnp.maximum(level.bend[1], 1e-3)
   into = level.length[0] + 0.7 * radius
@@ -94,7 +94,7 @@ def meetings(level: Level) -> tuple[Array, Array]:
 
 
 def due(level: Level, cars: Cars, here: Array) -> Array:
-  """bool[]: an oncoming car is where paths meet, or comes within DUE s."""
+  """bool[]: an oncoming car is where the paths meet, or due within DUE s."""
   meet, _ = meetings(level)
   way, half = meet[1] - cars.s, 0.5 * level.size
   comes = (way > -half) & (way - half < DUE * cars.v)
@@ -128,7 +128,7 @@ def update(
   here = traffic.there(level, params)
   seen = traffic.shadow(level, params, ego)
   hit = overlaps(level, seen, cars, here)
-  # Driven into from behind, or while standing: not the ego's fault.
+  # Not the ego's fault: hit from behind, or hit while standing.
   rear = (level.road == 0) & (cars.s < ego.s)
   in_lane = jnp.abs(ego.d - ego.lane.astype(jnp.float32) * params.lane_width)
   blameless = (rear & (in_lane < 0.5)) | (ego.v < 0.1)
@@ -150,7 +150,7 @@ def update(
   off = (ego.d - body < right) | ((beyond + body > 0.0) & ~opposed)
   astray = opposed & (beyond > 0.0) & (ego.s < level.length[0])
   wrong = meters.wrong_way + jnp.where(astray, ego.v * dt, 0.0)
-  # Time to collision with what is ahead in the lane.
+  # Time to collision with the cars ahead in the lane.
   space = cars.s - ego.s - 0.5 * (level.size + LENGTH)
   leads = here & (level.road == 0) & (space > 0.0)
   leads &= jnp.abs(cars.d - ego.d) < WIDTH
@@ -160,7 +160,7 @@ def update(
   halt = (ego.v < 0.2) & (mine >= 2) & (nose <= level.stop[0])
   gap = jnp.where(halt, level.stop[0] - nose, FAR)
 
-  def flag(meter, happened):
+  def flag(meter: Array, happened: Array) -> Array:
     return jnp.maximum(meter, happened.astype(jnp.float32))
 
   return Meters(
@@ -191,13 +191,13 @@ def update(
 
 
 def failed(meters: Meters) -> Array:
-  """bool[]: a fault that ends the episode."""
+  """bool[]: a fault has ended the episode."""
   rules = meters.red_light + meters.no_yield + meters.forced
   return meters.collision + meters.off_road + rules > 0.0
 
 
 def values(env: EnvState, success: Array) -> dict[str, Array]:
-  """name -> f32[], for `State.metrics`."""
+  """Name -> f32[], for `State.metrics`."""
   meters, level = env.meters, env.level
   way = (env.ego.s - level.start[0]) / (level.goal - level.start[0])
   names = [name for name in LIMITS if hasattr(meters, name)]
@@ -209,10 +209,10 @@ def values(env: EnvState, success: Array) -> dict[str, Array]:
 
 
 def table(metrics: dict[str, Array]) -> dict[str, tuple[Array, Array, Array]]:
-  """name -> (value, valid, good), from `State.metrics`.
+  """Name -> (value, valid, good), from `State.metrics`.
 
-  A metric that nothing was measured of (no time to collision, no halt at a
-  light) is not valid; it is good by default.
+  A metric is not valid where nothing was measured, such as no halt at a light.
+  It then counts as good.
   """
   out = {}
   for name, (least, greatest) in LIMITS.items():

@@ -1,9 +1,9 @@
 """Lane changes of all cars at once, by MOBIL.
 
 Kesting, Treiber, Helbing 2007, "General lane-changing model MOBIL for
-car-following models". What is ours: a car changes lanes to the left in even
-seconds, to the right in odd ones, so that no two cars head for the same gap
-from both sides.
+car-following models". One thing is our own: cars change lanes to the left in
+even seconds and to the right in odd ones, so that no two cars enter the same
+gap from both sides.
 """
 
 import jax.numpy as jnp
@@ -27,12 +27,13 @@ def incentive(
 
   Args:
     own, new: f32[...] m/s2, own acceleration in the old and the new lane.
-    follower: f32[2, ...], of who would follow: before, after.
-    behind: f32[2, ...], of who follows now: before, after.
+    follower: f32[2, ...] m/s2, of the new follower: before, after.
+    behind: f32[2, ...] m/s2, of the old follower: before, after.
+    params: the rules.
 
   Returns:
-    gain: m/s2, own gain plus politeness times that of the others.
-    safe: bool, the new follower brakes no harder than `safe_brake`.
+    gain: f32[...] m/s2, own gain plus politeness times that of the others.
+    safe: bool[...], the new follower brakes no harder than `safe_brake`.
   """
   others = follower[1] - follower[0] + behind[1] - behind[0]
   gain = new - own + params.politeness * others
@@ -40,7 +41,7 @@ def incentive(
 
 
 def _nearest(distance: Array, mask: Array) -> tuple[Array, Array]:
-  """(index, found) of the least distance in each row under the mask."""
+  """Index of the least distance in each row under the mask; whether any."""
   distance = jnp.where(mask, distance, FAR)
   return jnp.argmin(distance, axis=1), jnp.any(mask, axis=1)
 
@@ -48,13 +49,13 @@ def _nearest(distance: Array, mask: Array) -> tuple[Array, Array]:
 def change_lanes(
   level: Level, params: Params, cars: Cars, ego: Ego, time: Array
 ) -> Array:
-  """i32[N]: the lanes aimed at from `time` i32[] s on; route only."""
+  """i32[N]: the lanes that cars of the route aim at from `time` i32[] s on."""
   count = cars.s.shape[0]
   side = jnp.where(time % 2 == 0, 1, -1)
   seconds = time.astype(jnp.float32)
   who = traffic.drivers(level, params, seconds)
 
-  def join(own, mine):  # the cars and, as the last, the ego
+  def join(own: Array, mine: Array | float | bool) -> Array:  # ego comes last
     return jnp.append(own, mine)
 
   s, v = join(cars.s, ego.s), join(cars.v, ego.v)
@@ -68,13 +69,13 @@ def change_lanes(
   ahead = s[None, :] - cars.s[:, None]
   other = here[None, :] & (jnp.arange(count + 1) != jnp.arange(count)[:, None])
 
-  def around(of):  # leader and follower in lanes `of` i32[N]
+  def around(of: Array) -> tuple:  # leader and follower in lanes `of` i32[N]
     inside = other & (lane[None, :] == of[:, None])
     return _nearest(ahead, inside & (ahead > 0)), _nearest(
       -ahead, inside & (ahead <= 0)
     )
 
-  def follow(i, j, found):  # acceleration of i behind j
+  def follow(i: Array, j: Array, found: Array) -> Array:  # m/s2, i behind j
     gap = s[j] - s[i] - 0.5 * (1.0 - params.centred) * (size[i] + size[j])
     person = traffic.Drivers(who.wish[i], who.mind[i], who.weak[i])
     gap = jnp.where(found, gap, FAR)

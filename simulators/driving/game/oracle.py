@@ -1,18 +1,19 @@
-"""The planner: lane x speed candidates rolled out with the world's own params.
+"""The planner: rolls out candidates and scores them in seconds.
 
 A candidate is a first action followed by a manner of driving on: by IDM in
 the present lane, by IDM after a change to the left or the right, now or two
 seconds later, or after a halt of two or five seconds. All candidates play on
-under vmap in the true world, whose traffic answers them, and are scored:
+under vmap with the world's own Params, so that traffic reacts to them. The
+cost of a candidate is
 
     cost = seconds to the goal, as played or at the limit from where it ended
            + 50 for coming too late + 4 for a time to collision below 0.95 s
-           + 0.3 of each second lost in the first three: no dallying
+           + 0.3 for each second lost in the first three, against delay
          = 200 - survived seconds for a fault that ends the episode
 
-rounded to a quarter of a second, so that what is as good is a tie. An action
-costs what its best candidate costs, one that is not legal 300. Lower is
-better; the cost is finite. `regret` prices a whole plan by the same scores.
+rounded to a quarter of a second, so that equally good candidates tie. An action
+costs what its best candidate costs; an illegal one costs 300. Lower is better,
+and the cost is finite. `regret` scores a whole plan in the same way.
 """
 
 import jax
@@ -37,10 +38,10 @@ from simulators.driving.types import (
   Params,
 )
 
-DEPTH = 14  # decisions that a candidate is played
-FAULT, ILLEGAL = 200.0, 300.0  # what a fault at once and a barred action cost
-# Manners of driving on: a lane change (-1 right, 1 left) in which decision,
-# and up to which decision the car is held.
+DEPTH = 14  # decisions in a candidate
+FAULT, ILLEGAL = 200.0, 300.0  # s, costs of a fault now and an illegal action
+# Manners of driving on: a lane change (-1 right, 1 left), the decision in which
+# it happens, and the decision up to which the ego stops.
 _SIDE = (0, 1, -1, 1, 0, 0)
 _WHEN = (0, 1, 1, 3, 0, 0)
 _HELD = (0, 0, 0, 0, 2, 5)
@@ -62,7 +63,7 @@ def follow(env: EnvState, params: Params) -> Array:
   line = traffic.barrier(
     level, params, jnp.zeros((), jnp.int32), nose, ego.v, now
   )
-  # The end of a ramp is a wall, unless the lane is being left.
+  # The end of a ramp is a wall for an ego that stays in its lane.
   wall = jnp.where(ego.lane == 0, level.ramp[1] - nose, FAR)
   line = jnp.minimum(line, wall)
   zero = jnp.zeros(())
@@ -86,7 +87,7 @@ def follow(env: EnvState, params: Params) -> Array:
 
 
 def _go_on(env: EnvState, manner: Array, t: Array, params: Params) -> Array:
-  """i32[]: what a manner does in decision t of a candidate."""
+  """i32[]: the action of a manner in decision t of a candidate."""
   side, when, held = (jnp.asarray(x)[manner] for x in (_SIDE, _WHEN, _HELD))
   action = follow(env, params)
   action = jnp.where(t <= held, STOP, action)
@@ -97,10 +98,10 @@ def _go_on(env: EnvState, manner: Array, t: Array, params: Params) -> Array:
 def _plan_cost(
   env: EnvState, plan: Array, manner: Array, params: Params, config: Config
 ) -> Array:
-  """f32[]: the cost of a plan i32[L], -1 pads, and a manner after it."""
+  """f32[] s: the cost of a plan i32[L] (-1 pads) and a manner after it."""
   length = jnp.sum(plan >= 0)
 
-  def take(env, t):
+  def take(env: EnvState, t: Array) -> tuple[EnvState, tuple[Array, Array]]:
     planned = plan[jnp.minimum(t, len(plan) - 1)]
     later = _go_on(env, manner, t - length + 1, params)
     action = jnp.where(t < length, planned, later)
@@ -136,14 +137,14 @@ def _plan_cost(
 def plan_cost(
   env: EnvState, plan: Array, params: Params, config: Config
 ) -> Array:
-  """f32[]: the cost of a plan i32[L] and of driving on as well as may be."""
+  """f32[] s: the cost of a plan i32[L] followed by the best manner."""
   each = jax.vmap(_plan_cost, (None, None, 0, None, None))
   costs = each(env, plan, jnp.arange(len(_SIDE)), params, config)
   return jnp.round(4.0 * jnp.min(costs)) / 4.0
 
 
 def costs(env: EnvState, params: Params, config: Config) -> Array:
-  """f32[A]: the cost of each action; see the module."""
+  """f32[A] s: the cost of each action; see the module."""
   plans = jnp.arange(len(ACTIONS))[:, None]
   return jax.vmap(plan_cost, (None, 0, None, None))(env, plans, params, config)
 
@@ -151,17 +152,16 @@ def costs(env: EnvState, params: Params, config: Config) -> Array:
 def regret(
   env: EnvState, actions: Array, params: Params, config: Config
 ) -> Array:
-  """f32[]: seconds (and penalties) that a plan costs beyond the best action.
+  """f32[] s: the cost of a plan minus that of the best first action.
 
-  The plan's actions and the best manner after them, played as far as the
-  planner plays its candidates, less what the best first action costs. A plan
-  that comes to the goal early wastes nothing by its later actions. The
-  planner searches few candidates: a plan that beats them has less than none.
+  The best manner follows the plan. Actions after the goal cost nothing. The
+  planner searches few candidates, so a plan that beats them has a negative
+  regret.
 
   Args:
     env: where the plan starts; vmap for more.
     actions: i32[L], the plan, at least one action; -1 pads.
-    params: the rules that it is judged by, chance set aside.
+    params: the rules that the plan is judged by.
     config: sizes and counts.
   """
   best = jnp.min(costs(env, params, config))

@@ -1,18 +1,19 @@
-"""Scenes in splits: the same on every call, and no scene in two of them."""
+"""Pools of scenes: the same on each call, and no scene in two splits."""
 
 import functools
 import hashlib
+from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
 
 from simulators.base import LevelPool, check_size, check_split
 from simulators.driving.game.scenes import SHIFTS, generate
-from simulators.driving.types import FAMILIES, Config, Level
+from simulators.driving.types import FAMILIES, Array, Config, Level
 
-# split -> buckets of the hash, shift. Shifted scenes take every bucket, for
-# their hash holds the shift.
-_DEALT = {
+# split -> buckets of the hash, shift. A shifted scene may take any bucket,
+# because its hash includes the shift.
+_SPLITS = {
   "train": (range(10), "usual"),
   "val": (range(10, 12), "usual"),
   "test": (range(12, 16), "usual"),
@@ -20,13 +21,13 @@ _DEALT = {
   "ood-density": (range(16), "density"),
   "ood-mix": (range(16), "mix"),
 }
-SPLITS = tuple(_DEALT)
+SPLITS = tuple(_SPLITS)
 BUCKETS = 16
-_CANDIDATES = 64  # drawn at a time
+_BATCH = 64  # scenes drawn at a time
 
 
 def hashes(levels: Level, shift: str) -> np.ndarray:
-  """uint64[n]: equal for scenes alike to a decimetre, cars in any order."""
+  """uint64[n]: equal for scenes equal to a decimetre, cars in any order."""
   out = np.zeros(len(levels.family), np.uint64)
   fields = ("family", "length", "bend", "lanes", "goal", "start", "lane",
             "ramp", "cross", "signal", "walk", "walker")  # fmt: skip
@@ -36,28 +37,30 @@ def hashes(levels: Level, shift: str) -> np.ndarray:
     there = levels.there[i]
     rows = [np.round(10.0 * getattr(levels, f)[i][there]) for f in cars]
     scene += sorted(np.column_stack(rows).astype(np.float32).tolist())
-    said = repr((shift, scene)).encode()
-    digest = hashlib.blake2b(said, digest_size=8).digest()
+    text = repr((shift, scene)).encode()
+    digest = hashlib.blake2b(text, digest_size=8).digest()
     out[i] = int.from_bytes(digest, "big")
   return out
 
 
 @functools.partial(jax.jit, static_argnums=(3,))
-def _candidates(key, family, shift, config):
-  keys = jax.random.split(key, _CANDIDATES)
+def _scenes(key: Array, family: Array, shift: Array, config: Config) -> Level:
+  keys = jax.random.split(key, _BATCH)
   draw = functools.partial(generate, config=config)
   return jax.vmap(draw, (0, None, None))(keys, family, shift)
 
 
-def _stream(split: str, family: int, config: Config):
-  """Yields (hash, level) of one split and family, for ever, the same."""
-  buckets, shift = _DEALT[split]
+def _stream(
+  split: str, family: int, config: Config
+) -> Iterator[tuple[int, Level]]:
+  """Yields (hash, level) of one split and family, without end."""
+  buckets, shift = _SPLITS[split]
   key = jax.random.fold_in(jax.random.key(SPLITS.index(split)), family)
   seen: set[int] = set()
   batch = 0
   while True:
     drawn = jax.device_get(
-      _candidates(
+      _scenes(
         jax.random.fold_in(key, batch), family, SHIFTS.index(shift), config
       )
     )
@@ -68,11 +71,11 @@ def _stream(split: str, family: int, config: Config):
         yield int(name), jax.tree.map(lambda x, i=i: x[i], drawn)
 
 
-def depths_of(split: str, depths) -> tuple[int, ...]:
-  """The families of a pool: those asked for, or else all.
+def depths_of(split: str, depths: Sequence[int] | None) -> tuple[int, ...]:
+  """The families of a pool: `depths`, or all where that is None.
 
   Raises:
-    ValueError: for an unknown split or family.
+    ValueError: the split or a family is unknown.
   """
   check_split(split, SPLITS)
   known = range(len(FAMILIES))
@@ -82,16 +85,19 @@ def depths_of(split: str, depths) -> tuple[int, ...]:
     not families or len(distinct) < len(families) or not distinct <= set(known)
   ):
     raise ValueError(
-      f"depths {families}: give distinct families in "
+      f"depths {families} must be distinct families: give numbers in "
       f"0..{len(FAMILIES) - 1}, for {', '.join(FAMILIES)}"
     )
   return families
 
 
 def pool(
-  split: str, size: int, depths=None, config: Config | None = None
+  split: str,
+  size: int,
+  depths: Sequence[int] | None = None,
+  config: Config | None = None,
 ) -> LevelPool:
-  """`size` scenes of a split, the same on every call; families take turns.
+  """`size` scenes of a split, the same on each call; families take turns.
 
   A longer pool starts with the shorter one. No scene is in two splits.
 
@@ -102,7 +108,7 @@ def pool(
     config: sizes and counts.
 
   Raises:
-    ValueError: for an unknown split, family or an empty pool.
+    ValueError: the split or a family is unknown, or the pool is empty.
   """
   config = config or Config()
   families = depths_of(split, depths)

@@ -1,10 +1,11 @@
-"""Roads as formulas: where a place is, in O(1), with no search.
+"""Roads as formulas: the place of a thing in O(1), without a search.
 
-The ego's route is a chain of straights and arcs. The ego moves in (s, d) of
-its route by the Frenet form of its equations, so that it never has to be
-projected on it; the other two roads are straight, which projects by a
-rotation. Frenet frames: Werling et al. 2010, "Optimal trajectory generation
-for dynamic street scenarios in a Frenet frame".
+The ego's route is a chain of straights and arcs. The ego moves in (s, d) of its
+route by the Frenet form of its equations, so that it never has to be projected
+on the route. The other two roads are straight, and a rotation projects on them.
+
+Frenet frames: Werling et al. 2010, "Optimal trajectory generation for dynamic
+street scenarios in a Frenet frame".
 """
 
 from typing import NamedTuple
@@ -13,12 +14,12 @@ import jax.numpy as jnp
 
 from simulators.driving.types import FAR, LENGTH, Array, Level, Params
 
-APPROACH = 100.0  # m that the crossing road has before the route
-SHOULDER = 0.25  # m that a wheel may leave the lanes by
+APPROACH = 100.0  # m, length of the crossing road before the route
+SHOULDER = 0.25  # m, by which a wheel may leave the lanes
 
 
 def bend(level: Level, s: Array) -> Array:
-  """f32[]: curvature of the route at s."""
+  """f32[] 1/m: curvature of the route at s."""
   one, two = level.length[0], level.length[0] + level.length[1]
   return jnp.where(
     s < one, level.bend[0], jnp.where(s < two, level.bend[1], level.bend[2])
@@ -30,7 +31,7 @@ def pose(level: Level, s: Array, d: Array) -> tuple[Array, Array, Array]:
 
   Args:
     level: one scene.
-    s, d: f32[...], any shape.
+    s, d: f32[...] m, any shape.
   """
   x = y = heading = jnp.zeros_like(s)
   start = jnp.zeros(())
@@ -70,7 +71,7 @@ def place(
   Args:
     level, params: one scene and its rules.
     road: i32[...].
-    s, d: f32[...], same shape.
+    s, d: f32[...] m, same shape.
   """
   x, y, along = pose(level, s, d)
   lanes, side = level.lanes.astype(jnp.float32), level.cross[1]
@@ -86,7 +87,7 @@ def place(
 
 
 def edges(level: Level, params: Params, s: Array) -> tuple[Array, Array]:
-  """(right, left), d of the edges of the lanes that go the ego's way."""
+  """d in m of the right and the left edge of the route's lanes."""
   width = params.lane_width
   ended = jnp.where(s > level.ramp[1], 0.5, -0.5)
   return ended * width, (level.lanes.astype(jnp.float32) - 0.5) * width
@@ -96,9 +97,9 @@ def light(level: Level, params: Params, time: Array) -> tuple[Array, Array]:
   """Signals at `time` f32[] s, of the route (and oncoming) and the cross road.
 
   Returns:
-    i32[] each: 0 none, 1 green, 2 amber, 3 red. Amber lasts 3 s and both are
-    red for 2 s between the phases. A missing signal is 0 for the route, red
-    for the crossing road, whose cars then give way for ever.
+    i32[] each: 0 none, 1 green, 2 amber, 3 red. Amber lasts 3 s, and both are
+    red for 2 s between the phases. A missing signal is 0 for the route and red
+    for the crossing road, whose cars then always give way.
   """
   green, cycle, offset = level.signal[0], level.signal[1], level.signal[2]
   phase = jnp.mod(time + offset, cycle)
@@ -114,16 +115,16 @@ def light(level: Level, params: Params, time: Array) -> tuple[Array, Array]:
 
 
 class Walkers(NamedTuple):
-  """Pedestrians at one time; whoever is across neither is on it nor waits."""
+  """Pedestrians at one time; one who is across is neither on it nor waits."""
 
-  d: Array  # f32[P] m, where they are across the road
+  d: Array  # f32[P] m, position across the road
   going: Array  # f32[P] m/s, to the left positive, 0 while they wait
-  on: Array  # bool[P], there and on the carriageway or within a metre of it
-  waits: Array  # bool[P], there and not yet on it
+  on: Array  # bool[P], on the road or within a metre of it
+  waits: Array  # bool[P], not yet on the road
 
 
 def walkers(level: Level, params: Params, time: Array) -> Walkers:
-  """The pedestrians of the crosswalk at `time`."""
+  """The pedestrians of the crosswalk at `time` f32[] s."""
   start, speed, side, there = jnp.moveaxis(level.walker, -1, 0)
   right = -0.5 * params.lane_width - 2.0
   left = (level.lanes.astype(jnp.float32) - 0.5) * params.lane_width + 2.0
@@ -137,5 +138,5 @@ def walkers(level: Level, params: Params, time: Array) -> Walkers:
 
 
 def nose(s: Array) -> Array:
-  """s of the ego's front bumper."""
+  """s in m of the ego's front bumper."""
   return s + 0.5 * LENGTH

@@ -1,17 +1,17 @@
 """Scenes of eight families, drawn from one table of ranges under jit.
 
-A row of the table is a family, a column a quantity with the range it is drawn
-from; no branch, so all families compile as one. Distances of a family's own
-things (line, crosswalk, obstacle, bend) are counted from where the ego starts.
+The table gives for each quantity and family the range that it is drawn from.
+There is no branch, so all families compile as one. Distances of line,
+crosswalk, ramp and bend run from where the ego starts.
 
-| family | the task | what a thoughtless driver does |
+| family | the task | what a careless driver does |
 |---|---|---|
 | cruise | be at the goal in time past slow cars | stays behind them |
 | follow | follow a leader who brakes hard | hits it |
 | signal | stop at red, go at green | runs the light |
 | pedestrian | let people cross | does not |
 | merge | leave a ramp that ends | leaves the road |
-| turn | turn left, let oncoming cars go first | cuts them up, or is hit |
+| turn | turn left, let oncoming cars go first | cuts in, or is hit |
 | blocked | pass a standing car by the other lane | hits it, or stays |
 | mixed | leader, light, crosswalk and a bend | any of these |
 """
@@ -30,7 +30,7 @@ from simulators.driving.types import (
   Level,
 )
 
-START = 30.0  # m, s of the ego at first
+START = 30.0  # m, s of the ego at the start
 SHIFTS = ("usual", "layout", "density", "mix")
 _F = (FAR, FAR)
 # quantity: cruise, follow, signal, pedestrian, merge, turn, blocked, mixed
@@ -57,14 +57,15 @@ _TABLE = {
   "brake_to": ((0, 0), (0.5, 3), (0, 0), (0, 0),
                (0, 0), (0, 0), (0, 0), (3, 5)),
 }  # fmt: skip
-# What ends a family's way: goal = START + that + this, where "goal" is 0.
+# Families whose "goal" is 0: goal = START + the quantity + the number in m.
 _AFTER = {
   "signal": ("line", 45.0), "pedestrian": ("walk", 40.0),
   "merge": ("ramp", 170.0), "turn": ("bend_at", 45.0),
   "blocked": ("block", 55.0), "mixed": ("bend_at", 30.0),
 }  # fmt: skip
-# Cars of a family: road, lane (-1: any, -2: the ego's), first at (m from the
-# ego, or s on another road), spacing, share of the limit, trucks, how many.
+# Cars of a family: road, lane (-1: any, -2: the ego's), range of the first (m
+# from the ego, or s on another road), spacing in m, desired speed as a share of
+# the limit, share of trucks, count.
 _CARS = {
   "cruise": ((0, -2, (22, 40), 45, (0.38, 0.5), 0.5, 2),
              (0, -1, (100, 118), 30, (0.7, 0.9), 0.2, 4)),
@@ -112,7 +113,7 @@ def generate(key: Array, family: Array, shift: Array, config: Config) -> Level:
     family: i32[], index into FAMILIES.
     shift: i32[], index into SHIFTS: usual, tighter bends, denser traffic, or
       a crosswalk where the family has none.
-    config: places for cars; those that the family does not fill stay empty.
+    config: places for cars; a family may leave some empty.
   """
   table, slots = _ranges(), _slots()
   chance = jax.random.uniform(key, (len(table) + 6 * _SLOTS + 16,))
@@ -148,7 +149,7 @@ def generate(key: Array, family: Array, shift: Array, config: Config) -> Level:
   slot = {name: jnp.asarray(rows)[family] for name, rows in slots.items()}
   road = slot["road"].astype(jnp.int32)
   step = slot["step"] * jnp.where(dense, 0.75, 1.0)
-  # The first of a column moves it as a whole; each car moves a little.
+  # One draw moves the whole column, another moves each car a little.
   at = slot["low"] + other[2] * (slot["high"] - slot["low"]) + step
   at = (
     at + luck[0] * jnp.where(dense, 4.0, 8.0) + jnp.where(road == 0, START, 0)
@@ -163,8 +164,7 @@ def generate(key: Array, family: Array, shift: Array, config: Config) -> Level:
   there = slot["there"] > 0
   sparse = (luck[4] < 0.2) & (jnp.arange(_SLOTS) > 0) & ~dense
   there &= ~sparse
-  # The crossing cars wait at their line: their light is red at first or they
-  # cross while ours is red. The obstacle takes the last place.
+  # The standing car of `blocked` takes the last place.
   last = (jnp.arange(_SLOTS) == _SLOTS - 1) & (family == code("blocked"))
   road = jnp.where(last, 0, road)
   at = jnp.where(last, START + block, at)
@@ -182,7 +182,7 @@ def generate(key: Array, family: Array, shift: Array, config: Config) -> Level:
     axis=-1,
   )
   braking = jnp.where(drawn["brake_at"] < FAR, braking, FAR)
-  # People set out so that they are on the road when the ego comes.
+  # Pedestrians start so that they are on the road when the ego arrives.
   comes = (walk - START) / (0.8 * drawn["limit"])
   comes = comes + jnp.where(family == code("mixed"), drawn["red"], 0.0)
   people = other[4 : 4 + 3 * PEDESTRIANS].reshape(3, PEDESTRIANS)

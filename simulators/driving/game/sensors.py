@@ -1,4 +1,4 @@
-"""What the ego sees of a moment, by its range, its noise and what it misses."""
+"""What the ego sees: its range, its noise and its dropout."""
 
 import jax
 import jax.numpy as jnp
@@ -14,16 +14,16 @@ from simulators.driving.types import (
 
 Array = jax.Array
 
-SIGHT, REAR = 80.0, 30.0  # m, ahead and behind
+SIGHT, REAR = 80.0, 30.0  # m, range ahead and behind
 
 
 def observe(env: EnvState, chance: Array, params: Params) -> Obs:
-  """What the ego sees.
+  """The observation of one hidden state.
 
   Args:
     env: the hidden state.
-    chance: f32[3 * N + P] in 0..1: two deviations and a miss for each car, a
-      miss for each pedestrian.
+    chance: f32[3 * N + P] in 0..1: for each car the deviations of gap and speed
+      and the dropout, for each pedestrian the dropout.
     params: the rules.
   """
   level, ego, cars = env.level, env.ego, env.cars
@@ -38,7 +38,7 @@ def observe(env: EnvState, chance: Array, params: Params) -> Obs:
   gap = jnp.where(route, along, away)
   near = (gap < SIGHT) & (gap > jnp.where(route, -REAR, -LENGTH))
   near &= route | (ego.s < traffic.pick(mine, level.road) + 4.0)
-  # Evenly spread over +-sqrt(3) deviations.
+  # Uniform over +-sqrt(3) standard deviations.
   wobble = (chance[: 2 * count] - 0.5).reshape(2, count) * 12.0**0.5
   wobble = 1.0 + params.noise * wobble
   seen = traffic.there(level, params) & near
@@ -87,6 +87,6 @@ def observe(env: EnvState, chance: Array, params: Params) -> Obs:
     last=env.past.action,
     was_target=env.past.ego.target,
     was_lane=env.past.ego.lane,
-    was_seen=seen,  # at the start; `step` tells what was seen before it
+    was_seen=seen,  # right at the start; `dynamics.step` sets the old values
     was_gap=jnp.where(seen, gap * wobble[0], 0.0),
   )

@@ -1,4 +1,4 @@
-"""Other drivers along their lane: IDM, lines to halt at, late reactions.
+"""How other cars drive along their lane: IDM, stop lines, delayed reactions.
 
 IDM: Treiber, Hennecke, Helbing 2000, "Congested traffic states in empirical
 observations and microscopic simulations", eqs. (3)-(5):
@@ -6,12 +6,14 @@ observations and microscopic simulations", eqs. (3)-(5):
     dv/dt = a [1 - (v / v0)^delta - (s* / s)^2]
     s* = s0 + max(0, v T + v dv / (2 sqrt(a b)))
 
-All cars are evaluated at once. A leader is a minimum over the cars ahead in
-the lane, not a search of swept boxes. Lane changes are in `mobil`.
+All cars are evaluated at once. The leader is the nearest of the cars ahead in
+the lane. Lane changes are in `mobil`.
 
-`Params` reaches highway-env's IDM as well (`clamped=0, centred=1`). What is
-ours: the free-road term brakes no harder than `brake`.
+`Params` covers highway-env's IDM as well (`clamped=0, centred=1`). One thing is
+our own: the free-road term brakes no harder than `brake`.
 """
+
+import dataclasses
 
 import flax.struct
 import jax.numpy as jnp
@@ -30,32 +32,32 @@ from simulators.driving.types import (
 )
 
 BODY = 0.5 * WIDTH
-CLEARANCE = 0.2  # m beside a car that still counts as its lane
-SIDEWAYS = 1.2  # m/s in a lane change
-MUST_STOP = 6.0  # m/s2: who would have to brake harder drives on at a light
+CLEARANCE = 0.2  # m beside a car that still belong to its path
+SIDEWAYS = 1.2  # m/s, sideways speed in a lane change
+MUST_STOP = 6.0  # m/s2; a driver who must brake harder drives on at a light
 GRAVITY = 9.81  # m/s2
 
 
 @flax.struct.dataclass
 class Drivers:
-  """Who drives what; leaves f32[...] of one shape."""
+  """Drivers and their cars; leaves f32[...] of one shape."""
 
   wish: Array  # m/s, desired speed
-  mind: Array  # -1 timid .. 1 aggressive
-  weak: Array  # 0..1, 1 for a truck: less acceleration
+  mind: Array  # no unit, -1 timid .. 1 aggressive
+  weak: Array  # no unit, 0 for a car, 1 for a truck: less acceleration
 
 
 @flax.struct.dataclass
 class Shadow:
   """The ego as drivers on the three roads see it; leaves f32[3]."""
 
-  s: Array
-  d: Array
-  v: Array  # along the road
-  cos: Array  # of its heading against the road
-  sin: Array
-  long: Array  # half of its extent along the road
-  wide: Array  # half of its extent across
+  s: Array  # m
+  d: Array  # m
+  v: Array  # m/s, along the road
+  cos: Array  # cosine of its heading relative to the road
+  sin: Array  # sine of the same
+  long: Array  # m, half of its extent along the road
+  wide: Array  # m, half of its extent across the road
 
 
 def shadow(level: Level, params: Params, ego: Ego) -> Shadow:
@@ -100,7 +102,7 @@ def idm(
     v: f32[...] m/s, own speed.
     gap: m to the leader; FAR if there is none.
     lead: m/s, the leader's speed.
-    who: the drivers; an aggressive one keeps less time and distance.
+    who: the drivers; an aggressive one accepts less time and distance.
     params: the rules.
   """
   a = params.accel * (1.0 + 0.3 * who.mind) * (1.0 - 0.4 * who.weak)
@@ -114,13 +116,13 @@ def idm(
   free = jnp.maximum(free, -params.brake)
   close = (still + dynamic) / jnp.maximum(gap, 0.1)
   bound = jnp.minimum(params.limit, GRAVITY * params.friction)
-  # Who wishes to stand stands.
+  # A driver whose desired speed is 0 stands.
   full = jnp.where(who.wish < 0.1, -bound, free - a * close * close)
   return jnp.clip(full, -bound, bound)
 
 
 def pick(values: Array, road: Array) -> Array:
-  """values[road] of f32[3] for i32[N], by selection: faster than a gather."""
+  """values[road], f32[3] by i32[N]; a selection is faster than a gather."""
   return jnp.where(
     road == 0, values[0], jnp.where(road == 1, values[1], values[2])
   )
@@ -129,10 +131,10 @@ def pick(values: Array, road: Array) -> Array:
 def leaders(
   level: Level, params: Params, cars: Cars, ego: Shadow, here: Array
 ) -> tuple[Array, Array]:
-  """(gap, speed) f32[N]: what each car follows; gap FAR if nothing.
+  """Gap in m and speed in m/s of the leader of each car, f32[N] each.
 
-  Whoever is within reach sideways, now or once the own lane change is done,
-  is followed; the nearest of them.
+  The leader is the nearest car ahead that overlaps sideways, now or after the
+  lane change in progress. The ego counts as well. Without one the gap is FAR.
   """
   road, half = level.road, 0.5 * level.size
   ahead = cars.s[None, :] - cars.s[:, None]
@@ -147,7 +149,7 @@ def leaders(
   gap = jnp.where(follows, space, FAR)
   nearest = jnp.min(gap, axis=1)
   lead = jnp.max(jnp.where(gap == nearest[:, None], cars.v, 0.0), axis=1)
-  # The ego, wherever it stands in the car's own frame.
+  # The ego, in the frame of the car's road.
   forth = pick(ego.s, road) - cars.s
   reach = BODY + CLEARANCE + pick(ego.wide, road)
   where = pick(ego.d, road)
@@ -162,11 +164,11 @@ def leaders(
 def barrier(
   level: Level, params: Params, road: Array, nose: Array, v: Array, time: Array
 ) -> Array:
-  """m to the line where one must stop now, FAR if nowhere.
+  """m to the line where a driver must stop now; FAR without one.
 
   Args:
     level, params: one scene and its rules.
-    road: i32[...].
+    road: i32[...], road of each car.
     nose: f32[...] m, s of the front bumper.
     v: f32[...] m/s.
     time: f32[] s.
@@ -185,7 +187,7 @@ def barrier(
 def accelerate(
   level: Level, params: Params, cars: Cars, ego: Shadow, time: Array
 ) -> Array:
-  """f32[N] m/s2: what all drivers do at `time` s."""
+  """f32[N] m/s2: the acceleration that each driver wants at `time` s."""
   who = drivers(level, params, time)
   here = there(level, params)
   gap, lead = leaders(level, params, cars, ego, here)
@@ -198,15 +200,15 @@ def accelerate(
 
 
 def react(params: Params, meant: Array, now: Array, config: Config) -> Array:
-  """What drivers do who react late: a(t) = f(what was so at t - reaction).
+  """Delayed reactions: a(t) = f(situation at t - reaction).
 
   Treiber, Kesting, Helbing 2006, "Delays, inaccuracies and anticipation in
-  microscopic traffic models", on finite reaction times; between physics steps
-  what they meant is interpolated. Lane changes are decided without delay.
+  microscopic traffic models", on finite reaction times. Wanted accelerations
+  are interpolated between physics steps. Lane changes have no delay.
 
   Args:
-    params: the rules; a delay beyond what is kept is cut to that.
-    meant: f32[M, N] m/s2, what was right to do, a row a physics step.
+    params: the rules; a delay beyond the memory is cut to it.
+    meant: f32[M, N] m/s2, wanted accelerations, a row for each physics step.
     now: i32[], the row of this step, at least `config.memory`.
     config: dt and memory.
 
@@ -221,9 +223,10 @@ def react(params: Params, meant: Array, now: Array, config: Config) -> Array:
 
 
 def advance(params: Params, cars: Cars, a: Array, dt: float) -> Cars:
-  """One physics step: places by the old speed, then the speeds."""
+  """One physics step: moves by the old speeds, then changes the speeds."""
   aside = cars.lane.astype(jnp.float32) * params.lane_width - cars.d
-  return cars.replace(
+  return dataclasses.replace(
+    cars,
     s=cars.s + cars.v * dt,
     d=cars.d + jnp.clip(aside, -SIDEWAYS * dt, SIDEWAYS * dt),
     v=jnp.maximum(cars.v + a * dt, 0.0),

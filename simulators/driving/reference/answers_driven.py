@@ -67,8 +67,8 @@ def slows(game: Game, sight: Sight, *_: int) -> bool:
 
 
 def change(game: Game, sight: Sight, *_: int) -> bool:
-  told = [c for s in (-1, 0, 1) for c in sight.on_lane(s)]
-  car = min(told, key=lambda c: (abs(c.gap), c.car.who.index)).car
+  described = [c for s in (-1, 0, 1) for c in sight.on_lane(s)]
+  car = min(described, key=lambda c: (abs(c.gap), c.car.who.slot)).car
   return _later(game, car.who)[1].lane != car.lane
 
 
@@ -85,7 +85,7 @@ def best(game: Game, sight: Sight, *_: int) -> str:
 def hit(game: Game, sight: Sight, *actions: int) -> str:
   """Where the car is seen now that a recorded drive ends in."""
   end = game.drive(*actions, *[KEEP] * 4)
-  it = next(c for c in sight.cars if c.car.who.index == end.struck)
+  it = next(c for c in sight.cars if c.car.who.slot == end.struck)
   if it.car.who.road != ROUTE:
     return "other"
   return {0: "ahead", 1: "left", -1: "right"}[it.side]

@@ -132,5 +132,5 @@ def did(game: Game, sight: Sight, *_: int) -> str:
 def came(game: Game, sight: Sight, *_: int) -> bool:
   now = sight.lead
   seen = look(_second_ago(game)).cars
-  was = next(c for c in seen if c.car.who.index == now.car.who.index)
+  was = next(c for c in seen if c.car.who.slot == now.car.who.slot)
   return now.gap < was.gap

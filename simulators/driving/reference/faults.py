@@ -21,7 +21,15 @@ Cars = Sequence[Car]
 def faults_of(
   scene: Scene, before: Ego, ego: Ego, cars: Cars, now: float, wrong: float
 ) -> frozenset[str]:
-  """The faults of one physics step, at its end."""
+  """The faults at the end of one physics step.
+
+  Args:
+    scene: what does not change.
+    before, ego: the ego before and after the step.
+    cars: the other cars after the step.
+    now: s, the time after the step.
+    wrong: m, driven in the oncoming lane so far.
+  """
   out = set()
   if any(_overlap(scene, ego, car) for car in cars):
     out.add("car")
@@ -46,13 +54,13 @@ def faults_of(
 
 
 def first_struck(scene: Scene, ego: Ego, cars: Cars) -> int:
-  """Index of the first car that the ego overlaps; -1 if there is none."""
-  hit = (car.who.index for car in cars if _overlap(scene, ego, car))
+  """Slot of the first car that the ego overlaps; -1 without any."""
+  hit = (car.who.slot for car in cars if _overlap(scene, ego, car))
   return min(hit, default=-1)
 
 
 def _forces(scene: Scene, was: float, nose: float, cars: Cars) -> bool:
-  """Whether the nose turns across an oncoming car, due within 3 s."""
+  """Whether the nose turns across an oncoming car that is due within 3 s."""
   if scene.oncoming is None:
     return False
   length, bend = scene.route[0][0], scene.route[1][1]
@@ -68,7 +76,7 @@ def _forces(scene: Scene, was: float, nose: float, cars: Cars) -> bool:
 
 
 def time_to_collision(ego: Ego, cars: Cars) -> float:
-  """s to the first car ahead in the lane, below three; else FAR."""
+  """s to the collision with a car ahead in the lane, if below 3; else FAR."""
   least = FAR
   for car in cars:
     space = car.s - ego.s - 0.5 * (car.who.size + LENGTH)
@@ -79,6 +87,7 @@ def time_to_collision(ego: Ego, cars: Cars) -> float:
 
 
 def _rectangle(place: Place, length: float) -> Corners:
+  """The corners of a car, in order."""
   cos, sin = math.cos(place.heading), math.sin(place.heading)
   out = []
   for x, y in ((1, 1), (-1, 1), (-1, -1), (1, -1)):
@@ -88,7 +97,7 @@ def _rectangle(place: Place, length: float) -> Corners:
 
 
 def _overlap(scene: Scene, ego: Ego, car: Car) -> bool:
-  """Whether the ego's box overlaps a car's, on that car's road."""
+  """Whether the boxes of the ego and a car overlap, in the car's road frame."""
   place = scene.project(car.who.road, Place(ego.s, ego.d, ego.heading))
   if abs(place.s - car.s) > LENGTH + car.who.size:
     return False
@@ -97,7 +106,7 @@ def _overlap(scene: Scene, ego: Ego, car: Car) -> bool:
 
 
 def _touch(one: Corners, two: Corners) -> bool:
-  """Whether two rectangles overlap: no side of either separates them."""
+  """Whether two rectangles overlap: no side of one separates them."""
   for shape in (one, two):
     for k in (0, 1):
       x, y = (shape[k + 1][i] - shape[k][i] for i in (0, 1))

@@ -70,7 +70,7 @@ class Game(Drive):
       scene=scene,
       config=config or Config(),
       ego=_ego(env.ego),
-      cars=_cars(scene, env.cars, env.meant[::-1]),
+      cars=_cars(scene, env.cars, np.asarray(env.meant)[::-1]),
       time=int(env.time),
       faults=frozenset(
         f for f, is_so in zip(FAULTS, happened, strict=True) if is_so
@@ -105,7 +105,7 @@ class Game(Drive):
     return tuple(a for a, cost in enumerate(costs) if cost == min(costs))
 
   def regret(self, plan: Sequence[int]) -> float:
-    """Seconds and penalties of a plan beyond the best action's."""
+    """The cost of a plan minus that of the best action."""
     return self._plan_cost(tuple(plan), {}) - min(self.costs())
 
   def _plan_cost(self, plan: tuple[int, ...], known: Known) -> float:
@@ -177,8 +177,16 @@ class Game(Drive):
 
 
 def _ego(ego: types.Ego) -> Ego:
-  moved = (ego.s, ego.d, ego.heading, ego.v, ego.a, ego.yaw)
-  return Ego(*map(float, moved), int(ego.lane), float(ego.target))
+  return Ego(
+    s=float(ego.s),
+    d=float(ego.d),
+    heading=float(ego.heading),
+    v=float(ego.v),
+    a=float(ego.a),
+    yaw=float(ego.yaw),
+    lane=int(ego.lane),
+    target=float(ego.target),
+  )
 
 
 def _cars(
@@ -187,9 +195,9 @@ def _cars(
   """The cars; only with `meant` (newest first) they can be driven on."""
   meant = np.zeros((0, len(cars.s))) if meant is None else meant
   return tuple(
-    Car(w, float(cars.s[w.index]), float(cars.d[w.index]),
-        float(cars.v[w.index]), int(cars.lane[w.index]),
-        tuple(map(float, meant[:, w.index])))
+    Car(w, float(cars.s[w.slot]), float(cars.d[w.slot]),
+        float(cars.v[w.slot]), int(cars.lane[w.slot]),
+        tuple(map(float, meant[:, w.slot])))
     for w in scene.drivers
   )  # fmt: skip
 

@@ -1,7 +1,7 @@
-"""How the ego and the traffic move, car by car, for `reference`.
+"""How the ego and the traffic move, car by car.
 
 The ego: kinematic bicycle (Rajamani, "Vehicle Dynamics and Control", 2.2) in
-the road's Frenet frame, under the controller of docs/driving.md. Traffic: IDM
+the road's Frenet frame, under the controller in docs/driving.md. Traffic: IDM
 (Treiber, Hennecke, Helbing 2000) and MOBIL (Kesting, Treiber, Helbing 2007).
 """
 
@@ -20,36 +20,36 @@ from simulators.driving.types import FAR, LENGTH, WIDTH
 
 G = 9.81  # m/s2
 AXLES = 3.0  # m between the axles
-STEP = 4.0  # m/s of faster and slower
-REACH = WIDTH + 0.2  # m sideways within which another is followed
+STEP = 4.0  # m/s, by which `faster` and `slower` change the aim
+REACH = WIDTH + 0.2  # m sideways within which a car is followed
 
 
 class Ego(NamedTuple):
   """The ego car, as in `types.Ego`."""
 
-  s: float
-  d: float
-  heading: float
-  v: float
-  a: float
-  yaw: float
-  lane: int
-  target: float
+  s: float  # m
+  d: float  # m
+  heading: float  # rad
+  v: float  # m/s
+  a: float  # m/s2
+  yaw: float  # rad/s
+  lane: int  # aimed at
+  target: float  # m/s, aimed at
 
 
 class Car(NamedTuple):
-  """A car or truck that is there."""
+  """A car or truck on the roads."""
 
   who: Driver
-  s: float
-  d: float
-  v: float
-  lane: int
+  s: float  # m
+  d: float  # m
+  v: float  # m/s
+  lane: int  # aimed at
   meant: tuple[float, ...] = ()  # m/s2, wanted in the last steps, newest first
 
 
 def clip(x: float, low: float, high: float) -> float:
-  """x, or the bound that it is beyond."""
+  """x, kept between two bounds."""
   return low if x < low else high if x > high else x
 
 
@@ -57,7 +57,7 @@ def clip(x: float, low: float, high: float) -> float:
 
 
 def bend_speed(scene: Scene, s: float) -> float:
-  """m/s from which one can slow down for every bend to come."""
+  """m/s at which the ego can still slow down for the bends ahead."""
   fastest, begin = FAR, 0.0
   for length, bend in scene.route:
     if s <= begin + length:
@@ -107,7 +107,7 @@ def move_ego(scene: Scene, ego: Ego, dt: float) -> Ego:
 def idm(
   scene: Scene, who: Driver, wish: float, v: float, gap: float, lead: float
 ) -> float:
-  """m/s2 of a driver at v behind one at `lead`, `gap` m ahead."""
+  """m/s2 of a driver at v m/s, `gap` m behind one at `lead` m/s."""
   rule = scene.rule
   bound = min(rule["limit"], G * rule["friction"])
   if wish < 0.1:
@@ -124,7 +124,7 @@ def idm(
 def halt_line(
   scene: Scene, road: int, nose: float, v: float, time: float
 ) -> float:
-  """m to the line at which one must stop now, FAR if nowhere."""
+  """m to the line where a driver must stop now; FAR without one."""
   way = FAR
   line = scene.stop[road] - nose
   if scene.light(road, time) not in (NONE, GREEN) and v * v < 12.0 * line:
@@ -139,9 +139,9 @@ class Box(NamedTuple):
   """The ego as drivers of one road see it."""
 
   place: Place
-  v: float  # along the road
-  long: float  # half of its extent along the road
-  wide: float  # half of its extent across
+  v: float  # m/s, along the road
+  long: float  # m, half of its extent along the road
+  wide: float  # m, half of its extent across the road
 
 
 def box(scene: Scene, ego: Ego, road: int) -> Box:
@@ -160,7 +160,7 @@ def box(scene: Scene, ego: Ego, road: int) -> Box:
 def accelerations(
   scene: Scene, cars: tuple[Car, ...], ego: Ego, time: float
 ) -> list[float]:
-  """m/s2 that each car's driver wants."""
+  """m/s2: the acceleration that each driver wants."""
   width = scene.rule["lane_width"]
   boxes = {road: box(scene, ego, road) for road in {c.who.road for c in cars}}
   out = []
@@ -195,9 +195,9 @@ def accelerations(
 
 
 def move_car(scene: Scene, car: Car, wanted: float, dt: float) -> Car:
-  """One physics step: forth by the old speed, aside at 1.2 m/s at most.
+  """One physics step: along by the old speed, sideways at most 1.2 m/s.
 
-  The driver does what was wanted `reaction` s ago.
+  The driver applies the acceleration that was wanted `reaction` s ago.
   """
   meant = (wanted, *car.meant)
   steps = min(scene.rule["reaction"] / dt, len(car.meant))
@@ -218,19 +218,19 @@ def move_car(scene: Scene, car: Car, wanted: float, dt: float) -> Car:
 def change_lanes(
   scene: Scene, cars: tuple[Car, ...], ego: Ego, time: int
 ) -> tuple[Car, ...]:
-  """The cars with the lanes they aim at from second `time` on, by MOBIL."""
+  """The cars with the lanes that they aim at from `time` s on, by MOBIL."""
   rule, side = scene.rule, 1 if time % 2 == 0 else -1
   mine = Car(scene.me, ego.s, ego.d, ego.v, ego.lane)
   route = [car for car in cars if car.who.road == ROUTE] + [mine]
 
-  def a(me: Car, lead: Car | None) -> float:  # of one behind another
+  def a(me: Car, lead: Car | None) -> float:  # m/s2 of one behind another
     wish = ego.target if me is mine else me.who.wished(float(time))
     if lead is None:
       return idm(scene, me.who, wish, me.v, FAR, me.v)
     sizes = 0.5 * (me.who.size + lead.who.size) * (1.0 - rule["centred"])
     return idm(scene, me.who, wish, me.v, lead.s - me.s - sizes, lead.v)
 
-  def gains(me: Car, aim: int) -> bool:
+  def gains(me: Car, aim: int) -> bool:  # whether a change is worth it
     lead, back = _neighbours(route, me, me.lane)
     to, follower = _neighbours(route, me, aim)
     gain = a(me, to) - a(me, lead)
@@ -255,8 +255,10 @@ def change_lanes(
   return tuple(out)
 
 
-def _neighbours(cars, me: Car, lane: int) -> tuple[Car | None, Car | None]:
-  """(leader, follower) of a car in a lane, were it there."""
+def _neighbours(
+  cars: list[Car], me: Car, lane: int
+) -> tuple[Car | None, Car | None]:
+  """(leader, follower) that a car has, or would have, in a lane."""
   there = [car for car in cars if car.lane == lane and car is not me]
   lead = [car for car in there if car.s > me.s]
   back = [car for car in there if car.s <= me.s]

@@ -1,6 +1,6 @@
-"""A scene and its rules in plain numbers, for `reference`.
+"""A scene and its rules in plain numbers: roads, drivers, lights, people.
 
-Python floats throughout: lengths in m, times in s, angles in rad.
+All numbers are Python floats: lengths in m, times in s, angles in rad.
 """
 
 import dataclasses
@@ -9,37 +9,48 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simulators.driving import types
 from simulators.driving.types import FAR, LENGTH
 
 NONE, GREEN, AMBER, RED = range(4)
 ROUTE, ONCOMING, CROSSING = range(3)
-LONG = 7.0  # m from which on a car is a truck
-BEFORE = 100.0  # m of the crossing road before the route
+LONG = 7.0  # m; a longer car is a truck
+BEFORE = 100.0  # m, length of the crossing road before the route
+
+
+def _two(values: types.Array) -> tuple[float, float]:
+  first, second = map(float, values)
+  return first, second
+
+
+def _three(values: types.Array) -> tuple[float, float, float]:
+  first, second, third = map(float, values)
+  return first, second, third
 
 
 class Place(NamedTuple):
-  """Where something is on a road, or in the plane as (x, y, heading)."""
+  """A place on a road, or in the plane as (x, y, heading)."""
 
-  s: float
-  d: float
-  heading: float
+  s: float  # m
+  d: float  # m
+  heading: float  # rad
 
 
 class Driver(NamedTuple):
   """A car's or a truck's fixed properties, its IDM numbers included."""
 
-  index: int  # in the level
+  slot: int  # the place in the level; -1 for the ego
   road: int
   size: float  # m
   wish: float  # m/s
-  braking: tuple[float, float, float]  # from s, until s, at m/s
+  braking: tuple[float, float, float]  # from s, until s, desired m/s then
   accel: float  # m/s2
   headway: float  # s
   still: float  # m, gap at standstill
   root: float  # m/s2, 2 sqrt(accel * comfortable braking)
 
   def wished(self, time: float) -> float:
-    """m/s that the driver aims at."""
+    """m/s that the driver aims at, at `time` s."""
     start, until, slow = self.braking
     return slow if start <= time < until else self.wish
 
@@ -47,8 +58,8 @@ class Driver(NamedTuple):
 class Walker(NamedTuple):
   """A pedestrian at one time."""
 
-  d: float  # m
-  on: bool  # on the carriageway or at its kerb
+  d: float  # m, across the road
+  on: bool  # on the road or within a metre of it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,19 +67,19 @@ class Scene:
   """One level under one set of rules.
 
   Attributes:
-    rule: a name of `Params` -> number.
-    missing: kinds that are not there: cars, trucks, pedestrians, signals.
-    route: (length, curvature) of the route's segments, m and 1/m.
+    rule: field of `Params` -> number.
+    missing: codes of missing kinds: cars, trucks, pedestrians, signals.
+    route: (length in m, curvature in 1/m) of the route's segments.
     lanes, limit, goal, time: as in `Level`.
-    ramp: s that lane 0 may be left from, s where it ends; None if it does not.
-    oncoming: s of the route where the oncoming road starts, None without one.
-    cross: x of the crossing road and the side it comes from.
+    ramp: s from which lane 0 may be left, s where it ends; None without ramp.
+    oncoming: s of the route where the oncoming road starts; None without it.
+    cross: x of the crossing road, and the side it comes from.
     stop: s of the stop line on each road.
-    signal: green, cycle, offset.
+    signal: green time, cycle and offset in s.
     walk: s of the crosswalk.
-    walkers: (start, speed, side) of each pedestrian; None for one not there.
-    drivers: of the cars and trucks that are there.
-    me: the ego as a driver of IDM would drive it.
+    walkers: (start, speed, side) of each pedestrian; None for a missing one.
+    drivers: of all cars and trucks on the roads.
+    me: the ego as an IDM driver.
   """
 
   rule: dict[str, float]
@@ -89,7 +100,7 @@ class Scene:
   me: Driver
 
   @classmethod
-  def read(cls, level, params) -> "Scene":
+  def read(cls, level: types.Level, params: types.Params) -> "Scene":
     """The scene of a `Level` without batch axes and its `Params`."""
     rule = {
       name: float(getattr(params, name))
@@ -98,24 +109,40 @@ class Scene:
     }
     missing = frozenset(np.flatnonzero(~np.asarray(params.present)).tolist())
 
-    def driver(index, road, size, wish, mind, braking) -> Driver:
+    def driver(
+      slot: int,
+      road: int,
+      size: float,
+      wish: float,
+      mind: float,
+      braking: tuple[float, float, float],
+    ) -> Driver:
       a = rule["accel"] * (1.0 + 0.3 * mind) * (0.6 if size > LONG else 1.0)
       return Driver(
-        index, int(road), float(size), wish, tuple(map(float, braking)),
-        a, rule["headway"] * (1.0 - 0.4 * mind),
-        rule["gap"] * (1.0 - 0.3 * mind), 2.0 * math.sqrt(a * rule["brake"]),
+        slot, road, size, wish, braking,
+        accel=a,
+        headway=rule["headway"] * (1.0 - 0.4 * mind),
+        still=rule["gap"] * (1.0 - 0.3 * mind),
+        root=2.0 * math.sqrt(a * rule["brake"]),
       )  # fmt: skip
 
     drivers = []
-    for i, there in enumerate(level.there):
-      if there and (1 if level.size[i] > LONG else 0) not in missing:
+    for i in np.flatnonzero(level.there).tolist():
+      if (1 if level.size[i] > LONG else 0) not in missing:
         mind = float(level.driver[i]) + rule["temper"]
         wish = float(level.wish[i]) * (1.0 + 0.15 * rule["temper"])
         mind = min(max(mind, -1.0), 1.0)
         drivers.append(
-          driver(i, level.road[i], level.size[i], wish, mind, level.braking[i])
+          driver(
+            i,
+            int(level.road[i]),
+            float(level.size[i]),
+            wish,
+            mind,
+            _three(level.braking[i]),
+          )
         )
-    ramp, shift = tuple(map(float, level.ramp)), float(level.oncoming)
+    ramp, shift = _two(level.ramp), float(level.oncoming)
     return cls(
       rule=rule,
       missing=missing,
@@ -127,12 +154,12 @@ class Scene:
       time=int(level.time),
       ramp=ramp if ramp[1] < FAR else None,
       oncoming=shift if shift < FAR else None,
-      cross=tuple(map(float, level.cross)),
+      cross=_two(level.cross),
       stop=tuple(map(float, level.stop)),
-      signal=tuple(map(float, level.signal)),
+      signal=_three(level.signal),
       walk=float(level.walk),
       walkers=tuple(
-        tuple(map(float, w[:3])) if w[3] > 0 else None for w in level.walker
+        _three(w[:3]) if w[3] > 0 else None for w in level.walker
       ),
       drivers=tuple(drivers),
       me=driver(-1, ROUTE, LENGTH, float(level.limit), 0.0, (FAR, FAR, FAR)),
@@ -141,7 +168,7 @@ class Scene:
   # --- Roads ------------------------------------------------------------------
 
   def curvature(self, s: float) -> float:
-    """1/m, of the route at s."""
+    """1/m: curvature of the route at s."""
     for length, bend in self.route[:-1]:
       if s < length:
         return bend
@@ -149,7 +176,7 @@ class Scene:
     return self.route[-1][1]
 
   def plane(self, place: Place) -> Place:
-    """(x, y, heading) of a place on the route, which starts eastward at 0."""
+    """(x, y, heading) of a place on the route, which starts at 0 eastward."""
     x = y = turned = 0.0
     s = place.s
     for i, (length, bend) in enumerate(self.route):
@@ -169,11 +196,11 @@ class Scene:
     return Place(x, y, turned + place.heading)
 
   def project(self, road: int, place: Place) -> Place:
-    """A place of the route as a road sees it, which is straight but for 0."""
+    """A place of the route in the frame of a road."""
     if road == ROUTE:
       return place
     if road == ONCOMING:
-      begins, along = (self.oncoming, self.edge_left(0.5)), math.pi
+      begins, along = (self._begin(), self.edge_left(0.5)), math.pi
     else:
       x, side = self.cross
       begins, along = (x, -side * BEFORE), side * math.pi / 2
@@ -188,21 +215,25 @@ class Scene:
     if road == CROSSING:
       return BEFORE, self.cross[0]
     radius = 1.0 / max(bend, 1e-3)
-    return self.oncoming - begin - 0.7 * radius, begin + 0.8 * radius
+    return self._begin() - begin - 0.7 * radius, begin + 0.8 * radius
+
+  def _begin(self) -> float:
+    """s of the route where the oncoming road starts; FAR without it."""
+    return FAR if self.oncoming is None else self.oncoming
 
   def edge_left(self, beyond: float = 0.0) -> float:
-    """d of the leftmost lane's left edge, and so many lanes beyond it."""
+    """d of the left edge of the leftmost lane, plus `beyond` lanes."""
     return (self.lanes - 0.5 + beyond) * self.rule["lane_width"]
 
   def edge_right(self, s: float) -> float:
-    """d of the right edge: a lane further left once the ramp has ended."""
+    """d of the right edge; it moves a lane to the left where a ramp ends."""
     ended = self.ramp is not None and s > self.ramp[1]
     return (0.5 if ended else -0.5) * self.rule["lane_width"]
 
   # --- Lights and people ------------------------------------------------------
 
   def light(self, road: int, time: float) -> int:
-    """What a road's signal shows; the route's and the oncoming's are one."""
+    """The light of a road; route and oncoming road share one signal."""
     if 3 in self.missing or self.stop[ROUTE] >= FAR:
       return RED if road == CROSSING else NONE
     green, cycle, offset = self.signal
@@ -215,7 +246,7 @@ class Scene:
     return GREEN if phase < closes else AMBER if phase < closes + 3.0 else RED
 
   def people(self, time: float) -> tuple[Walker, ...]:
-    """The pedestrians at `time`, one for each of the level's."""
+    """The pedestrians at `time` s, in the order of the level."""
     right = -0.5 * self.rule["lane_width"] - 2.0
     left = self.edge_left() + 2.0
     out = []

@@ -1,57 +1,60 @@
-"""What the ego sees, for `reference`: derived again from the hidden state."""
+"""What the ego sees, derived again from the hidden state."""
 
 import math
 from typing import NamedTuple
 
+from simulators.driving.reference.drive import Drive
 from simulators.driving.reference.motion import Car
 from simulators.driving.reference.scene import NONE, ROUTE
 from simulators.driving.types import LENGTH
 
-AHEAD, BEHIND = 80.0, 30.0  # m that one sees
+AHEAD, BEHIND = 80.0, 30.0  # m, range ahead and behind
 
 
 class Seen(NamedTuple):
-  """A car or truck that is seen; gaps and speeds as they are made out."""
+  """A car or truck that is seen, with the noise of gap and speed."""
 
   car: Car
-  gap: float  # m, ahead positive; on another road to where the paths meet
-  side: int  # lanes to the left of the ego's
+  gap: float  # m, ahead positive; on another road: to where the paths meet
+  side: int  # lanes to the left of the ego's lane
   speed: float  # m/s
 
 
 class Sight(NamedTuple):
-  """What is seen in one moment; None where there is no such thing."""
+  """What the ego sees in one moment; None for no such thing."""
 
   lane: int
-  aims: int  # lanes to the left that a change under way goes
+  aims: int  # lanes to the left that a change in progress goes
   light: int
-  line: float | None  # m to the stop line
-  walk: float | None  # m to the crosswalk
-  lane_end: float | None  # m to the end of lane 0
-  goal: float  # m
-  left: float  # s
+  line: float | None  # m, to the stop line
+  walk: float | None  # m, to the crosswalk
+  lane_end: float | None  # m, to the end of lane 0
+  goal: float  # m, left to go
+  left: float  # s, left
   people: bool  # someone is seen on the crosswalk
   cars: tuple[Seen, ...]
 
   @property
   def lead(self) -> Seen:
-    """The car next ahead in the lane.
+    """The nearest car ahead in the ego's lane.
 
     Raises:
       ValueError: there is none.
     """
     cars = [c for c in self.on_lane(0) if c.gap >= 1.0]
     if not cars:
-      raise ValueError("no car is seen ahead: ask only where one is")
+      raise ValueError(
+        "no car is seen ahead in the lane: ask only where one is"
+      )
     return min(cars, key=lambda c: c.gap)
 
   def on_lane(self, side: int) -> list[Seen]:
-    """The cars so many lanes to the left."""
+    """The cars on the route, so many lanes to the left."""
     route = [c for c in self.cars if c.car.who.road == ROUTE]
     return [c for c in route if c.side == side]
 
   def others(self) -> list[Seen]:
-    """The cars on the other roads that have not reached the meeting yet."""
+    """The cars on other roads that have not reached the meeting place yet."""
     return [c for c in self.cars if c.car.who.road != ROUTE and c.gap > 0.0]
 
   def line_ahead(self) -> float:
@@ -62,12 +65,12 @@ class Sight(NamedTuple):
     """
     line = self.walk if self.line is None else self.line
     if line is None:
-      raise ValueError("no line is ahead: ask only where one is")
+      raise ValueError("no line or crosswalk is ahead: ask only where one is")
     return line
 
 
-def look(game) -> Sight:
-  """What the ego of a game sees."""
+def look(game: Drive) -> Sight:
+  """What the ego sees at the present moment of a drive."""
   scene, ego, now = game.scene, game.ego, float(game.time)
   width = scene.rule["lane_width"]
   nose, lane = ego.s + 0.5 * LENGTH, round(ego.d / width)
@@ -98,12 +101,12 @@ def look(game) -> Sight:
     cars=tuple(
       _seen(game, car, lane, places)
       for car in game.cars
-      if made_out[car.who.index] and _near(game, car)
+      if made_out[car.who.slot] and _near(game, car)
     ),
   )  # fmt: skip
 
 
-def _gap(game, car: Car) -> float:
+def _gap(game: Drive, car: Car) -> float:
   """m from bumper to bumper, or to where the paths meet."""
   if car.who.road != ROUTE:
     there, _ = game.scene.meeting(car.who.road)
@@ -113,16 +116,17 @@ def _gap(game, car: Car) -> float:
   return math.copysign(free, away)
 
 
-def _near(game, car: Car) -> bool:
+def _near(game: Drive, car: Car) -> bool:
+  """Whether a car is in the ego's range."""
   if car.who.road == ROUTE:
     return -BEHIND < _gap(game, car) < AHEAD
   _, mine = game.scene.meeting(car.who.road)
   return -LENGTH < _gap(game, car) < AHEAD and game.ego.s < mine + 4.0
 
 
-def _seen(game, car: Car, lane: int, places: int) -> Seen:
-  """A car as it is made out: off by up to sqrt(3) deviations, evenly."""
-  scene, i = game.scene, car.who.index
+def _seen(game: Drive, car: Car, lane: int, places: int) -> Seen:
+  """A car with noise: uniform, up to sqrt(3) standard deviations."""
+  scene, i = game.scene, car.who.slot
   wrong = [
     1.0 + scene.rule["noise"] * (game.chance[at] - 0.5) * math.sqrt(12.0)
     for at in (i, places + i)

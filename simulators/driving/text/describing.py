@@ -55,6 +55,7 @@ def speed_gap(difference: float) -> str:
 
 
 def _car(obs: Obs, i: int, j: int) -> str:
+  """The sentence about car j in row i."""
   name = "truck" if obs.truck[i, j] else "car"
   gap, v = obs.car_gap[i, j], obs.car_speed[i, j]
   if obs.car_road[i, j]:
@@ -68,11 +69,12 @@ def _car(obs: Obs, i: int, j: int) -> str:
   if abs(gap) >= 1.0:
     way = "ahead" if gap > 0 else "behind"
     where = f"{way} {number(abs(gap), DISTANCES)}"
-  pace = "standing" if v < 0.5 else speed_gap(v - obs.speed[i])
+  pace = "standing" if v < 0.5 else speed_gap(float(v - obs.speed[i]))
   return f"{name} {side}{where} {pace}"
 
 
 def _describe(obs: Obs, i: int) -> str:
+  """The description of row i."""
   sentences = [
     f"speed {number(obs.speed[i], SPEEDS)} aim {number(obs.target[i], SPEEDS)}"
     f" limit {number(obs.limit[i], SPEEDS)}"
@@ -95,14 +97,16 @@ def _describe(obs: Obs, i: int) -> str:
     sentences.append(f"walk {number(obs.walk[i], DISTANCES)}")
   if obs.lane_end[i] >= 0:
     sentences.append(f"end {number(obs.lane_end[i], DISTANCES)}")
-  for j in np.flatnonzero(obs.walker_seen[i]):
+  for j in np.flatnonzero(obs.walker_seen[i]).tolist():
     gap = obs.walker_gap[i, j]
     side = "left" if gap > 0 else "right"
     goes = int(obs.walker_goes[i, j])
     does = "going left" if goes > 0 else "going right" if goes else "waiting"
     sentences.append(f"man {side} {number(abs(gap), ACROSS)} {does}")
   cars = [
-    j for j in np.flatnonzero(obs.car_seen[i]) if abs(obs.car_side[i, j]) < 2
+    j
+    for j in np.flatnonzero(obs.car_seen[i]).tolist()
+    if abs(obs.car_side[i, j]) < 2
   ]
   cars.sort(key=lambda j: abs(obs.car_gap[i, j]))
   room = ACTORS - int(obs.walker_seen[i].sum())

@@ -3,6 +3,8 @@
 Every word is one token of SmolLM2's vocabulary, with a space before it.
 """
 
+from typing import SupportsFloat
+
 WORDS = {
   0: "zero", 1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six",
   7: "seven", 8: "eight", 9: "nine", 10: "ten", 12: "twelve", 14: "fourteen",
@@ -22,6 +24,6 @@ PLAIN = (
 )  # fmt: skip
 
 
-def number(value: float, scale: tuple[int, ...]) -> str:
+def number(value: SupportsFloat, scale: tuple[int, ...]) -> str:
   """The word of the number in `scale` that is nearest to `value`."""
   return WORDS[min(scale, key=lambda x: abs(x - float(value)))]
