@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import simulators
-from simulators import rollout
 from simulators.base import SPLITS as PUZZLE_SPLITS
-from simulators.driving import metrics, oracle, pools, variants
+from simulators.driving import variants
+from simulators.driving.game import metrics, pools
 from simulators.driving.types import ACTIONS, FAMILIES, FAR
+from simulators.text_world import TextWorld
 
 WORLD = simulators.make("driving")
 REAL = WORLD.params("real")
@@ -25,36 +26,39 @@ def _pool(split="test", size=N):
   return WORLD.pool(split, size)
 
 
-@functools.cache
-def _played(who: str, split="test"):
-  """(trajectory, metrics of the ends) of one driver on a split's scenes."""
-  policies = {
-    "random": rollout.random_policy(WORLD),
-    "oracle": rollout.oracle_policy(WORLD),
-  }
-  trajectory = rollout.rollout(
-    WORLD, REAL, _pool(split).levels, np.arange(N), policies[who],
-    jax.random.key(1), WORLD.config.horizon,
-  )  # fmt: skip
-  return trajectory, jax.device_get(
-    {k: v[:, -1] for k, v in trajectory.states.metrics.items()}
-  )
+@pytest.fixture(scope="module")
+def played(drive, random_legal):
+  """played(who) -> states of one driver on the test scenes."""
+
+  @functools.cache
+  def played(who: str):
+    choose = {
+      "random": random_legal(np.random.default_rng(1)),
+      "oracle": lambda t, player: np.argmin(player.oracle(), axis=-1),
+    }[who]
+    return drive(REAL, _pool(), range(N), choose, WORLD.config.horizon)
+
+  return played
 
 
-_reset, _step = jax.jit(WORLD.reset), jax.jit(WORLD.step)
+@pytest.fixture(scope="module")
+def firsts():
+  """The first states of the test scenes, on the device."""
+  player = TextWorld(WORLD, REAL, _pool())
+  player.reset(range(N))
+  return player.state
 
 
-def _first(i=0, params=REAL):
-  return _reset(jax.random.key(0), params, _pool().take(i))
+def _row(tree, i):
+  return jax.tree.map(lambda x: x[i], tree)
 
 
 # --- Playing ----------------------------------------------------------------
 
 
-def test_the_oracle_solves_every_family_and_chance_does_not():
+def test_the_oracle_solves_every_family_and_chance_does_not(played):
   families = _pool().depths
-  _, best = _played("oracle")
-  _, luck = _played("random")
+  best, luck = (_row(played(who).metrics, -1) for who in ("oracle", "random"))
   for i, family in enumerate(FAMILIES):
     mine = families == i
     assert best["success"][mine].mean() >= 0.75, family  # of eight scenes
@@ -63,31 +67,33 @@ def test_the_oracle_solves_every_family_and_chance_does_not():
   assert best["collision"].mean() <= 0.05
 
 
-def test_regret_of_an_action_is_what_it_costs_beyond_the_best():
+def test_regret_of_an_action_is_what_it_costs_beyond_the_best(firsts, regret):
   """And a fault costs more than dallying, which costs more than nothing."""
   i = int(np.flatnonzero(_pool().depths == FAMILIES.index("blocked"))[0])
-  env = _first(i).env_state
-  plan = functools.partial(oracle.regret, config=WORLD.config)
-  regret = jax.jit(jax.vmap(plan, (None, 0, None)))
-  costs = np.asarray(jax.jit(WORLD.oracle)(_first(i), REAL))
-  actions = np.arange(len(ACTIONS))[:, None]
-  wasted = np.asarray(regret(env, actions, REAL))
-  np.testing.assert_array_equal(wasted, costs - costs.min())
+  player = TextWorld(WORLD, REAL, _pool())
+  player.reset([i])
+  (costs,) = player.oracle()
+  env = firsts.env_state.replace(key=jnp.zeros(N))
   go, stop, right = (ACTIONS.index(a) for a in ("go", "stop", "right"))
-  plans = [go] * 14, [stop] * 3 + [-1] * 11, [right] * 14
-  crash, wait, barred = np.asarray(regret(env, np.array(plans), REAL))
+  plans = [*([a] for a in range(len(ACTIONS))),
+           [go] * 14, [stop] * 3 + [-1] * 11, [right] * 14]  # fmt: skip
+  env = jax.tree.map(lambda x: np.stack([x[i]] * len(plans)), env)
+  *wasted, crash, wait, barred = regret(env, plans, REAL)
+  np.testing.assert_array_equal(wasted, costs - costs.min())
   assert 0.0 < wait < crash < barred
   assert barred == 300.0 - costs.min()
 
 
 def test_jit_is_no_jit_and_vmap_is_a_loop():
-  states = [_first(i) for i in range(3)]
-  stack = jax.tree.map(lambda *x: jnp.stack(x), *states)
-  action = jnp.array([1, 5, 3])
-  many = jax.jit(jax.vmap(WORLD.step, (0, 0, None)))(stack, action, REAL)
+  player = TextWorld(WORLD, REAL, _pool())
+  player.reset(range(3))
+  states = [_row(player.state, i) for i in range(3)]
+  actions = [1, 5, 3]
+  player.step(actions)
+  many, step = player.state, jax.jit(WORLD.step)
   with jax.disable_jit():
-    alone = WORLD.step(states[0], action[0], REAL)
-  loop = [_step(s, a, REAL) for s, a in zip(states, action)]  # noqa: B905
+    alone = WORLD.step(states[0], jnp.asarray(actions[0]), REAL)
+  loop = [step(s, a, REAL) for s, a in zip(states, actions, strict=True)]
   for i, one in enumerate(loop):
     for a, b in zip(_leaves(one), _leaves(many, i), strict=True):
       np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)
@@ -103,21 +109,15 @@ def _leaves(state, i=None):
           for x in leaves]  # fmt: skip
 
 
-def test_every_leaf_of_params_matters():
+def test_every_leaf_of_params_matters(drive):
   """Each dial, moved, changes an episode somewhere among 64 scenes."""
-  actions = jax.random.randint(jax.random.key(3), (12, N), 0, len(ACTIONS))
-  levels = _pool().levels
+  actions = np.random.default_rng(3).integers(len(ACTIONS), size=(12, N))
 
-  @jax.jit
   def play(params):
-    reset = jax.vmap(WORLD.reset, (0, None, 0))
-    states = reset(jax.random.split(jax.random.key(0), N), params, levels)
-
-    def take(states, action):
-      states = jax.vmap(WORLD.step, (0, 0, None))(states, action, params)
-      return states, (states.obs, states.env_state.cars, states.env_state.ego)
-
-    return jax.lax.scan(take, states, actions)[1]
+    states = drive(
+      params, _pool(), range(N), lambda t, player: actions[t], len(actions)
+    )
+    return states.obs, states.env_state.cars, states.env_state.ego
 
   usual = jax.tree.leaves(play(REAL))
   highway = WORLD.params("imperfect/highway")
@@ -143,31 +143,28 @@ def test_every_leaf_of_params_matters():
       assert not same, (name, change)
 
 
-def test_speed_bounds_every_move_of_the_ego():
-  trajectory, _ = _played("random")
-  ego = jax.device_get(trajectory.states.env_state.ego)
-  move = np.diff(ego.s, axis=1)
-  fast = np.maximum(ego.v[:, 1:], ego.v[:, :-1]) + 2.5
+def test_speed_bounds_every_move_of_the_ego(played):
+  ego = played("random").env_state.ego
+  move = np.diff(ego.s, axis=0)
+  fast = np.maximum(ego.v[1:], ego.v[:-1]) + 2.5
   assert (move <= fast / 0.8).all()  # a tight bend shortens s by a fifth
   assert (ego.v >= -1e-4).all()
 
 
-def test_an_episode_ends_once_and_says_why():
-  trajectory, last = _played("random")
-  states = trajectory.states
-  assert states.done[:, -1].all()
+def test_an_episode_ends_once_and_says_why(played):
+  states = played("random")
+  last = _row(states.metrics, -1)
+  assert states.done[-1].all()
   faults = ("collision", "off_road", "red_light", "no_yield", "forced")
   failed = sum(last[name] for name in faults) > 0
   success = last["success"] > 0
   assert not (failed & success).any()
-  np.testing.assert_array_equal(
-    np.asarray(states.terminated[:, -1]), failed | success
-  )
-  np.testing.assert_array_equal(trajectory.success, success)
+  np.testing.assert_array_equal(states.terminated[-1], failed | success)
+  np.testing.assert_array_equal(states.reward.sum(0), success)
 
 
-def test_the_table_of_metrics_gives_values_validity_and_limits():
-  _, last = _played("oracle")
+def test_the_table_of_metrics_gives_values_validity_and_limits(played):
+  last = _row(played("oracle").metrics, -1)
   table = metrics.table(last)
   assert set(table) == set(metrics.LIMITS) == set(last)
   value, valid, good = table["ttc"]
@@ -178,19 +175,21 @@ def test_the_table_of_metrics_gives_values_validity_and_limits():
   assert (last["at_fault"] <= last["collision"]).all()
 
 
-def test_a_lane_change_takes_place_and_an_illegal_one_does_not():
+def test_a_lane_change_takes_place_and_an_illegal_one_does_not(
+  firsts, legal, drive
+):
   i = int(np.flatnonzero(_pool().depths == FAMILIES.index("blocked"))[0])
-  state, step = _first(i), _step
-  legal = np.asarray(WORLD.legal(state, REAL))
-  assert legal[ACTIONS.index("left")]
-  assert not legal[ACTIONS.index("right")]
-  right = step(state, ACTIONS.index("right"), REAL)
-  keep = step(state, 0, REAL)
-  assert float(right.env_state.ego.d) == float(keep.env_state.ego.d)
-  state = step(state, ACTIONS.index("left"), REAL)
-  for _ in range(3):
-    state = step(state, 0, REAL)
-  assert float(state.env_state.ego.d) == pytest.approx(3.5, abs=0.4)
+  left, right, keep = (ACTIONS.index(a) for a in ("left", "right", "keep"))
+  allowed = np.asarray(legal(firsts, REAL))[i]
+  assert allowed[left]
+  assert not allowed[right]
+  states = drive(
+    REAL, _pool(), [i] * 3,
+    lambda t, player: [keep if t else a for a in (left, right, keep)], 4,
+  )  # fmt: skip
+  d = states.env_state.ego.d
+  assert d[1, 1] == d[1, 2]
+  assert d[4, 0] == pytest.approx(3.5, abs=0.4)
 
 
 # --- Pools and variants -------------------------------------------------------
@@ -262,9 +261,9 @@ def test_misuse_is_named():
     WORLD.params("imperfect/slipery(0.2)")
   with pytest.raises(ValueError, match=r"0\.05\.\.1\.2"):
     WORLD.params("imperfect/slippery(9)")
-  with pytest.raises(ValueError, match=r"0\.3 s late at most"):
+  with pytest.raises(ValueError, match=r"at most 0\.3 s late"):
     simulators.make("driving", reaction=0.3).params("imperfect/delayed(0.6)")
-  with pytest.raises(ValueError, match=r"must lie in 0\.\.3"):
+  with pytest.raises(ValueError, match="at most 3: lower it"):
     simulators.make("driving", reaction=5.0)
 
 
@@ -279,12 +278,13 @@ def test_variants_are_values_of_one_type():
 # --- Pictures -----------------------------------------------------------------
 
 
-def test_a_picture_shows_the_ego_and_the_others():
-  state = _first()
-  picture = np.asarray(jax.jit(WORLD.render)(state, REAL))
+def test_a_picture_shows_the_ego_and_the_others(firsts):
+  state = _row(firsts, 0)
+  render = jax.jit(WORLD.render)
+  picture = np.asarray(render(state, REAL))
   assert picture.dtype == np.uint8
   assert picture.ndim == 3
   blue = (picture == (40, 90, 220)).all(-1).sum()
   assert 120 < blue < 200  # 4.8 m x 2 m at 4 pixels a metre: 154
-  bare = np.asarray(WORLD.render(state, WORLD.params("imperfect/no-cars")))
+  bare = np.asarray(render(state, WORLD.params("imperfect/no-cars")))
   assert (bare != picture).any()

@@ -7,7 +7,7 @@ from highway_env.road.road import Road, RoadNetwork
 from highway_env.vehicle.behavior import IDMVehicle
 
 import simulators
-from simulators.driving import mobil, traffic
+from simulators.driving.game import mobil, traffic
 from simulators.driving.types import Cars, Ego
 
 WORLD = simulators.make("driving")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import simulators
-from simulators.driving import dynamics, mobil, roads, scenes, traffic
+from simulators.driving.game import mobil, roads, scenes, traffic, vehicle
 from simulators.driving.types import FAMILIES, FAR, Cars, Config
 
 WORLD = simulators.make("driving")
@@ -50,8 +50,15 @@ def test_idm_stands_in_equilibrium_at_the_papers_gaps(v, gap):
 )
 def test_a_platoon_damps_a_dip_as_fast_as_theory_says(accel, dip):
   """100 cars at 10 m/s; the leader drives 0.5 m/s slower for a second."""
-  params, who = _params(**PAPER | {"accel": accel}), _driver(120 / 3.6)
-  v0, cars, dt = 10.0, 100, 0.05
+  # A thousandth is as exactly as the published figures are given.
+  params = _params(**PAPER | {"accel": accel})
+  assert float(_dip(params)) == pytest.approx(dip, rel=0.05, abs=1e-3)
+
+
+@jax.jit
+def _dip(params):
+  """m/s that the last of the cars loses."""
+  who, v0, cars, dt = _driver(120 / 3.6), 10.0, 100, 0.05
   equilibrium = (2.0 + v0 * 1.6) / np.sqrt(1 - (v0 / (120 / 3.6)) ** 4)
 
   def step(carry, t):
@@ -63,8 +70,7 @@ def test_a_platoon_damps_a_dip_as_fast_as_theory_says(accel, dip):
   s = -equilibrium * jnp.arange(cars, dtype=jnp.float32)
   start = (s, jnp.full(cars, v0))
   _, last = jax.lax.scan(step, start, jnp.arange(0.0, 600.0, dt))
-  # A thousandth is as exactly as the published figures are given.
-  assert float(v0 - last.min()) == pytest.approx(dip, rel=0.05, abs=1e-3)
+  return v0 - last.min()
 
 
 def test_the_highway_setting_follows_highway_envs_trace():
@@ -156,50 +162,51 @@ def test_mobil_weighs_others_and_refuses_to_cut_in():
   assert not bool(safe)
 
 
+@jax.jit
+@jax.vmap
+def _minute(level):
+  """Whether cars hit or swapped, the worst jump, the least speed."""
+  config = WORLD.config
+  env = WORLD.reset(jax.random.key(0), REAL, level).env_state
+  ego = env.ego.replace(s=jnp.asarray(-1e4), v=jnp.zeros(()))
+  level = jax.tree.map(jnp.asarray, level)
+  here, road = traffic.there(level, REAL), level.road
+
+  def decide(cars, time):
+    lane = mobil.change_lanes(level, REAL, cars, ego, time)
+    cars = cars.replace(lane=lane)
+
+    def substep(cars, since):
+      seen = traffic.shadow(level, REAL, ego)
+      now = time.astype(jnp.float32) + since
+      a = traffic.accelerate(level, REAL, cars, seen, now)
+      new = traffic.advance(REAL, cars, a, config.dt)
+      moved = (new.s - cars.s) - cars.v * config.dt
+      apart = jnp.abs(new.s[:, None] - new.s) - 0.5 * (
+        level.size[:, None] + level.size
+      )
+      aside = jnp.abs(new.d[:, None] - new.d) - 2.0
+      pair = here[:, None] & here & (road[:, None] == road)
+      pair &= ~jnp.eye(len(road), dtype=bool)
+      hit = pair & (apart < 0) & (aside < 0)
+      order = (cars.s[:, None] - cars.s) * (new.s[:, None] - new.s)
+      beside = jnp.abs(cars.d[:, None] - cars.d) < 2.0
+      swap = pair & beside & (aside < 0) & (order < 0)
+      jump = jnp.max(jnp.abs(moved) - 1e-5 * jnp.abs(new.s))
+      return new, (jnp.any(hit), jnp.any(swap), jump, jnp.min(new.v))
+
+    since = config.dt * jnp.arange(config.substeps, dtype=jnp.float32)
+    return jax.lax.scan(substep, cars, since)
+
+  _, (hit, swap, jump, slow) = jax.lax.scan(decide, env.cars, jnp.arange(60))
+  return jnp.any(hit), jnp.any(swap), jnp.max(jump), jnp.min(slow)
+
+
 @pytest.mark.parametrize("split", ["test", "ood-density"])
 def test_traffic_alone_has_no_accident_and_nobody_teleports(split):
   """One minute of each scene, the ego far away; speed bounds every move."""
   pool = WORLD.pool(split, 96)
-  config = WORLD.config
-
-  @jax.jit
-  @jax.vmap
-  def minute(level):
-    env = WORLD.reset(jax.random.key(0), REAL, level).env_state
-    ego = env.ego.replace(s=jnp.asarray(-1e4), v=jnp.zeros(()))
-    level = jax.tree.map(jnp.asarray, level)
-    here, road = traffic.there(level, REAL), level.road
-
-    def decide(cars, time):
-      lane = mobil.change_lanes(level, REAL, cars, ego, time)
-      cars = cars.replace(lane=lane)
-
-      def substep(cars, since):
-        seen = traffic.shadow(level, REAL, ego)
-        now = time.astype(jnp.float32) + since
-        a = traffic.accelerate(level, REAL, cars, seen, now)
-        new = traffic.advance(REAL, cars, a, config.dt)
-        moved = (new.s - cars.s) - cars.v * config.dt
-        apart = jnp.abs(new.s[:, None] - new.s) - 0.5 * (
-          level.size[:, None] + level.size
-        )
-        aside = jnp.abs(new.d[:, None] - new.d) - 2.0
-        pair = here[:, None] & here & (road[:, None] == road)
-        pair &= ~jnp.eye(len(road), dtype=bool)
-        hit = pair & (apart < 0) & (aside < 0)
-        order = (cars.s[:, None] - cars.s) * (new.s[:, None] - new.s)
-        beside = jnp.abs(cars.d[:, None] - cars.d) < 2.0
-        swap = pair & beside & (aside < 0) & (order < 0)
-        jump = jnp.max(jnp.abs(moved) - 1e-5 * jnp.abs(new.s))
-        return new, (jnp.any(hit), jnp.any(swap), jump, jnp.min(new.v))
-
-      since = config.dt * jnp.arange(config.substeps, dtype=jnp.float32)
-      return jax.lax.scan(substep, cars, since)
-
-    _, (hit, swap, jump, slow) = jax.lax.scan(decide, env.cars, jnp.arange(60))
-    return jnp.any(hit), jnp.any(swap), jnp.max(jump), jnp.min(slow)
-
-  hit, swap, jump, slow = minute(pool.levels)
+  hit, swap, jump, slow = _minute(pool.levels)
   assert not hit.any(), [FAMILIES[f] for f in pool.depths[np.asarray(hit)]]
   assert not swap.any()  # nobody drives through another
   assert jump.max() < 1e-2

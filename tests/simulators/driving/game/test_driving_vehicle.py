@@ -19,7 +19,7 @@ import pytest
 from vehiclemodels.parameters_vehicle2 import parameters_vehicle2
 from vehiclemodels.vehicle_dynamics_ks import vehicle_dynamics_ks
 
-from simulators.driving import dynamics
+from simulators.driving.game import vehicle
 
 L = 1.1561957064 + 1.4227170936  # m, wheelbase
 SPEED = 8.0  # m/s at the start
