@@ -11,7 +11,7 @@ import pytest
 
 import simulators
 from simulators import rollout
-from simulators.base import SPLITS as PUZZLE_SPLITS
+from simulators.agentworld.game.pools import SPLITS as PUZZLE_SPLITS
 from simulators.driving import metrics, oracle, pools, variants
 from simulators.driving.types import ACTIONS, FAMILIES, FAR
 
