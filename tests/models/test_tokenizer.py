@@ -94,13 +94,7 @@ def test_the_mask_covers_answers_and_their_ends_only(tokenizer):
 def test_a_world_s_words_are_single_tokens_behind_a_space_and_without(
   tokenizer,
 ):
-  words = (
-    *ACTIONS,
-    *TOOLS,
-    *ELEMENTS,
-    "yes",
-    "no",
-  )
+  words = (*ACTIONS, *TOOLS, *ELEMENTS, "yes", "no")
   assert len(set(words)) == len(words)
   for word in words:
     assert len(tokenizer.encode_plain(word)) == 1

@@ -110,6 +110,14 @@ def _stream(
 ) -> Iterator[tuple[int, Level]]:
   """Yields (hash, level) of one split and depth without end."""
   key = jax.random.fold_in(jax.random.key(SPLITS.index(split)), depth)
+  # Worlds that differ in other fields share one compiled program.
+  drawn_by = Config(
+    size=config.size,
+    pairs=config.pairs,
+    boxes=config.boxes,
+    hazards=config.hazards,
+    goals=config.goals,
+  )
   seen, last = set(), 0  # last: the latest batch with a new level
   for batch in itertools.count():
     if batch - last > _PATIENCE:
@@ -122,7 +130,7 @@ def _stream(
       jax.random.fold_in(key, batch),
       depth,
       jnp.asarray(np.resize(sides, max(2, len(sides)))),
-      config,
+      drawn_by,
       split == "ood-chain",
     )
     levels, ok = jax.device_get(drawn)

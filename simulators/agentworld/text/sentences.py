@@ -84,6 +84,7 @@ class Sentences:
     task: its goal, one of GOALS.
     lying: tools that have a sentence, the nearest first.
     boxes: cells of the boxes that have a sentence, the nearest first.
+    standing: cell -> the element there.
     without_offset: tools whose sentence has no offset.
     left_out: some of "beside", "open" (adjacent open elements) and "way" (what
       the goal lies past).
@@ -100,7 +101,7 @@ class Sentences:
     if self.task in ("take", "bring"):
       self.lying.sort(key=lambda k: row.tool[k] != row.goal_word)
     self.boxes = sorted(row.boxes, key=self.steps)
-    self.standing = {  # cell -> the element there
+    self.standing = {
       tuple(cell): j
       for j, cell in enumerate(row.element_at)
       if row.element[j] >= 0
