@@ -50,13 +50,13 @@ class Kind:
     gaps: (...) -> what fills the gaps of the templates.
     needs: what a description must contain so that it decides the answer; the
       world defines its form. None: nothing.
+    requires: what the world's Config must be. None: anything.
     share: answer -> share of the moments with this answer in which the
       question is asked; 1 for answers that are not named.
     looked_up: whether the answer stands in the words of the moment or of the
       rules, so that nothing has to be simulated.
     two_sided: ask only where more than one answer was possible.
     shuffled: the choices have no order of their own and are shuffled.
-    requires: what the world's Config must be; None: anything.
   """
 
   name: str
