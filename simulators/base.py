@@ -19,8 +19,6 @@ from simulators import fields
 Array = jax.Array
 PyTree = Any
 
-SPLITS = ("train", "val", "test", "ood-chain", "ood-size", "ood-depth")
-
 
 @flax.struct.dataclass
 class State:

@@ -140,7 +140,7 @@ def test_question_rows_hold_the_simulators_truth(world, pool, made):
   tools = Tools(world, pool)
   rows = [row for row in rows_of(data) if row.stage == 1]
   games = tools.games(rows)
-  from simulators.agentworld.questions import ANSWERS
+  from simulators.agentworld.vocabulary import ANSWERS
 
   for row, game in zip(rows, games, strict=True):
     code = world.reference.answer(game, row.kind, row.args)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import simulators
-from simulators.base import SPLITS as PUZZLE_SPLITS
+from simulators.agentworld.game.pools import SPLITS as PUZZLE_SPLITS
 from simulators.driving import variants
 from simulators.driving.game import metrics, pools
 from simulators.driving.types import ACTIONS, FAMILIES, FAR
