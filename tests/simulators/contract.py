@@ -21,6 +21,10 @@ N = 16  # levels played
 POOL = 8  # levels of each split
 ROWS = 6  # moments that are described, asked about and played again
 
+# What a variant is tried with: "imperfect/narrow(w)" as "imperfect/narrow(3)";
+# arguments that are not named are 1.
+ARGUMENTS = {"w": 3}
+
 
 @dataclasses.dataclass
 class Case:
@@ -41,8 +45,10 @@ class Case:
   @functools.cached_property
   def rules(self) -> dict[str, base.PyTree]:
     """The params of all variants, by name."""
-    # "imperfect/slippery(p)" -> "imperfect/slippery(1)"
-    names = (re.sub(r"\(\w+\)$", "(1)", v) for v in self.world.variants())
+    names = [
+      re.sub(r"\((\w+)\)$", lambda m: f"({ARGUMENTS.get(m[1], 1)})", variant)
+      for variant in self.world.variants()
+    ]
     return {name: self.world.params(name) for name in names}
 
   @functools.cached_property
