@@ -18,8 +18,6 @@ from glimo_jax.data import batching, onpolicy
 from glimo_jax.data import collect as collect_lib
 from glimo_jax.data import dataset as dataset_lib
 from glimo_jax.data import journal as journal_lib
-from glimo_jax.data.epochs import zip_batches
-from glimo_jax.data.replay_text import ReplayBatches
 from glimo_jax.evaluate import report
 from glimo_jax.models import embedder, sampler, weights
 from glimo_jax.progress import Progress
@@ -140,7 +138,7 @@ def dataset(config: Config, workdir) -> InstructionDataset:
 
 def training_stages(
   config: TrainConfig, dataset: InstructionDataset, tokenizer, replay: str
-) -> list[trainer.Stage]:
+) -> list[trainer.Phase]:
   """Stage 1 understands; stage 2 acts, and keeps what it understood."""
   understanding = [row for row in dataset.train if row.stage == 1]
   acting = [row for row in dataset.train if row.stage == 2]
@@ -150,7 +148,7 @@ def training_stages(
     ("acting", acting + understanding, config.acting_steps),
   )
   return [
-    trainer.Stage(
+    trainer.Phase(
       name, batches(config, rows, tokenizer, ids, config.seed + i), steps
     )
     for i, (name, rows, steps) in enumerate(plan)
@@ -214,13 +212,13 @@ def round_stage(
   earlier: Sequence[InstructionExample],
   tokenizer,
   replay: str,
-) -> trainer.Stage:
+) -> trainer.Phase:
   """A round's training: its own rows and as many of the earlier ones."""
   seed = config.train.seed + 1000 * number
   rng = np.random.default_rng(seed)
   kept = rng.permutation(len(earlier))[: len(new)]
   rows = [*new, *(earlier[i] for i in kept)]
-  return trainer.Stage(
+  return trainer.Phase(
     round_name(number),
     batches(config.train, rows, tokenizer, _ids(tokenizer, replay), seed),
     config.rounds.steps,
@@ -238,25 +236,17 @@ def batches(
   replay_ids: np.ndarray,
   seed: int,
 ) -> BatchIterator:
-  """Packed rows and, beside them, replay text i32[n].
-
-  Where lower states are kept, as many batches of text come back as of rows.
-  """
-  if config.shuffled:
-    rows = batching.shuffled(rows, config.seed)
-  if config.targets == "hard":
-    rows = batching.hardened(rows)
-  keep = config.keep_gib > 0
-  task = batching.TaskBatches(
-    rows, tokenizer, config.batch, config.length, seed, repack=not keep
-  )
-  if not config.replay_batch:
-    return task
-  text = ReplayBatches(
+  """Packed rows and, beside them, replay text i32[n]."""
+  return batching.task_and_replay(
+    rows,
+    tokenizer,
     replay_ids,
-    config.replay_batch,
-    config.replay_length,
-    seed,
-    returning=len(task) if keep else None,
+    batch=config.batch,
+    length=config.length,
+    replay_batch=config.replay_batch,
+    replay_length=config.replay_length,
+    seed=seed,
+    keep=config.activation_cache_gib > 0,
+    targets=config.targets,
+    shuffle_seed=config.seed if config.shuffled else None,
   )
-  return zip_batches(task, text)

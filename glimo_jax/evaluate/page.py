@@ -241,7 +241,7 @@ def _stage_starts(metrics) -> list[tuple[int, str]]:
   """The first step of each stage, with its name."""
   starts: dict[str, int] = {}
   for row in metrics:
-    starts.setdefault(str(row.get("stage", "")), row["step"])
+    starts.setdefault(str(row.get("phase", "")), row["step"])
   return [(step, stage) for stage, step in starts.items() if stage]
 
 
