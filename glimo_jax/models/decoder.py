@@ -107,8 +107,8 @@ def _layers(
     adapter.weights if adapter else None,
     (prefix.k[slice(*span)], prefix.v[slice(*span)]) if prefix else None,
   )
-  (x, continued), kv = jax.lax.scan(body, (x, cache), xs)
-  return x, kv if continued is None else continued
+  (x, continued), read = jax.lax.scan(body, (x, cache), xs)
+  return x, read if cache is None else continued
 
 
 def forward(
