@@ -23,6 +23,7 @@ _REQUIREMENTS = [
   "grain>=0.2.12",
   "httpx>=0.27",
   "importlib_resources>=6",  # tensorflow-datasets imports it undeclared
+  "jaxtyping>=0.3",
   "matplotlib>=3.9",
   "ml_collections>=1.0",
   "numpy>=2",
@@ -48,7 +49,8 @@ _PEERS = [
 ]
 _TEST = [
   *_PEERS,
-  "jaxtyping>=0.3",
+  "basedpyright>=1.30",
+  "beartype>=0.20",
   "peft>=0.17",
   "pytest>=8",
   "pytest-timeout>=2.3",

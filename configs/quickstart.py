@@ -78,7 +78,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       targets="soft",
       shuffled=False,
       remat=False,
-      keep_gib=0.0,
+      activation_cache_gib=0.0,
       checkpoint_every=25,
       seed=0,
     ),

@@ -60,7 +60,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
   # Four epochs; the lower 22 of 30 layers compute each batch once.
   config.lora.first_layer = 22
   config.train.update(
-    acting_steps=480, lr=2e-3, warmup=20, keep_gib=2.0
+    acting_steps=480, lr=2e-3, warmup=20, activation_cache_gib=2.0
   )
   config.evaluate.update(
     episodes=128, val_episodes=8, per_kind=12, val_per_kind=2, ood_episodes=0

@@ -104,7 +104,7 @@ class TeacherConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig(step.TrainConfig):
+class TrainConfig(step.StepConfig):
   """How to train, and on what.
 
   Attributes:

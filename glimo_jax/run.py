@@ -23,7 +23,7 @@ from glimo_jax.files import PathLike
 from glimo_jax.models import lora
 from glimo_jax.resources import Resources
 from glimo_jax.train import export
-from glimo_jax.train.trainer import Stage as Phase
+from glimo_jax.train.trainer import Phase
 from glimo_jax.types import (
   BatchIterator,
   InstructionDataset,
@@ -242,7 +242,7 @@ class Run(Resources):
       replay_batch=config.replay_batch,
       replay_length=config.replay_length,
       seed=seed,
-      keep=config.keep_gib > 0,
+      keep=config.activation_cache_gib > 0,
       targets=config.targets,
       shuffle_seed=config.seed if config.shuffled else None,
     )

@@ -1,16 +1,30 @@
-"""Token rows of a few fixed shapes: what the sampler runs.
+"""Texts to score, packed into token rows of a few fixed shapes.
 
-Several texts share a row: each is a trunk of its own, with its choices as
-branches, so that hardly a column is padding and few shapes are compiled.
+Several texts share a row. Each is a trunk of its own with its choices as
+branches (see `types.Batch`): few columns are padding, few shapes are compiled.
 """
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int
 
-from glimo_jax.types import BRANCHES
+from glimo_jax.models import decoder
+from glimo_jax.models.attention import Prefix
+from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.lora import Adapter
+from glimo_jax.types import BRANCHES, AnyArray
+
+Array = jax.Array
+PyTree = Any
+
+T = TypeVar("T")
 
 ROW = 128  # columns of a row of short texts
 TOKENS = 1024  # columns of a full batch
@@ -18,16 +32,16 @@ HEAD_CHUNK = 256  # positions whose logits exist at one time
 
 
 @dataclasses.dataclass
-class Item:
-  """Tokens to run and what to ask of them.
+class ScoringItem:
+  """One text, and the next tokens whose log p is wanted.
 
   Attributes:
-    tokens: ids, following the prefix.
+    tokens: ids that follow the prefix.
     positions: rotary positions.
-    branches: 0 for the text itself, else which choice behind it.
-    columns: columns whose next token is asked for.
+    branches: 0 for the text itself, else the number of the choice behind it.
+    columns: columns whose next token is scored.
     targets: for each of them, the ids whose log p is wanted.
-    answer: filled in: for each column, the log p of its targets.
+    answer: output: for each column, the log p of its targets.
   """
 
   tokens: list[int]
@@ -39,23 +53,32 @@ class Item:
 
 
 def round_up(n: int, step: int) -> int:
+  """The least multiple of `step` that is at least n."""
   return -(-n // step) * step
 
 
 def _power(n: int) -> int:
+  """The least power of 2 that is at least n."""
   return 1 << max(0, n - 1).bit_length()
 
 
-def split(rows: list, sizes: Sequence[int]) -> Iterator[list]:
-  """Parts of `rows` whose sizes are all of `sizes` (descending, to 1)."""
+def split(rows: list[T], sizes: Sequence[int]) -> Iterator[list[T]]:
+  """Cuts `rows` into parts; each size is one of `sizes` (descending, to 1)."""
   while rows:
     size = next(s for s in sizes if s <= len(rows))
     yield rows[:size]
     rows = rows[size:]
 
 
-def closed_item(suffix, choices, start: int) -> Item:
+def closed_item(
+  suffix: Sequence[int], choices: Sequence[Sequence[int]], start: int
+) -> ScoringItem:
   """The suffix of one prompt with its choices behind it.
+
+  Args:
+    suffix: ids of the prompt behind the prefix.
+    choices: ids of each choice.
+    start: rotary position of the suffix: the length of the prefix.
 
   Raises:
     ValueError: more choices of several tokens than a text has branches.
@@ -78,11 +101,13 @@ def closed_item(suffix, choices, start: int) -> Item:
       tokens.append(token)
       positions.append(start + len(suffix) + offset)
       branches.append(branch)
-  return Item(tokens, positions, branches, columns, targets)
+  return ScoringItem(tokens, positions, branches, columns, targets)
 
 
-def choice_scores(item: Item, choices) -> np.ndarray:
-  """f32[C] from the answers that `closed_item` asked for."""
+def choice_scores(
+  item: ScoringItem, choices: Sequence[Sequence[int]]
+) -> np.ndarray:
+  """f32[C]: log p of each choice, from an item of `closed_item`."""
   scores = np.array(item.answer[0], np.float32)
   rest = iter(item.answer[1:])
   for number, choice in enumerate(choices):
@@ -92,23 +117,32 @@ def choice_scores(item: Item, choices) -> np.ndarray:
 
 
 @dataclasses.dataclass
-class Rows:
+class RowBatch:
+  """Rows of items.
+
+  Attributes:
+    length: columns of a row.
+    items: of each row, from left to right.
+  """
+
   length: int
-  items: list[list[Item]]  # of each row
+  items: list[list[ScoringItem]]
 
 
-def pack(items: Sequence[Item], length: int | None = None) -> Iterator[Rows]:
-  """Items packed into batches of rows, in few shapes.
+def pack(
+  items: Sequence[ScoringItem], length: int | None = None
+) -> Iterator[RowBatch]:
+  """Packs items into batches of rows of few shapes.
 
   Args:
     items: in any order.
-    length: columns of a row; None for as many as suit the longest item.
+    length: columns of a row; None: as many as suit the longest item.
   """
   items = sorted(items, key=lambda item: -len(item.tokens))
   if not items:
     return
   size = length or _row_length(items)
-  rows: list[list[Item]] = []
+  rows: list[list[ScoringItem]] = []
   space: list[int] = []
   for item in items:  # first fit, longest first
     need = len(item.tokens)
@@ -119,11 +153,11 @@ def pack(items: Sequence[Item], length: int | None = None) -> Iterator[Rows]:
     rows[i].append(item)
     space[i] -= need
   for part in split(rows, _batch_sizes(size)):
-    yield Rows(size, part)
+    yield RowBatch(size, part)
 
 
-def _row_length(items: Sequence[Item]) -> int:
-  """For items, longest first: short ones share rows, a long one sets them."""
+def _row_length(items: Sequence[ScoringItem]) -> int:
+  """Columns of a row: short items share rows, a long one sets the length."""
   longest = len(items[0].tokens)
   if longest > ROW // 2:
     return round_up(longest, ROW)
@@ -136,8 +170,13 @@ def _batch_sizes(length: int) -> list[int]:
   return sorted({most, max(1, most // 4), 1}, reverse=True)
 
 
-def arrays(rows: Rows) -> tuple[np.ndarray, ...]:
-  """tokens, positions, segments [B, T], columns [N], targets [N, C]."""
+def arrays(rows: RowBatch) -> tuple[np.ndarray, ...]:
+  """The rows as arrays.
+
+  Returns:
+    tokens, positions, segments i32[B, T]; columns i32[N], the scored columns
+    of the flattened rows; targets i32[N, C].
+  """
   shape = (len(rows.items), rows.length)
   tokens, positions = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
   segments = np.full(shape, -1, np.int32)
@@ -161,3 +200,43 @@ def arrays(rows: Rows) -> tuple[np.ndarray, ...]:
   for i, wanted in enumerate(targets):
     targets_NxC[i, : len(wanted)] = wanted
   return tokens, positions, segments, columns_N, targets_NxC
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def log_probs(
+  config: DecoderConfig,
+  params: PyTree,
+  adapter: Adapter | None,
+  prefix: Prefix | None,
+  tokens: Int[AnyArray, "B T"],
+  positions: Int[AnyArray, "B T"],
+  segments: Int[AnyArray, "B T"],
+  columns_N: Int[AnyArray, " N"],
+  targets_NxC: Int[AnyArray, "N C"],
+) -> Float[Array, "N C"]:
+  """f32: log p of targets at columns of the flattened tokens."""
+  hidden = decoder.hidden_states(
+    config,
+    params,
+    tokens,
+    positions,
+    segments,
+    adapter=adapter,
+    prefix=prefix,
+  )
+  hidden_NxD = hidden.reshape(-1, config.dim)[columns_N]
+
+  def one(xs):
+    hidden, targets = xs
+    logits = decoder.logits(params, hidden)
+    wanted = jnp.take_along_axis(logits, targets, axis=-1)
+    return wanted - jax.nn.logsumexp(logits, axis=-1, keepdims=True)
+
+  if len(columns_N) <= HEAD_CHUNK:
+    return one((hidden_NxD, targets_NxC))
+  chunks = len(columns_N) // HEAD_CHUNK
+  split = jax.tree.map(
+    lambda x: x.reshape(chunks, HEAD_CHUNK, -1),
+    (hidden_NxD, targets_NxC),
+  )
+  return jax.lax.map(one, split).reshape(len(columns_N), -1)

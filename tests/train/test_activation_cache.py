@@ -1,4 +1,4 @@
-"""Lower states are what the frozen layers make, once for each batch."""
+"""The cache holds the output of the frozen layers, once for each batch."""
 
 import dataclasses
 
@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from glimo_jax import mesh as mesh_lib
-from glimo_jax.train import lower, step, trainer
-from glimo_jax.train.trainer import Stage, TrainConfig
+from glimo_jax.train import activation_cache, placement, trainer
+from glimo_jax.train.step import StepConfig
+from glimo_jax.train.trainer import Phase
 
-CONFIG = TrainConfig(
+CONFIG = StepConfig(
   lr=1e-2, warmup=1, chunk=16, kl_coef=0.5, eps=1e-4, checkpoint_every=2
 )
-KEEPING = dataclasses.replace(CONFIG, keep_gib=1.0)
-BATCH = 8 * 16 * 32 * 4  # bytes of the lower states of one batch of task rows
+KEEPING = dataclasses.replace(CONFIG, activation_cache_gib=1.0)
+BATCH = 8 * 16 * 32 * 4  # bytes of the activations of a batch of task rows
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def again(rows):
 def run(tiny, mesh, tmp_path, iterator, config, steps=7):
   adapter, history = trainer.train(
     config, tiny.config, tiny.params, tiny.adapter,
-    [Stage("only", iterator, steps)], mesh, tmp_path, lambda line: None,
+    [Phase("only", iterator, steps)], mesh, tmp_path, lambda line: None,
   )  # fmt: skip
   return jax.device_get(adapter), [line["loss"] for line in history]
 
@@ -43,20 +44,15 @@ def bits(tree):
 
 @pytest.fixture
 def computed(monkeypatch):
-  """A list that grows with each computation of lower states."""
+  """A list that grows with each computation of activations."""
   calls = []
-  make = lower._computation
+  compute = activation_cache.frozen_activations
 
-  def counted(*args):
-    compute = make(*args)
+  def counted(*inputs):
+    calls.append(1)
+    return compute(*inputs)
 
-    def call(*inputs):
-      calls.append(1)
-      return compute(*inputs)
-
-    return call
-
-  monkeypatch.setattr(lower, "_computation", counted)
+  monkeypatch.setattr(activation_cache, "frozen_activations", counted)
   return calls
 
 
@@ -69,7 +65,7 @@ def test_training_is_the_same_with_what_is_kept(
 ):
   mesh = one_device if devices == 1 else mesh_lib.make(2, 2, 2)
   plain = dataclasses.replace(CONFIG, kl_tokens=kl_tokens, accumulate=2)
-  keeping = dataclasses.replace(plain, keep_gib=1.0)
+  keeping = dataclasses.replace(plain, activation_cache_gib=1.0)
   expected = run(tiny, mesh, tmp_path / "plain", again(replay=8), plain)
   assert not computed
   kept = run(tiny, mesh, tmp_path / "kept", again(replay=8), keeping)
@@ -84,7 +80,7 @@ def test_without_room_it_is_computed_again_to_the_same_bits(
 ):
   all_kept = run(tiny, one_device, tmp_path / "all", again(), KEEPING)
   assert len(computed) == 3
-  one = dataclasses.replace(CONFIG, keep_gib=1.5 * BATCH / 2**30)
+  one = dataclasses.replace(CONFIG, activation_cache_gib=1.5 * BATCH / 2**30)
   one_kept = run(tiny, one_device, tmp_path / "one", again(), one)
   assert len(computed) == 3 + 1 + 4  # one of the three came back twice
   assert bits(one_kept) == bits(all_kept)
@@ -114,11 +110,11 @@ def test_rows_and_text_are_kept_where_there_is_a_layer_below(
   tiny, rows, one_device
 ):
   data = next(rows(replay=8))
-  batches, _ = step.place_batches(data, KEEPING, one_device)
-  params = step.place_params(tiny.params, tiny.config, one_device)
-  keep = lower.LowerStates(tiny.config, params, 1, 1.0)
-  task, text = keep(batches)
-  assert task.lower.nbytes == BATCH
-  assert text.lower.shape[:2] == text.tokens.shape
-  nothing = lower.LowerStates(tiny.config, params, 0, 1.0)
-  assert all(batch.lower is None for batch in nothing(batches))
+  batches, _ = placement.place_batches(data, KEEPING, one_device)
+  params = placement.place_params(tiny.params, tiny.config, one_device)
+  cache = activation_cache.ActivationCache(tiny.config, params, 1, 1.0)
+  task, text = cache(batches)
+  assert task.activations.nbytes == BATCH
+  assert text.activations.shape[:2] == text.tokens.shape
+  nothing = activation_cache.ActivationCache(tiny.config, params, 0, 1.0)
+  assert all(batch.activations is None for batch in nothing(batches))
