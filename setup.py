@@ -49,6 +49,7 @@ _PEERS = [
 _TEST = [
   *_PEERS,
   "jaxtyping>=0.3",
+  "pdoc>=16",  # launch/docs.sh
   "peft>=0.17",
   "pytest>=8",
   "pytest-timeout>=2.3",
@@ -68,6 +69,8 @@ setuptools.setup(
     (_ROOT / "README.md").read_text() if (_ROOT / "README.md").exists() else ""
   ),
   long_description_content_type="text/markdown",
+  license="Apache-2.0",
+  license_files=["LICENSE"],
   python_requires=">=3.11",
   packages=setuptools.find_packages(include=["glimo_jax*", "simulators*"]),
   install_requires=_REQUIREMENTS,

@@ -261,10 +261,9 @@ def success(report: pathlib.Path, path: pathlib.Path) -> None:
   left, length, row = 148, 340, 38
   canvas = Canvas(560, 68 + row * len(rows))
   canvas.box(0, 0, *canvas.size, outline=EDGE, radius=8)
-  n = rows[0][2]["n"]
   canvas.text(MARGIN, 26, "Levels solved in the real world", INK, 15, True)
-  canvas.text(canvas.size[0] - MARGIN, 26, f"{n} test levels", FAINT, 12,
-              anchor="rm")  # fmt: skip
+  levels = f"{rows[0][2]['n']} test levels"
+  canvas.text(canvas.size[0] - MARGIN, 26, levels, FAINT, anchor="rm")
   for i, (title, colour, value) in enumerate(rows):
     y = 66 + i * row
     bold = title.startswith("tuned")
@@ -284,9 +283,7 @@ def main() -> None:
   flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   flags.add_argument("--run", type=pathlib.Path, required=True)
   flags.add_argument("--report", type=pathlib.Path, help="RUN/report.json")
-  flags.add_argument(
-    "--out", type=pathlib.Path, default=pathlib.Path("docs/images")
-  )
+  flags.add_argument("--out", type=pathlib.Path, default="docs/images")
   flags.add_argument("--depth", type=int, default=1)
   args = flags.parse_args()
   args.out.mkdir(parents=True, exist_ok=True)
