@@ -12,13 +12,11 @@ import time
 import jax
 import numpy as np
 
-import glimo_jax
 import simulators
 from configs import quickstart
+from glimo_jax import Config, Run, TextWorld, pipeline
 from glimo_jax.agent import prompts
-from launch import common
 from simulators import rollout
-from simulators.text_world import TextWorld
 
 # %% 1. Make a world and play 1,024 episodes at once
 
@@ -76,8 +74,8 @@ assert by_simulator == by_reference, "the two paths must agree"
 values = quickstart.get_config("tiny")
 values.train.acting_steps = 10
 values.train.understanding_steps = 0
-config = common.build(glimo_jax.Config, values.to_dict())
-run = glimo_jax.Run(config, tempfile.mkdtemp(prefix="tour-"))
+config = Config.from_dict(values.to_dict())
+run = Run(config, tempfile.mkdtemp(prefix="tour-"))
 
 prompt = prompts.acting(text_world.preamble, text)
 (logprobs,) = run.sampler.score([prompt], [world.actions])
@@ -87,14 +85,14 @@ for action, logprob, cost in zip(world.actions, logprobs, costs, strict=True):
 
 # %% 4. Collect experience and let the agent write a small verified dataset
 
-glimo_jax.collect(run)
-glimo_jax.annotate(run)
-dataset = run.dataset
+pipeline.collect(run)
+pipeline.annotate(run)
+dataset = run.dataset()
 row = dataset.train[0]
 print(f"{len(dataset.train)} rows; one of them, {row.kind}, is {row.verdict}:")
 print(row.messages[-1]["content"], "->", row.answers)
 
 # %% 5. Train ten steps
 
-glimo_jax.train(run)
+pipeline.train(run)
 print(f"adapter: {run.workdir}/train/adapter")
