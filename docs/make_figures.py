@@ -261,8 +261,8 @@ def success(report: pathlib.Path, path: pathlib.Path) -> None:
   left, length, row = 148, 340, 38
   canvas = Canvas(560, 68 + row * len(rows))
   canvas.box(0, 0, *canvas.size, outline=EDGE, radius=8)
-  canvas.text(MARGIN, 26, "Levels solved in the real world", INK, 15, True)
-  levels = f"{rows[0][2]['n']} test levels"
+  canvas.text(MARGIN, 26, "Test levels solved", INK, 15, True)
+  levels = f"AgentWorld, n = {rows[0][2]['n']}"
   canvas.text(canvas.size[0] - MARGIN, 26, levels, FAINT, anchor="rm")
   for i, (title, colour, value) in enumerate(rows):
     y = 66 + i * row
