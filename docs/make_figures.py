@@ -51,11 +51,11 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 class Canvas:
-  """A picture with a rounded border; takes its sizes in final pixels."""
+  """A transparent picture that takes its sizes in final pixels."""
 
   def __init__(self, width: int, height: int):
     self.size = (width, height)
-    self._image = Image.new("RGB", (width * SCALE, height * SCALE), CARD)
+    self._image = Image.new("RGBA", (width * SCALE, height * SCALE))
     self._draw = ImageDraw.Draw(self._image)
 
   def box(self, x, y, width, height, fill=None, outline=None, radius=0, line=1):
@@ -153,7 +153,7 @@ def before_after(episodes: list[Replay], path: pathlib.Path) -> None:
 def _frame(episodes: list[Replay], step: int) -> Image.Image:
   side = int(episodes[0].moments[0].side[0]) * CELL
   canvas = Canvas(2 * (MARGIN + side) + GAP, side + 118)
-  canvas.box(0, 0, *canvas.size, outline=EDGE, radius=8)
+  canvas.box(0, 0, *canvas.size, CARD, EDGE)
   for i, episode in enumerate(episodes):
     left = MARGIN + i * (side + GAP)
     now = min(step, len(episode.actions))
@@ -161,7 +161,7 @@ def _frame(episodes: list[Replay], step: int) -> Image.Image:
     _board(canvas, left, 42, episode.moments[: now + 1], (FAINT, BLUE)[i])
     _hand(canvas, left, side + 60, episode.moments[now])
     _caption(canvas, left, side + 92, episode, now)
-  return canvas.image()
+  return canvas.image().convert("RGB")
 
 
 def _caption(canvas: Canvas, left, y, episode: Replay, now: int) -> None:
@@ -260,7 +260,7 @@ def success(report: pathlib.Path, path: pathlib.Path) -> None:
   rows = [(*ARMS[arm], arms[arm]["success"]) for arm in ARMS]
   left, length, row = 148, 340, 38
   canvas = Canvas(560, 68 + row * len(rows))
-  canvas.box(0, 0, *canvas.size, outline=EDGE, radius=8)
+  canvas.box(0, 0, *canvas.size, CARD, EDGE, radius=8)
   canvas.text(MARGIN, 26, "Test levels solved", INK, 15, True)
   levels = f"AgentWorld, n = {rows[0][2]['n']}"
   canvas.text(canvas.size[0] - MARGIN, 26, levels, FAINT, anchor="rm")
