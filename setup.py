@@ -51,6 +51,7 @@ _TEST = [
   *_PEERS,
   "basedpyright>=1.30",
   "beartype>=0.20",
+  "pdoc>=16",  # launch/docs.sh
   "peft>=0.17",
   "pytest>=8",
   "pytest-timeout>=2.3",
@@ -70,6 +71,8 @@ setuptools.setup(
     (_ROOT / "README.md").read_text() if (_ROOT / "README.md").exists() else ""
   ),
   long_description_content_type="text/markdown",
+  license="Apache-2.0",
+  license_files=["LICENSE"],
   python_requires=">=3.11",
   packages=setuptools.find_packages(include=["glimo_jax*", "simulators*"]),
   install_requires=_REQUIREMENTS,
