@@ -19,7 +19,6 @@ from simulators.types import (
 )
 
 __all__ = [
-  "SPLITS",
   "Array",
   "AsksQuestions",
   "HasOracle",
