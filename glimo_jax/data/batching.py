@@ -69,7 +69,7 @@ class TaskBatches(Epochs):
   """Endless batches of instruction rows.
 
   Every example appears exactly once per epoch. Empty rows fill the last batch
-  of an epoch. Each epoch packs the rows anew, or returns the batches of the
+  of an epoch. Each epoch packs the rows again, or returns the batches of the
   first epoch in another order. Where several answers are acceptable, a row
   continues with one of them, drawn by their weights.
   """
@@ -96,7 +96,7 @@ class TaskBatches(Epochs):
       seed: of the packings and of the drawn answers.
       scored: L, scored positions of a row; None: as many as they need.
       train_end: score the token that ends the answer, too.
-      repack: pack each epoch anew; else keep the batches of the first epoch.
+      repack: pack again in each epoch; else keep the first epoch's batches.
     """
     if not examples:
       raise ValueError("no examples to batch: give at least one row")
@@ -109,7 +109,7 @@ class TaskBatches(Epochs):
         f"scored {self._scored} is below an answer of {most} tokens: raise it"
       )
     ids = "\n".join(e.row_id for e in examples)
-    super().__init__(seed, ids.encode(), anew=repack)
+    super().__init__(seed, ids.encode(), redraw=repack)
 
   def _draw(self, rng: np.random.Generator) -> int:
     self._packed = packing.Packing(

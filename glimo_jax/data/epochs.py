@@ -14,21 +14,21 @@ from glimo_jax.types import Batch, BatchIterator
 
 
 class Epochs(abc.ABC):
-  """Epochs that are drawn anew, or return the batches of the first one.
+  """Epochs that are drawn each time, or return the batches of the first.
 
   A subclass defines what an epoch draws, and its batches.
   """
 
-  def __init__(self, seed: int, data: bytes, anew: bool):
+  def __init__(self, seed: int, data: bytes, redraw: bool):
     """Draws the first epoch.
 
     Args:
       seed: of all epochs.
       data: identifies the rows or the text.
-      anew: draw each epoch anew; else the batches of the first epoch return in
+      redraw: draw each epoch; else the batches of the first epoch return in
         another order.
     """
-    self._seed, self._anew = seed, anew
+    self._seed, self._redraw = seed, redraw
     self._digest = hashlib.sha256(data).hexdigest()[:16]
     self._begin(0)
 
@@ -42,7 +42,7 @@ class Epochs(abc.ABC):
 
   def _begin(self, epoch: int) -> None:
     rng = np.random.default_rng([self._seed, epoch])
-    if epoch and not self._anew:
+    if epoch and not self._redraw:
       self._order = rng.permutation(len(self))
     else:
       self._order = np.arange(self._draw(rng))

@@ -30,8 +30,8 @@ class ReplayBatches(Epochs):
       rows: B, rows of a batch.
       length: T, columns of a row.
       seed: of the offsets and orders.
-      returning: most batches of an epoch, the same in each; None cuts each
-        epoch anew.
+      returning: most batches of an epoch, the same in each; None cuts the
+        text at another offset in each epoch.
 
     Raises:
       ValueError: the text is too short for one batch.
@@ -47,7 +47,7 @@ class ReplayBatches(Epochs):
       )
     if returning is not None:
       self._batches = min(returning, self._batches)
-    super().__init__(seed, self._ids.tobytes(), anew=returning is None)
+    super().__init__(seed, self._ids.tobytes(), redraw=returning is None)
 
   def _draw(self, rng: np.random.Generator) -> int:
     offset = rng.integers(self._length)

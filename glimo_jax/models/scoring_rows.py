@@ -1,6 +1,6 @@
 """Texts to score, packed into token rows of a few fixed shapes.
 
-Several texts share a row. Each is a trunk of its own with its choices as
+Several texts share a row. Each is a separate trunk with its choices as
 branches (see `types.Batch`): few columns are padding, few shapes are compiled.
 """
 

@@ -1,4 +1,4 @@
-"""Output of the frozen layers, kept for batches that come back.
+"""Output of the frozen layers, kept for batches that return in each epoch.
 
 Training does not change the layers below the adapter's first. Their output
 depends on a batch's tokens alone. Where the same batches return in each epoch

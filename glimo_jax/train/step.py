@@ -50,7 +50,7 @@ class StepConfig:
     remat: recompute activations in the backward pass; saves memory.
     activation_cache_gib: GiB for the output of the frozen layers below the
       adapter's first (`activation_cache`). Above 0, rows are packed and replay
-      text is cut once instead of anew in each epoch, and from the second epoch
+      text is cut once instead of once per epoch, and from the second epoch
       on those layers are not run for batches in the cache. A batch takes
       B x T x D x 4 bytes in float32.
     checkpoint_every: steps between checkpoints; each phase ends with one, too.

@@ -226,7 +226,7 @@ def test_rows_of_other_moments_share_no_trunk(tokenizer):
 
 
 def test_a_moment_longer_than_a_row_is_read_again(tokenizer):
-  """Its questions go on in the next row, behind a trunk of their own."""
+  """Its further questions are in the next row, behind the same trunk again."""
   asked = [
     example(i, "goal", "tree " * 20 + "up " * (i % 9), ["up"], moment="one")
     for i in range(30)

@@ -1,4 +1,4 @@
-"""What a decoder-only transformer is, whatever its weights."""
+"""Properties of a decoder-only transformer with any weights."""
 
 import dataclasses
 

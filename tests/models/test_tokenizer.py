@@ -1,4 +1,4 @@
-"""Ids are the reference's, and what is learned is what is said."""
+"""Ids equal the reference; the mask marks what the assistant writes."""
 
 import numpy as np
 import pytest
@@ -84,8 +84,8 @@ def test_a_chat_begins_with_the_ids_of_its_beginning(tokenizer, k):
 
 def test_the_mask_covers_answers_and_their_ends_only(tokenizer):
   ids, mask = tokenizer.render_chat(CHAT)
-  said = [i for i, m in zip(ids, mask, strict=True) if m]
-  assert tokenizer.decode(said) == "up<|im_end|>left<|im_end|>"
+  written = [i for i, m in zip(ids, mask, strict=True) if m]
+  assert tokenizer.decode(written) == "up<|im_end|>left<|im_end|>"
   shown = tokenizer.show_mask(ids, mask)
   assert shown.count("[up<|im_end|>]") == shown.count("[left<|im_end|>]") == 1
   assert shown.replace("[", "").replace("]", "") == tokenizer.decode(ids)

@@ -20,7 +20,7 @@ BATCH = 8 * 16 * 32 * 4  # bytes of the activations of a batch of task rows
 
 @pytest.fixture
 def again(rows):
-  """Three batches that come back."""
+  """Three batches that return."""
 
   class Again(rows):
     def __next__(self):
