@@ -158,7 +158,7 @@ def evaluate(config: Config, workdir) -> EvalReport:
   trained = parts.trained(config, workdir)
   suite_ = config.evaluate.suite
   name = "evaluate" if suite_ == "test" else f"evaluate-{suite_}"
-  folder = proof.folder(workdir, suite_)
+  folder = fragments.folder(workdir, suite_)
   with parts.stage(config, workdir, name) as stage:
     if not stage.finished:
       _judge(config, workdir, stage, trained, folder)

@@ -16,12 +16,6 @@ from glimo_jax.evaluate.report import quality, report
 from glimo_jax.types import EvalReport, InstructionDataset
 
 
-def folder(workdir, suite: str) -> pathlib.Path:
-  """Where a suite's report and fragment come to."""
-  run = pathlib.Path(workdir)
-  return run if suite == "test" else run / f"evaluate-{suite}"
-
-
 def _pools(config: Config):
   return benchmarks_lib.pools(parts.make_world(config), config.evaluate)
 
@@ -96,7 +90,8 @@ def compose(
     dataset.counts,
     {
       "wall_s": seconds,
-      **provenance.environment(provenance.commit()),
+      **provenance.environment(),
+      "commit": provenance.commit(),
       "commits": {
         name: of.get("commit", "unknown") for name, of in said.items()
       },

@@ -107,7 +107,10 @@ def play(
     raise ValueError(f"max_steps {max_steps} must be at least 1: raise it")
   if not len(indices):
     return []
-  texts = text_world.reset(indices, seed=seed if seeds is None else seeds)
+  if seeds is None:
+    texts = text_world.reset(indices, seed=seed)
+  else:  # worlds of others may take one seed only
+    texts = text_world.reset(indices, seeds)  # pyright: ignore[reportArgumentType]
   shortest = np.full(len(indices), np.inf)
   if optimal and has_oracle(text_world):
     shortest = np.asarray(text_world.oracle()).min(1)
@@ -138,7 +141,7 @@ def play(
       record.tried[record.texts[-1]].add(int(actions[row]))
     acting = [row for row in live if not records[row].ended]
     if acting:
-      texts, _, done = text_world.step(actions)
+      texts, _, done = text_world.step(actions)  # pyright: ignore[reportArgumentType]
       for row in acting:
         record = records[row]
         record.act(text_world.actions[actions[row]])
@@ -163,7 +166,8 @@ def has_oracle(text_world: TextWorldProtocol) -> bool:
 
   A TextWorld can if the world behind it can.
   """
-  return isinstance(getattr(text_world, "world", text_world), HasOracle)
+  world: object = getattr(text_world, "world", text_world)
+  return isinstance(world, HasOracle)
 
 
 def _end(text_world: TextWorldProtocol, row: int) -> str:

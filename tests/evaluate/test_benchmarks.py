@@ -1,22 +1,28 @@
-"""What is judged is not trained on, and that is found before training."""
+"""Benchmarks: what is judged is not trained on, and the base can be asked."""
 
-import dataclasses
 import types
 
 import pytest
 
-from configs import quickstart
-from glimo_jax import parts, proof
-from glimo_jax.config import Config
+import simulators
+from glimo_jax.evaluate import benchmarks
+from glimo_jax.evaluate.settings import EvaluateConfig
 from glimo_jax.types import InstructionDataset
-from launch import common
+
+CONFIG = EvaluateConfig(
+  episodes=3, val_episodes=2, per_kind=1, val_per_kind=1, ood_episodes=2,
+  kinds=("bump",), shots=2,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def config():
-  values = quickstart.get_config("tiny")
-  values.evaluate.ood_episodes = 2
-  return common.build(Config, values.to_dict())
+def world():
+  return simulators.make("agentworld", size=7)
+
+
+@pytest.fixture(scope="module")
+def pools(world):
+  return benchmarks.pools(world, CONFIG)
 
 
 def _rows(level_hash="0", variant="imperfect/swapped(0)"):
@@ -26,39 +32,148 @@ def _rows(level_hash="0", variant="imperfect/swapped(0)"):
   return InstructionDataset(train=[row], val=[], counts={})
 
 
+def test_pools_are_val_then_the_suite_then_what_is_shifted(pools):
+  sizes = {pool.split: len(pool) for pool in pools}
+  assert list(sizes)[:2] == ["val", "test"]
+  assert list(sizes.values())[:2] == [2, 3]
+  shifted = {split: n for split, n in sizes.items() if split.startswith("ood")}
+  assert len(shifted) == len(pools) - 2 > 0
+  assert set(shifted.values()) == {2}
+
+
+def test_questions_are_asked_on_val_and_on_the_suite_alone(world, pools):
+  val, *judged = pools
+  choosing = benchmarks.choosing(world, val, CONFIG)
+  assert choosing.name == "agentworld/val"
+  assert len(choosing.exam) == 1
+  made = benchmarks.judged(world, judged, CONFIG)
+  assert [b.name for b in made] == [f"agentworld/{p.split}" for p in judged]
+  assert [len(b.exam) for b in made] == [1] + [0] * (len(judged) - 1)
+  assert [list(b.indices) for b in made] == [
+    list(range(len(p))) for p in judged
+  ]
+
+
+class Silent:
+  """Asks no questions and parses no descriptions: the contract alone."""
+
+  name, measures, memories = "silent", (), ()
+
+  def __init__(self, world):
+    self._world = world
+    self.actions, self.splits = world.actions, world.splits
+    for part in (
+      "params", "pool", "reset", "step", "describe", "rules", "instruction",
+      "parse", "legal", "variants", "depths",
+    ):  # fmt: skip
+      setattr(self, part, getattr(world, part))
+
+
+def test_a_world_without_questions_is_judged_by_play_alone(world, pools):
+  silent = Silent(world)
+  first, *_ = benchmarks.judged(silent, pools[1:], CONFIG)
+  assert (first.name, first.exam) == ("silent/test", [])
+  dataset = InstructionDataset(train=[], val=[], counts={})
+  assert benchmarks.extra_policies(silent, dataset, CONFIG) == {}
+
+
 @pytest.mark.parametrize("split", ["val", "test", "ood-size"])
-def test_a_level_that_is_judged_is_not_trained_on(config, split):
-  proof.check_unseen(config, _rows())
-  depths = None if split.startswith("ood") else config.evaluate.depths
-  pool = parts.make_world(config).pool(split, 2, depths)
+def test_a_level_that_is_judged_is_not_trained_on(pools, split):
+  benchmarks.check_unseen(pools, _rows())
+  pool = next(pool for pool in pools if pool.split == split)
   seen = f"{int(pool.hashes[1]):016x}"
   with pytest.raises(ValueError, match=f"levels of '{split}' .*{seen}"):
-    proof.check_unseen(config, _rows(seen))
+    benchmarks.check_unseen(pools, _rows(seen))
 
 
-def test_rows_of_real_are_refused_but_in_the_arm_of_that_name(config):
+def test_rows_of_real_are_refused_but_in_the_arm_of_that_name(pools):
   with pytest.raises(ValueError, match=r"1 rows .* are of `real`, e\.g\. r0"):
-    proof.check_unseen(config, _rows(variant="real"))
-  collect = dataclasses.replace(config.collect, trained_on_real=True)
-  admitted = dataclasses.replace(config, collect=collect)
-  proof.check_unseen(admitted, _rows(variant="real"))
+    benchmarks.check_unseen(pools, _rows(variant="real"))
+  benchmarks.check_unseen(pools, _rows(variant="real"), trained_on_real=True)
 
 
 @pytest.mark.parametrize(
-  ("section", "name", "value"),
+  ("lack", "match"),
   [
-    ("train", "data", "elsewhere"),
-    ("annotate", "questions", 0),
-    ("annotate", "next_actions", 0),
+    ({"data": "elsewhere"}, "train.data=elsewhere"),
+    ({"questions": False}, "annotate.questions=0"),
+    ({"actions": False}, "annotate.next_actions=0"),
   ],
 )
-def test_a_base_that_cannot_be_asked_is_found_before_any_work(
-  tmp_path, section, name, value
-):
-  values = quickstart.get_config("tiny")
-  values.annotate.update(llm_questions=0, llm_actions=0)
-  values[section][name] = value
-  with pytest.raises(ValueError, match=f"with {section}.{name}={value} there"):
-    proof.check_base(common.build(Config, values.to_dict()), tmp_path)
-  values.evaluate.tuned_only = True
-  proof.check_base(common.build(Config, values.to_dict()), tmp_path)
+def test_a_base_that_cannot_be_asked_is_found_before_any_work(lack, match):
+  there = {"questions": True, "actions": True, "memory_there": False}
+  benchmarks.check_solved_cases(CONFIG, **there)
+  with pytest.raises(ValueError, match=f"with {match} there are no solved"):
+    benchmarks.check_solved_cases(CONFIG, **{**there, **lack})
+  alone = EvaluateConfig(tuned_only=True)
+  benchmarks.check_solved_cases(alone, **{**there, **lack})
+
+
+def test_rows_of_another_run_do_where_nothing_is_retrieved():
+  plain = EvaluateConfig(arms=("plain", "few_shot"))
+  benchmarks.check_solved_cases(
+    plain, questions=False, actions=False, memory_there=False, data="there"
+  )
+
+
+def _case(i, stage, weights):
+  return types.SimpleNamespace(
+    stage=stage,
+    messages=({"role": "user", "content": f"text {i}"},),
+    answers=(f"answer {i}", "other"),
+    weights=weights,
+  )
+
+
+def test_solved_cases_have_one_best_answer_and_the_right_stage():
+  rows = [
+    _case(i, 1 + i % 2, (0.5, 0.5) if i % 3 else (0.9, 0.1)) for i in range(24)
+  ]
+  dataset = InstructionDataset(train=rows, val=[], counts={})
+  acting, answering = benchmarks.solved_cases(dataset, CONFIG, None)
+  for cases, stage in ((acting, 2), (answering, 1)):
+    assert len(cases.shots) == CONFIG.shots
+    assert cases.retrieve is None
+    for asked, answered in cases.shots:
+      row = rows[int(asked.split()[1])]
+      assert (row.stage, row.answers[0]) == (stage, answered)
+      assert row.weights == (0.9, 0.1)
+  again, _ = benchmarks.solved_cases(dataset, CONFIG, None)
+  assert again == acting
+
+
+def test_retrieved_cases_are_the_nearest_of_the_memory():
+  class FakeMemory:
+    def search(self, texts, k, episodes):
+      assert k == 1
+      assert episodes == [""] * len(texts)
+      row = types.SimpleNamespace(text="near", answer="up")
+      return [[row] for _ in texts]
+
+  dataset = InstructionDataset(train=[], val=[], counts={})
+  acting, answering = benchmarks.solved_cases(dataset, CONFIG, FakeMemory())
+  for cases in (acting, answering):
+    assert cases.retrieve(["a", "b"]) == [[("near", "up")]] * 2
+
+
+def test_a_small_mlp_plays_beside_the_models(world):
+  text = world.describe(_obs(world))[0]
+  row = types.SimpleNamespace(
+    kind="next_action", messages=({"role": "user", "content": text},),
+    answers=("up",), weights=(1.0,),
+  )  # fmt: skip
+  dataset = InstructionDataset(train=[row], val=[], counts={})
+  extra = benchmarks.extra_policies(world, dataset, CONFIG)
+  assert list(extra) == ["mlp"]
+  scores = extra["mlp"].scores([text], [0])
+  assert scores.argmax() == world.actions.index("up")
+  alone = EvaluateConfig(tuned_only=True)
+  assert benchmarks.extra_policies(world, dataset, alone) == {}
+
+
+def _obs(world):
+  from simulators.text_world import TextWorld
+
+  played = TextWorld(world, world.params("real"), world.pool("val", 1))
+  played.reset([0])
+  return played.obs

@@ -265,3 +265,47 @@ def test_real_levels_are_solved_by_the_oracle_in_the_fewest_steps():
   ended = [episodes.summary([walk])["ended"]["exhausted"] for walk in walks]
   assert ended[0] > 0
   assert ended[1] == 0
+
+
+class FakeGoals(FakeTextWorld):
+  """Says how far the goal is; takes a seed for each episode."""
+
+  def reset(self, indices, seed=0):
+    self.seeds = seed
+    return super().reset(indices, seed)
+
+  instruction = property(
+    lambda self: [f"{d} to go" for d in self.distance], lambda self, _: None
+  )
+
+
+def test_instructions_stand_beside_the_texts():
+  episode = loop.play(FakePolicy(right), FakeGoals(), [2], max_steps=9)[0]
+  assert episode.instructions == ("3 to go", "2 to go", "1 to go", "0 to go")
+  assert len(episode.texts) == len(episode.instructions)
+
+
+def test_each_episode_may_have_a_seed():
+  world = FakeGoals()
+  loop.play(FakePolicy(right), world, [2, 1], seed=7, max_steps=1)
+  assert world.seeds == 7
+  loop.play(FakePolicy(right), world, [2, 1], seeds=[5, 6], max_steps=1)
+  assert world.seeds == [5, 6]
+
+
+def test_a_world_without_oracle_is_played_all_the_same():
+  class FakeOurs(FakeTextWorld):
+    world = "a world without oracle"
+
+    def oracle(self):
+      raise AssertionError("nobody can answer")
+
+  seen, *_ = loop.play(FakePolicy(right), FakeTextWorld(), [2], max_steps=9)
+  blind, *_ = loop.play(FakePolicy(right), FakeOurs(), [2], max_steps=9)
+  assert blind == dataclasses.replace(seen, optimal_steps=-1)
+  assert not loop.has_oracle(FakeOurs())
+  assert loop.has_oracle(FakeTextWorld())
+  spared, *_ = loop.play(
+    FakePolicy(right), FakeTextWorld(), [2], max_steps=9, optimal=False
+  )
+  assert spared == blind

@@ -51,6 +51,12 @@ class Fragment:
   failures: Sequence[Mapping[str, Any]] = ()
 
 
+def folder(workdir: files.PathLike, suite: str) -> pathlib.Path:
+  """Where the report and the fragment of a suite are written."""
+  run = pathlib.Path(workdir)
+  return run if suite == "test" else run / f"evaluate-{suite}"
+
+
 def write(path: files.PathLike, fragment: Fragment) -> None:
   """Writes a fragment, whole or not at all."""
   values = {
@@ -166,7 +172,7 @@ def _episodes(columns: Mapping[str, Any]) -> list[Episode]:
   ]
 
 
-def failures(fragment: Fragment) -> list[dict[str, Any]]:
+def failures(fragment: Fragment) -> list[Mapping[str, Any]]:
   """The first failed episodes of the tuned model, with their texts.
 
   They are of the first benchmark.
