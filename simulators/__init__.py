@@ -1,25 +1,31 @@
-"""Cheap simulators, imperfect by dial: `make(name)` gives a world.
+"""Cheap simulators, with imperfect variants: `make(name)` gives a world.
+
+Importing this package imports no JAX; `make` imports the world it is asked for.
 
 world = simulators.make("agentworld", size=7)
 params = world.params("imperfect/swapped(1)")
 pool = world.pool("train", 64)
 """
 
+from __future__ import annotations
+
 import dataclasses
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simulators import fields
-from simulators.base import World
+
+if TYPE_CHECKING:
+  from simulators.base import World
 
 __all__ = ["WORLDS", "make"]
 
-# Name -> "module:class" of the world, imported when asked for.
+# Name -> "module:Class" of the world.
 WORLDS = {
   "agentworld": "simulators.agentworld.world:AgentWorld",
   "driving": "simulators.driving.world:Driving",
 }
-# Type of a field -> what it may be given as.
+# Type of a field -> types of the values it accepts, where there are more.
 _ALSO = {float: (float, int), tuple: (tuple, list)}
 
 

@@ -1,4 +1,4 @@
-"""Questions in words: what all worlds share, and the spec of one kind."""
+"""Questions in words: the spec of one kind, and how a batch is asked."""
 
 import dataclasses
 import zlib
@@ -15,31 +15,30 @@ from simulators.base import Question, QuestionArrays
 class Kind:
   """One kind of question: everything about it in one place.
 
-  A world keeps its kinds in `questions/<category>.py` and defines there what
-  its functions take: a moment, the question's arguments i32[M], and so on. The
-  independent second path to the truth stays apart, in `reference/`.
+  A world keeps its kinds in `questions/<category>.py` and defines there the
+  arguments of their functions: a moment, the question's arguments i32[M], and
+  so on. The independent second implementation stays apart, in `reference/`.
 
   Attributes:
     name: unique in its world.
-    number: place of the kind among all of its world; random draws depend on
-      it, so a new kind takes the next free number.
+    number: index of the kind among all kinds of its world. Random draws depend
+      on it, so a new kind takes the next free number.
     category: perception, rules, planning, ...
-    templates: phrasings, with gaps in braces.
-    arguments: (moment, ...) -> i32[N, M], the questions of the kind that a
-      moment could be asked; -1 pads.
-    choices: (moment, args) -> i32[n], codes of the answers offered; -1 for
-      some that are left out.
+    templates: phrasings; names in braces are gaps.
+    arguments: (moment, ...) -> i32[N, M], all questions of the kind that can
+      be asked about a moment; -1 pads.
+    choices: (moment, args) -> i32[n], codes of the answers offered; -1 pads.
     truth: (moment, args) -> (code i32[], weight f32[]): the true answer and a
       sampling weight; weight 0 excludes the question.
-    gaps: (...) -> what fills the gaps of the templates.
+    gaps: (...) -> the word for each gap of the templates.
     needs: what a description must contain so that it decides the answer; the
       world defines its form. None: nothing.
     share: answer -> share of the moments with this answer in which the
       question is asked; 1 for answers that are not named.
-    looked_up: whether the answer stands in the words of the moment or of the
+    looked_up: whether the answer can be read from the description or the
       rules, so that nothing has to be simulated.
     two_sided: ask only where more than one answer was possible.
-    shuffled: the choices have no order of their own and are shuffled.
+    shuffled: whether the choices are shuffled; they have no natural order.
   """
 
   name: str
@@ -60,11 +59,16 @@ class Kind:
 def chosen(
   kinds: tuple[str, ...], known: Sequence[str], what: str = "question kinds"
 ) -> tuple[str, ...]:
-  """The kinds that are told to be asked, called `what` in errors.
+  """The kinds as given, checked.
+
+  Args:
+    kinds: names of question kinds.
+    known: all names of the world.
+    what: what errors call them.
 
   Raises:
-    ValueError: for unknown kinds, each with the nearest known, or a kind named
-      twice.
+    ValueError: some kinds are unknown (the nearest names are given), or one is
+      named twice.
   """
   unknown = [kind for kind in kinds if kind not in known]
   if unknown:
@@ -89,32 +93,33 @@ def ask(
   words: Callable[[int, str, tuple[int, ...]], Mapping[str, str]],
   shuffled: Sequence[str] = (),
 ) -> list[list[Question]]:
-  """Batched arrays in words: for each row the questions that can be asked.
+  """The valid questions of each row in words.
 
-  The phrasing depends on the seed, the question and the moment, not on where
-  in the batch it stands.
+  The phrasing depends on the seed, the question and the moment, but not on the
+  row's place in the batch.
 
   Args:
     arrays: numpy leaves [B, kinds, ...].
-    moments: arrays [B, ...] by which moments differ.
+    moments: arrays [B, ...] that tell moments apart.
     seed: draws the template and the order of the choices.
     kinds: names of the kinds, in the arrays' order.
     answers: code -> word.
     templates: kind -> its phrasings.
-    words: (row, kind, args) -> what fills the gaps of a template.
-    shuffled: kinds whose choices have no order of their own.
+    words: (row, kind, args) -> the word for each gap of a template.
+    shuffled: kinds whose choices are shuffled; they have no natural order.
   """
   asked = []
   for i in range(len(arrays.valid)):
-    told = b"".join(np.asarray(x[i]).tobytes() for x in moments)
-    salt = (seed, zlib.crc32(told))
+    moment = b"".join(np.asarray(x[i]).tobytes() for x in moments)
+    salt = (seed, zlib.crc32(moment))
     row = []
-    for k in np.flatnonzero(arrays.valid[i]):
+    for k in np.flatnonzero(arrays.valid[i]).tolist():
       kind, args = kinds[k], tuple(int(x) for x in arrays.args[i, k])
-      codes = arrays.options[i, k]
-      choices = [answers[code] for code in codes[codes >= 0]]
+      codes = np.asarray(arrays.options[i, k])
+      choices = [answers[int(code)] for code in codes[codes >= 0]]
+      truth = int(codes[arrays.answer[i, k]])
       rng = np.random.default_rng([*salt, k, *(1 + x for x in args)])
-      template = templates[kind][rng.integers(len(templates[kind]))]
+      template = templates[kind][int(rng.integers(len(templates[kind])))]
       if kind in shuffled:
         rng.shuffle(choices)
       row.append(
@@ -122,9 +127,9 @@ def ask(
           kind=kind,
           text=template.format(**words(i, kind, args)),
           choices=tuple(choices),
-          answer=answers[codes[arrays.answer[i, k]]],
+          answer=answers[truth],
           args=args,
-          code=int(codes[arrays.answer[i, k]]),
+          code=truth,
         )
       )
     asked.append(row)

@@ -1,135 +1,44 @@
-"""The world contract: what every simulator must offer, and what it may.
+"""The world contract: what every simulator offers, and what it may offer.
 
 A world is functional. `reset` and `step` are pure, and can be jitted and
 vmapped over keys, actions, params and levels. `State.obs` is all that the agent
 may know; descriptions read `obs` alone, as numpy arrays.
 """
 
-import dataclasses
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
-import flax.struct
-import jax
-import numpy as np
-
 from simulators import fields
+from simulators.types import (
+  Array,
+  LevelPool,
+  PyTree,
+  Question,
+  QuestionArrays,
+  State,
+)
 
-Array = jax.Array
-PyTree = Any
+__all__ = [
+  "SPLITS",
+  "Array",
+  "AsksQuestions",
+  "HasOracle",
+  "HasReference",
+  "LevelPool",
+  "ParsesDescriptions",
+  "PyTree",
+  "Question",
+  "QuestionArrays",
+  "Reference",
+  "Renders",
+  "State",
+  "World",
+  "check_oracle",
+  "check_size",
+  "check_split",
+]
 
 SPLITS = ("train", "val", "test", "ood-chain", "ood-size", "ood-depth")
-
-
-@flax.struct.dataclass
-class State:
-  """One moment of one episode; every leaf may carry leading batch axes.
-
-  Attributes:
-    env_state: the hidden state, with the PRNG key that is split at each step.
-    obs: all that the agent may know, noise and dropout already applied.
-    reward: f32[], the simulator's scalar for the last step.
-    terminated: bool[], the episode has reached an end of its own.
-    truncated: bool[], the time limit has cut the episode.
-    metrics: name -> f32[], running measures of the episode.
-  """
-
-  env_state: PyTree
-  obs: PyTree
-  reward: Array
-  terminated: Array
-  truncated: Array
-  metrics: dict[str, Array]
-
-  @property
-  def done(self) -> Array:
-    """bool[]: terminated or truncated."""
-    return self.terminated | self.truncated
-
-
-@dataclasses.dataclass(frozen=True)
-class LevelPool:
-  """Generated levels of one split, stacked: an argument, never a constant.
-
-  Attributes:
-    split: one of the world's splits.
-    levels: a pytree whose leaves lead with the level axis n.
-    hashes: uint64[n], canonical: equal for levels that differ by a rotation,
-      a mirror image or a renaming only.
-    depths: i32[n], the chain depth (or the family) of each level.
-  """
-
-  split: str
-  levels: PyTree
-  hashes: np.ndarray
-  depths: np.ndarray
-
-  @classmethod
-  def draw(
-    cls, split: str, streams: Mapping[int, Iterator], size: int
-  ) -> "LevelPool":
-    """A pool of `size` levels, the streams taking turns.
-
-    Args:
-      split: its name.
-      streams: depth (or family) -> an endless iterator of (hash, level).
-      size: number of levels.
-    """
-    turns = list(itertools.islice(itertools.cycle(streams), size))
-    names, levels = zip(*(next(streams[t]) for t in turns), strict=True)
-    return cls(
-      split=split,
-      levels=jax.tree.map(lambda *leaves: np.stack(leaves), *levels),
-      hashes=np.array(names, np.uint64),
-      depths=np.array(turns, np.int32),
-    )
-
-  def __len__(self) -> int:
-    return len(self.hashes)
-
-  def take(self, indices) -> PyTree:
-    """The levels at `indices`, stacked in that order."""
-    return jax.tree.map(lambda x: x[indices], self.levels)
-
-
-@dataclasses.dataclass(frozen=True)
-class Question:
-  """A question about one state in words, with its closed set of answers.
-
-  Attributes:
-    kind: the question's kind, one of `World.question_kinds`.
-    text: what is asked, to be read after the state's description.
-    choices: the answers offered, each a word or a short phrase.
-    answer: the truth, one of `choices`, computed by the simulator.
-    args: the numbers that identify the question for replay.
-    code: the truth as a number: its place among all answers of the world; -1
-      where nobody computed it.
-  """
-
-  kind: str
-  text: str
-  choices: tuple[str, ...]
-  answer: str
-  args: tuple[int, ...]
-  code: int = -1
-
-
-@flax.struct.dataclass
-class QuestionArrays:
-  """One question of each kind about one state, as numbers.
-
-  Attributes:
-    args: i32[K, M], what a kind needs to be asked again.
-    answer: i32[K], index into `options`.
-    options: i32[K, C], codes of the answers offered; -1 pads.
-    valid: bool[K], whether the kind can be asked of this state.
-  """
-
-  args: Array
-  answer: Array
-  options: Array
-  valid: Array
 
 
 def check_split(split: str, splits: Sequence[str]) -> None:
@@ -146,8 +55,8 @@ def check_size(size: int) -> None:
 class World(Protocol):
   """A simulator that describes itself in words: what every world must have.
 
-  Derive from this class to inherit the defaults. What a world can do beyond
-  it is a protocol of its own, told by `isinstance`: `HasOracle`,
+  Derive from this class to inherit the defaults. Anything more is optional.
+  Each optional part is a protocol, checked with `isinstance`: `HasOracle`,
   `AsksQuestions`, `HasReference`, `ParsesDescriptions`, `Renders`.
 
   `params(variant)` gives array leaves only: `real` and every imperfect variant
@@ -158,8 +67,8 @@ class World(Protocol):
     actions: the word of each action; an action is an index into them.
     splits: names of the level pools: train, val, test, and any named ood-....
     measures: names of `State.metrics` that reports show beside success.
-    memories: fields of the hidden state without influence on the future;
-      search takes two states that differ in nothing else for one.
+    memories: fields of the hidden state that do not influence the future;
+      search treats two states that differ only in these as the same.
   """
 
   name: str
@@ -171,7 +80,7 @@ class World(Protocol):
   # --- Rules and levels -------------------------------------------------------
 
   def variants(self) -> tuple[str, ...]:
-    """Names that `params` accepts, with their arguments spelled."""
+    """Names that `params` accepts; "(p)" stands for an argument."""
     return ("real",)
 
   def params(self, variant: str = "real") -> PyTree:
@@ -187,11 +96,18 @@ class World(Protocol):
   ) -> tuple[int, ...]:
     """The difficulties (or families) that `pool` would draw, at no cost.
 
+    The default suits a world whose levels are all of depth 0.
+
     Raises:
       ValueError: the split is unknown, or cannot have one of the depths.
     """
     check_split(split, self.splits)
-    return tuple(depths) if depths is not None else (0,)
+    if depths is not None and set(depths) != {0}:
+      raise ValueError(
+        f"depths {tuple(depths)} of {split}: {self.name} has levels of depth 0 "
+        "only: give (0,)"
+      )
+    return (0,)
 
   def pool(
     self, split: str, size: int, depths: Sequence[int] | None = None
@@ -220,11 +136,14 @@ class World(Protocol):
     ...
 
   def instruction(self, obs: PyTree) -> list[str]:
-    """What is to be achieved, one text for each row."""
+    """The goal of the episode, one text for each row."""
     ...
 
   def rules(self, params: PyTree) -> str:
-    """The nominal rules, the actions and how to answer: the shared prefix."""
+    """The nominal rules, the actions and how to answer: the prompt's start.
+
+    An imperfect variant may change the dynamics without changing this text.
+    """
     ...
 
   def parse(self, text: str) -> int | None:
@@ -243,6 +162,21 @@ class HasOracle(Protocol):
     Urban Driving seconds.
     """
     ...
+
+
+def check_oracle(world: World) -> HasOracle:
+  """The world itself, where it has an oracle.
+
+  Raises:
+    ValueError: it has none.
+  """
+  if not isinstance(world, HasOracle):
+    raise ValueError(
+      f"world {world.name!r} has no oracle: give it a method `oracle` "
+      "(simulators.base.HasOracle), or use what needs none: random actors, "
+      "labels by search"
+    )
+  return world
 
 
 @runtime_checkable
@@ -267,15 +201,28 @@ class AsksQuestions(Protocol):
   def answer(
     self, state: State, params: PyTree, kind: Array, args: Array
   ) -> Array:
-    """i32[]: the code of the true answer to question (kind, args)."""
+    """i32[]: code of the true answer to the question (kind, args).
+
+    Args:
+      state: one state.
+      params: the rules.
+      kind: i32[], index into `question_kinds`.
+      args: i32[M], as in `QuestionArrays`.
+    """
     ...
 
   def ask(
     self, questions: QuestionArrays, obs: PyTree, seed: int
   ) -> list[list[Question]]:
-    """Batched arrays in words: a list of questions for each row.
+    """The sampled questions in words, one list for each row of a batch.
 
-    Of the valid kinds, those that the moment as described can decide.
+    A list holds the valid questions whose answer follows from what the agent
+    is told: the description and the rules.
+
+    Args:
+      questions: numpy leaves [B, K, ...].
+      obs: numpy leaves [B, ...].
+      seed: draws the phrasing and the order of the choices.
     """
     ...
 
@@ -283,7 +230,8 @@ class AsksQuestions(Protocol):
 class Reference(Protocol):
   """A plain Python implementation of a world's rules, written independently.
 
-  The second path of verification. `Game.from_state(env_state, params, config)`
+  It verifies the world a second time.
+  `Game.from_state(env_state, params, config)`
   gives a game with `step(action)`, `done`, `failed`, `legal()`, `costs()` and
   `optimal()`; `answer(game, kind, args)` gives the codes of `World.answer`.
   """
@@ -297,7 +245,7 @@ class Reference(Protocol):
 
 @runtime_checkable
 class HasReference(Protocol):
-  """A world with a second path for its truths.
+  """A world with a second, independent implementation of its rules.
 
   Attributes:
     reference: a module with the members of `Reference`.
@@ -313,8 +261,8 @@ class ParsesDescriptions(Protocol):
   """A world that reads its own descriptions back, for the MLP baseline.
 
   Attributes:
-    words: words of descriptions that mean the same in every variant; names of
-      things are left out.
+    words: words that mean the same in the descriptions of every variant;
+      names that a variant may swap are left out.
   """
 
   words: tuple[str, ...]

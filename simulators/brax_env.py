@@ -1,59 +1,93 @@
-"""Our worlds as brax environments, for brax's own training.
+"""Worlds as brax environments, for brax's own training.
 
-Import this module only where brax is wanted: it imports brax, which takes
-seconds; `import simulators` does not.
+This module imports brax, which takes seconds; no other module imports it.
 
     brax_env.register("agentworld", world, params, pool.levels)
     env = brax.envs.get_environment("agentworld")
     ppo.train(env, episode_length=env.episode_length, ...)
 """
 
+import dataclasses
 import functools
+from typing import Protocol, runtime_checkable
 
 import brax.envs
 import jax
 import jax.numpy as jnp
 
 from simulators import compat
-from simulators.base import PyTree, State, World
+from simulators.base import Array, PyTree, State, World
 from simulators.rollout import fresh_episode
 
-Array = jax.Array
-
 compat.install_device_put_replicated()
+
+
+@runtime_checkable
+class HasConfig(Protocol):
+  """A world that was made with a config, such as AgentWorld."""
+
+  config: object
+
+
+@runtime_checkable
+class HasHorizon(Protocol):
+  """A config with a time limit."""
+
+  horizon: int  # steps
 
 
 class BraxEnv(brax.envs.Env):
   """A world under one set of rules on a pool of levels.
 
-  Observation: f32[observation_size], all leaves of `obs` in the order of
-  their fields, flattened; flags are 0 or 1, words their numbers.
+  Observation: f32[observation_size], all leaves of `obs` in the order of their
+  fields, flattened; flags are 0 or 1, words are their numbers.
   Action: f32[action_size], a preference for each of the world's actions; the
-  greatest is taken, for brax's PPO knows continuous actions only.
-  Reward: the world's. `done` (f32): the world's own end; `info["truncation"]`
-  (f32): its time limit, which brax's EpisodeWrapper keeps by itself, the same
-  for all levels: under it a level whose own limit is shorter ends by `done`.
-  Metrics: what each step adds to the world's, for brax sums them up.
+  greatest is taken, since brax's PPO has continuous actions only.
+  Reward: the world's.
+  `done` (f32): the world's `terminated`. `info["truncation"]` (f32): its
+  `truncated`. brax's EpisodeWrapper applies one time limit to all levels; under
+  it a level whose own limit is shorter ends by `done`.
+  Metrics: what each step adds to the world's metrics, since brax sums them up.
 
-  brax's AutoResetWrapper puts back `info["first_pipeline_state"]` and
-  `info["first_obs"]` when an episode is over, so would play the first level
-  for ever. `step` therefore puts a fresh episode there, on a level drawn from
-  the pool: with brax's wrappers every new episode is another one. Without
-  them there is no reset, as in every brax environment.
+  When an episode is over, brax's AutoResetWrapper restores
+  `info["first_pipeline_state"]` and `info["first_obs"]`, and so would repeat
+  the first level. `step` therefore puts a fresh episode there, on a level drawn
+  from the pool. Without brax's wrappers there is no reset, as in every brax
+  environment.
   """
 
-  def __init__(self, world: World, params: PyTree, levels: PyTree):
+  def __init__(
+    self,
+    world: World,
+    params: PyTree,
+    levels: PyTree,
+    episode_length: int | None = None,
+  ):
     """Binds the rules and the pool.
 
     Args:
       world: the simulator.
       params: the rules, array leaves.
-      levels: leaves lead with the pool's size.
+      levels: leaves [pool size, ...].
+      episode_length: the time limit in steps, for brax's EpisodeWrapper; None
+        takes `world.config.horizon`.
+
+    Raises:
+      ValueError: no time limit is given, and the world has none.
     """
     self.world, self.params, self.levels = world, params, levels
+    if episode_length is None:
+      config = world.config if isinstance(world, HasConfig) else None
+      if not isinstance(config, HasHorizon):
+        raise ValueError(
+          "episode_length None: the world has no config.horizon, so give "
+          "episode_length in steps"
+        )
+      episode_length = config.horizon
+    self.episode_length = episode_length
 
   def reset(self, rng: Array) -> brax.envs.State:
-    """A level drawn from the pool, at its start."""
+    """The start of an episode on a level drawn from the pool."""
     episode, onward = jax.random.split(_typed(rng))
     state = fresh_episode(self.world, episode, self.params, self.levels)
     return brax.envs.State(
@@ -69,7 +103,7 @@ class BraxEnv(brax.envs.Env):
     )
 
   def step(self, state: brax.envs.State, action: Array) -> brax.envs.State:
-    """The action of greatest preference; see the class for what is reset."""
+    """Takes the action of greatest preference; see the class for resets."""
     onward, episode = jax.random.split(_typed(state.info["key"]))
     old = self._world_state(state.pipeline_state)
     choice = jnp.argmax(action).astype(jnp.int32)
@@ -87,7 +121,8 @@ class BraxEnv(brax.envs.Env):
       fresh = fresh_episode(self.world, episode, self.params, self.levels)
       info["first_pipeline_state"] = _raw(fresh)
       info["first_obs"] = flatten(fresh.obs)
-    return state.replace(
+    return dataclasses.replace(
+      state,
       pipeline_state=_raw(new),
       obs=flatten(new.obs),
       reward=new.reward,
@@ -97,27 +132,25 @@ class BraxEnv(brax.envs.Env):
     )
 
   @property
-  def episode_length(self) -> int:
-    """The world's time limit, to be handed to brax's EpisodeWrapper."""
-    return self.world.config.horizon
-
-  @functools.cached_property
   def observation_size(self) -> int:
+    """Number of values of an observation."""
     return sum(x.size for x in jax.tree.leaves(self._like.obs))
 
   @property
   def action_size(self) -> int:
+    """Number of actions."""
     return len(self.world.actions)
 
   @property
   def backend(self) -> str:
+    """ "none": no physics engine of brax is used."""
     return "none"
 
   @functools.cached_property
   def _like(self) -> State:
     """Shapes and types of a state."""
 
-    def first(seed):
+    def first(seed: int) -> State:
       key = jax.random.key(seed)
       return fresh_episode(self.world, key, self.params, self.levels)
 
@@ -126,7 +159,7 @@ class BraxEnv(brax.envs.Env):
   def _world_state(self, raw: PyTree) -> State:
     """The inverse of `_raw`."""
 
-    def wrap(leaf, shape):
+    def wrap(leaf: Array, shape: jax.ShapeDtypeStruct) -> Array:
       typed = jnp.issubdtype(shape.dtype, jax.dtypes.prng_key)
       return jax.random.wrap_key_data(leaf) if typed else leaf
 
@@ -134,16 +167,16 @@ class BraxEnv(brax.envs.Env):
 
 
 def _typed(rng: Array) -> Array:
-  """A typed PRNG key; brax hands its raw words."""
+  """A typed PRNG key; brax gives keys as raw words."""
   if jnp.issubdtype(rng.dtype, jax.dtypes.prng_key):
     return rng
   return jax.random.wrap_key_data(rng)
 
 
 def _raw(state: PyTree) -> PyTree:
-  """Typed PRNG keys as their words: brax's wrappers index every leaf."""
+  """Typed PRNG keys as raw words: brax's wrappers index every leaf."""
 
-  def leaf(x):
+  def leaf(x: Array) -> Array:
     typed = jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
     return jax.random.key_data(x) if typed else x
 
@@ -156,7 +189,17 @@ def flatten(obs: PyTree) -> Array:
   return jnp.concatenate(leaves)
 
 
-def register(name: str, world: World, params: PyTree, levels: PyTree) -> None:
-  """Makes `brax.envs.get_environment(name)` give this world."""
-  make = functools.partial(BraxEnv, world, params, levels)
-  brax.envs.register_environment(name, make)
+def register(
+  name: str,
+  world: World,
+  params: PyTree,
+  levels: PyTree,
+  episode_length: int | None = None,
+) -> None:
+  """Registers a BraxEnv for `brax.envs.get_environment(name)`."""
+
+  class Registered(BraxEnv):
+    def __init__(self) -> None:
+      super().__init__(world, params, levels, episode_length)
+
+  brax.envs.register_environment(name, Registered)

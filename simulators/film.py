@@ -1,25 +1,26 @@
 """Episodes as GIFs that a person can watch."""
 
 import io
+import os
 import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
-SIDE = 480  # pixels of the longer side that small frames are enlarged towards
+SIDE = 480  # pixels: a frame is enlarged while its longer side fits
 
 
 def enlarged(frame: np.ndarray) -> np.ndarray:
-  """A frame u8[H, W, 3] as many whole times larger as fit into SIDE."""
+  """The frame u8[H, W, 3], enlarged by the largest whole factor within SIDE."""
   times = max(1, SIDE // max(frame.shape[:2]))
   return frame.repeat(times, 0).repeat(times, 1)
 
 
 def gif(frames: Sequence[np.ndarray], seconds: float = 0.4) -> bytes:
-  """An endless GIF of u8[H, W, 3] frames; the last one stays three times.
+  """A looping GIF of u8[H, W, 3] frames, small ones `enlarged`.
 
-  Small frames are `enlarged`, so that a person can read them.
+  Each frame is shown for `seconds`, the last one three times as long.
 
   Raises:
     ValueError: no frame, or a time that is not positive.
@@ -40,8 +41,10 @@ def gif(frames: Sequence[np.ndarray], seconds: float = 0.4) -> bytes:
   return out.getvalue()
 
 
-def save(path, frames: Sequence[np.ndarray], seconds: float = 0.4) -> None:
-  """Writes `gif(frames, seconds)` to a file, and its folder if need be."""
-  path = pathlib.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  path.write_bytes(gif(frames, seconds))
+def save(
+  path: str | os.PathLike, frames: Sequence[np.ndarray], seconds: float = 0.4
+) -> None:
+  """Writes `gif(frames, seconds)` to a file; makes its folder where needed."""
+  file = pathlib.Path(path)
+  file.parent.mkdir(parents=True, exist_ok=True)
+  file.write_bytes(gif(frames, seconds))

@@ -1,11 +1,12 @@
-"""Episodes by the thousand: played, replayed, and started afresh.
+"""Thousands of episodes at once: play them, replay them, start fresh ones.
 
-An episode's chance comes from two places that never mix: `seeds[i]` makes the
-key that `reset` hands to the world, from which slips and missed observations
-follow; `policy_key` is the actors' own. So a seed and a list of actions are
-all that is needed to be back at any moment of an episode.
+Randomness has two sources that never mix. `seeds[i]` gives the key for `reset`,
+from which all randomness of the world follows, such as slips and missed
+observations. `policy_key` is for the actors alone. A seed and a list of actions
+therefore suffice to reach any moment of an episode again.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -13,18 +14,24 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from simulators.base import PyTree, State, World
+from simulators.base import (
+  Array,
+  HasOracle,
+  PyTree,
+  State,
+  World,
+  check_oracle,
+)
 
-Array = jax.Array
 Policy = Callable[[Array, State, PyTree], Array]  # (key, state, params)
 
 
 @flax.struct.dataclass
 class Trajectory:
-  """Episodes side by side; after its end an episode stands still.
+  """n episodes; after its end an episode does not change any more.
 
   Attributes:
-    states: State with leaves [n, steps + 1, ...], the reset first.
+    states: State with leaves [n, steps + 1, ...], the first from `reset`.
     actions: i32[n, steps]; -1 once the episode is over.
     rewards: f32[n, steps]; 0 once the episode is over.
     valid: bool[n, steps], whether the step was taken.
@@ -42,7 +49,7 @@ class Trajectory:
 
   @property
   def success(self) -> Array:
-    """bool[n]: whether the episode has come to a rewarded end."""
+    """bool[n]: whether the episode has terminated with a reward."""
     return self.states.terminated[:, -1] & (jnp.sum(self.rewards, -1) > 0)
 
 
@@ -50,8 +57,8 @@ class Trajectory:
 
 
 def keep(old: State, new: State, frozen: Array) -> State:
-  """`old`, rewarded no more, where `frozen` bool[] is True; else `new`."""
-  old = old.replace(reward=jnp.zeros_like(old.reward))
+  """`old` with reward 0 where `frozen` bool[] is True, else `new`."""
+  old = dataclasses.replace(old, reward=jnp.zeros_like(old.reward))
   return jax.tree.map(lambda a, b: jnp.where(frozen, a, b), old, new)
 
 
@@ -69,28 +76,30 @@ def rollout(
   params_axis: int | None = None,
   first_row: Array | int = 0,
 ) -> Trajectory:
-  """Plays one episode on each level, all at once.
+  """Plays one episode on each of n levels.
 
   Args:
     world: the simulator; static, as are `policy`, `steps`, `params_axis`.
     params: the rules, shared or (with `params_axis=0`) one value a level.
-    levels: a pytree whose leaves lead with n.
-    seeds: i32[n], of each episode's chance.
+    levels: leaves [n, ...].
+    seeds: i32[n], one for each episode's randomness.
     policy: chooses an action i32[] for one state.
     policy_key: PRNG key of the actors.
-    steps: steps to play at most.
+    steps: maximal number of steps.
     params_axis: None or 0.
-    first_row: what the rows count from, where more are played in parts: an
-      actor's chance is that of its row.
+    first_row: number of the first row, where a batch is played in parts; an
+      actor's randomness depends on the number of its row.
 
   Returns:
     A Trajectory of n episodes.
   """
 
-  def episode(row: Array, seed: Array, level: PyTree, params: PyTree):
+  def episode(
+    row: Array, seed: Array, level: PyTree, params: PyTree
+  ) -> Trajectory:
     actor = jax.random.fold_in(policy_key, row)
 
-    def take(state: State, t: Array):
+    def take(state: State, t: Array) -> tuple[State, tuple]:
       action = policy(jax.random.fold_in(actor, t), state, params)
       action = action.astype(jnp.int32)
       valid = ~state.done
@@ -121,23 +130,25 @@ def replay(
   lengths: Array,
   params_axis: int | None = None,
 ) -> State:
-  """The states at which lists of actions end: `rollout` over again.
+  """The states that lists of actions lead to: the same as in `rollout`.
 
   Args:
     world: the simulator, static.
     params: the rules, shared or (with `params_axis=0`) one value a level.
-    levels: a pytree whose leaves lead with n.
+    levels: leaves [n, ...].
     seeds: i32[n], as in the rollout.
-    actions: i32[n, L]; what stands beyond `lengths` is ignored.
-    lengths: i32[n], actions to take; those after an episode's end are idle.
+    actions: i32[n, L]; those beyond `lengths` are ignored.
+    lengths: i32[n], actions to take; those after an episode's end do nothing.
     params_axis: None or 0.
 
   Returns:
     A State with leaves [n, ...].
   """
 
-  def episode(seed, level, actions, length, params):
-    def take(state: State, step: tuple[Array, Array]):
+  def episode(
+    seed: Array, level: PyTree, actions: Array, length: Array, params: PyTree
+  ) -> State:
+    def take(state: State, step: tuple[Array, Array]) -> tuple[State, None]:
       t, action = step
       over = t >= length
       new = keep(state, world.step(state, action, params), state.done)
@@ -162,10 +173,10 @@ def step_or_reset(
   params: PyTree,
   pool_levels: PyTree,
 ) -> tuple[State, State]:
-  """One step of endless play: an episode that ends makes room for a fresh one.
+  """One step of endless play: where an episode ends, a fresh one starts.
 
-  The new episode is on a level drawn from the whole pool, with a key of its
-  own: it does not play the old one over again.
+  The new episode has a new key and a level drawn from the whole pool; it does
+  not repeat the old one.
 
   Args:
     world: the simulator.
@@ -173,11 +184,11 @@ def step_or_reset(
     state: one state that is not done; vmap for more.
     action: i32[].
     params: the rules.
-    pool_levels: leaves lead with the pool's size.
+    pool_levels: leaves [pool size, ...].
 
   Returns:
-    state: where play goes on.
-    outcome: what the action led to, with its reward, its end and its final
+    state: the state to go on from.
+    outcome: the state after the action, with its reward, its end and its final
       observation; equal to `state` while the episode lasts.
   """
   outcome = world.step(state, action, params)
@@ -199,50 +210,67 @@ def fresh_episode(
   return world.reset(reset, params, level)
 
 
-# --- Actors: the same object for the same arguments, so jit compiles once ---
+# --- Actors: equal for equal arguments, so that jit compiles each once --------
 
 
-@functools.lru_cache
-def random_policy(world: World) -> Policy:
-  """Any legal action, all alike."""
+@dataclasses.dataclass(frozen=True)
+class _Random:
+  world: World
 
-  def policy(key: Array, state: State, params: PyTree) -> Array:
-    legal = world.legal(state, params)
+  def __call__(self, key: Array, state: State, params: PyTree) -> Array:
+    legal = self.world.legal(state, params)
     return jax.random.categorical(key, jnp.where(legal, 0.0, -jnp.inf))
 
-  return policy
 
+@dataclasses.dataclass(frozen=True)
+class _Oracle:
+  world: World
+  costs: HasOracle  # the world again, checked
 
-@functools.lru_cache
-def oracle_policy(world: World) -> Policy:
-  """An action of least cost, any of them alike; legal where there is none."""
-
-  def policy(key: Array, state: State, params: PyTree) -> Array:
-    cost = world.oracle(state, params)
-    legal = world.legal(state, params)
+  def __call__(self, key: Array, state: State, params: PyTree) -> Array:
+    cost = self.costs.oracle(state, params)
+    legal = self.world.legal(state, params)
     best = legal & (cost == jnp.min(jnp.where(legal, cost, jnp.inf)))
     return jax.random.categorical(key, jnp.where(best, 0.0, -jnp.inf))
 
-  return policy
+
+@dataclasses.dataclass(frozen=True)
+class _Mixed:
+  random: Policy
+  oracle: Policy
+  epsilon: float
+
+  def __call__(self, key: Array, state: State, params: PyTree) -> Array:
+    which, first, second = jax.random.split(key, 3)
+    return jnp.where(
+      jax.random.uniform(which) < self.epsilon,
+      self.random(first, state, params),
+      self.oracle(second, state, params),
+    )
 
 
-@functools.lru_cache
-def mixed_policy(world: World, epsilon: float) -> Policy:
-  """The oracle's action, but a random one with probability epsilon.
+def random_policy(world: World) -> Policy:
+  """A legal action, drawn uniformly."""
+  return _Random(world)
+
+
+def oracle_policy(world: World) -> Policy:
+  """A legal action of least cost, drawn uniformly.
+
+  Where no action has a finite cost, any legal one.
 
   Raises:
-    ValueError: epsilon is not a probability.
+    ValueError: the world has no oracle.
+  """
+  return _Oracle(world, check_oracle(world))
+
+
+def mixed_policy(world: World, epsilon: float) -> Policy:
+  """A random action with probability epsilon, else the oracle's.
+
+  Raises:
+    ValueError: the world has no oracle, or epsilon is not a probability.
   """
   if not 0.0 <= epsilon <= 1.0:
     raise ValueError(f"epsilon {epsilon} must lie in 0..1: it is a probability")
-  oracle, random = oracle_policy(world), random_policy(world)
-
-  def policy(key: Array, state: State, params: PyTree) -> Array:
-    which, first, second = jax.random.split(key, 3)
-    return jnp.where(
-      jax.random.uniform(which) < epsilon,
-      random(first, state, params),
-      oracle(second, state, params),
-    )
-
-  return policy
+  return _Mixed(random_policy(world), oracle_policy(world), epsilon)

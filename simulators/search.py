@@ -1,19 +1,18 @@
-"""Labels without an oracle: the simulator itself searches.
+"""Labels without an oracle: a search by simulation.
 
-What any world of a user's own has, for it asks for `reset` and `step` alone:
+It needs `step` and `legal` only, so every world has it:
 
-1. Shooting: from each state and under each first action, `width` random
-   walks of `depth` steps, all at once.
-2. Hindsight: every state that a walk came by is worth what the shortest way
-   from it to a success took, on any walk from the same root; walks that meet
-   share what they found. The table holds the best action met in each state.
+1. Shooting: from each root state and under each first action, `width` random
+   walks of `depth` steps.
+2. Hindsight: each visited state gets the length of the shortest way from it to
+   a success, over all walks from the same root; walks that meet share their
+   results. A table holds the best action for each visited state.
 3. Verification: the table is played in the simulator from the root under each
-   first action. A cost is the number of steps to success that this took, or
-   that the shortest walk took; where none succeeded it is inf. Nothing that
-   was not played is told.
+   first action. A cost is the number of steps to success of this play or of
+   the shortest walk; it is inf where none succeeded. Every cost was played.
 
-The walks of one root see one and the same chance, its own key's: in a noisy
-world a cost is what is possible, not what is to be expected.
+All walks of one root use the same randomness, from the root's key. In a noisy
+world a cost is therefore what is possible, not the expected cost.
 """
 
 import functools
@@ -23,27 +22,29 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from simulators.base import PyTree, State, World
+from simulators.base import Array, PyTree, State, World
 
-Array = jax.Array
-
-BUCKETS = 1 << 16  # of a root's table; two states in one bucket cost labels
+BUCKETS = 1 << 16  # size of a root's table; states that collide lose labels
 SWEEPS = 4  # backward passes over the walks
 BATCH = 32  # roots searched at a time
-PERSISTENCE = 0.5  # probability that a walk that moved goes on the same way
-# Fields of any hidden state that do not make it another situation; a world
-# names its own beside them, `World.memories`.
+PERSISTENCE = 0.5  # probability of repeating an action that changed the state
+# Fields of a hidden state that are ignored when two states are compared; a
+# world adds its own by `World.memories`.
 SAME = frozenset({"key", "time", "level"})
+
+
+# (buckets, actions, won, live) of all walks from one root, see `_shoot`.
+Walks = tuple[Array, Array, Array, Array]
 
 
 @flax.struct.dataclass
 class Found:
-  """What a search found, replay-verified.
+  """The result of a search, verified by replay.
 
   Attributes:
-    cost: f32[n, A], steps to success after each action, counting it; an upper
-      bound of the oracle's cost, inf where nothing was found.
-    plans: i32[n, A, depth], the actions that take `cost` steps; -1 pads.
+    cost: f32[n, A], steps to success by way of each action, including it; an
+      upper bound of the least number of steps, inf where nothing was found.
+    plans: i32[n, A, depth], the actions of those `cost` steps; -1 pads.
   """
 
   cost: Array
@@ -71,26 +72,26 @@ def search(
   width: int,
   depth: int,
 ) -> Found:
-  """Searches ways to success from each of n states.
+  """Searches for ways to success from each of n states.
 
   A success is a terminated step with a reward. The time limit of the episode
-  is set aside, as the oracle does.
+  is ignored.
 
   Args:
     world: the simulator, static, as are `width` and `depth`.
     params: the rules to search under.
     states: leaves [n, ...].
     key: PRNG key.
-    width: walks for each state and first action.
-    depth: steps of a walk, and of a plan at most.
+    width: number of walks for each state and first action.
+    depth: steps of a walk; the longest plan.
 
   Raises:
     ValueError: width or depth below 1.
   """
   if width < 1 or depth < 1:
     raise ValueError(
-      f"width {width} and depth {depth} must be at least 1: a search without "
-      "walks finds nothing"
+      f"width {width} and depth {depth} must be at least 1: raise them, a "
+      "search without walks finds nothing"
     )
 
   def one(root: tuple[State, Array]) -> Found:
@@ -115,25 +116,26 @@ def search(
 
 
 def _won(state: State) -> Array:
+  """bool[]: whether the last step was a success."""
   return state.terminated & (state.reward > 0)
 
 
 def _salt(path: str, size: int) -> np.ndarray:
-  """uint32[size]: odd factors, the same for a path in every process."""
+  """uint32[size]: odd factors that depend on the path alone."""
   seed = np.frombuffer(path.encode(), np.uint8)
   draw = np.random.default_rng(seed).integers(1 << 31, size=size)
   return (2 * draw + 1).astype(np.uint32)
 
 
 def _bucket(world: World, state: State) -> Array:
-  """i32[]: a hash of the situation below BUCKETS."""
-  same = SAME | set(getattr(world, "memories", ()))
+  """i32[]: a hash of the state, below BUCKETS."""
+  same = SAME | set(world.memories)
   total = jnp.zeros((), jnp.uint32)
   for path, leaf in jax.tree_util.tree_leaves_with_path(state.env_state):
     name = jax.tree_util.keystr(path, simple=True, separator=".")
     if same & set(name.split(".")):
       continue
-    if leaf.dtype == jnp.float32:  # near values are the same situation
+    if leaf.dtype == jnp.float32:  # close values count as equal
       leaf = jnp.round(leaf * 8.0).astype(jnp.int32)
     words = leaf.astype(jnp.uint32).reshape(-1)
     total += jnp.sum(words * jnp.asarray(_salt(name, words.size)))
@@ -141,14 +143,17 @@ def _bucket(world: World, state: State) -> Array:
   return ((total ^ (total >> 16)) % BUCKETS).astype(jnp.int32)
 
 
-def _shoot(world, params, root: State, key: Array, width: int, depth: int):
+def _shoot(
+  world: World, params: PyTree, root: State, key: Array, width: int, depth: int
+) -> Walks:
   """Walks from one root, `width` under each first action.
 
-  A walk that moved goes on the same way with probability PERSISTENCE, one
-  that did not turns; else any action that is legal.
+  A walk whose state changed repeats its action with probability PERSISTENCE.
+  Otherwise it takes any legal action; after a step without change, another one
+  where possible.
 
   Returns:
-    buckets: i32[depth + 1, R], where each walk was.
+    buckets: i32[depth + 1, R], the states of each walk.
     actions: i32[depth, R].
     won: bool[depth, R], whether the step succeeded.
     live: bool[depth, R], whether the step was taken.
@@ -156,7 +161,7 @@ def _shoot(world, params, root: State, key: Array, width: int, depth: int):
   count = len(world.actions)
   first = jnp.repeat(jnp.arange(count), width)
 
-  def take(carry, key):
+  def take(carry: tuple, key: Array) -> tuple[tuple, tuple]:
     state, action, here, over = carry
     new = world.step(state, action, params)
     there = _bucket(world, new)
@@ -172,7 +177,7 @@ def _shoot(world, params, root: State, key: Array, width: int, depth: int):
     carry = (new, after, there, over | new.terminated)
     return carry, (there, action, _won(new) & ~over, ~over)
 
-  def walk(action, key):
+  def walk(action: Array, key: Array) -> tuple:
     start = (root, action, _bucket(world, root), root.terminated)
     return jax.lax.scan(take, start, jax.random.split(key, depth))[1]
 
@@ -182,23 +187,25 @@ def _shoot(world, params, root: State, key: Array, width: int, depth: int):
   return jnp.concatenate([start, there]), actions, won, live
 
 
-def _hindsight(buckets, actions, won, live) -> Array:
-  """i32[BUCKETS]: best action met in each bucket; -1 where none succeeded.
+def _hindsight(
+  buckets: Array, actions: Array, won: Array, live: Array
+) -> Array:
+  """i32[BUCKETS]: the best action in each bucket; -1 where none succeeded.
 
-  Bellman's equation over the steps that were walked, last steps first. Cost
-  and action are one number, cost * 1024 + action, so that a minimum over
-  walks that meet keeps the two together.
+  Bellman's equation over the steps of the walks, last steps first. Cost and
+  action are one number, cost * 1024 + action, so that a minimum over walks that
+  meet keeps the two together.
   """
   far = jnp.int32(1 << 20)
 
-  def back(table, step):
+  def back(table: Array, step: tuple) -> tuple[Array, None]:
     here, there, action, won, live = step
     onward = jnp.where(won, 0, table[there] // 1024)
-    told = (jnp.minimum(1 + onward, far // 1024) * 1024) + action
-    told = jnp.where(live & (told < far), told, far)
-    return table.at[here].min(told), None
+    entry = (jnp.minimum(1 + onward, far // 1024) * 1024) + action
+    entry = jnp.where(live & (entry < far), entry, far)
+    return table.at[here].min(entry), None
 
-  def sweep(_, table):
+  def sweep(_: Array, table: Array) -> Array:
     steps = (buckets[:-1], buckets[1:], actions, won, live)
     return jax.lax.scan(back, table, steps, reverse=True)[0]
 
@@ -206,7 +213,7 @@ def _hindsight(buckets, actions, won, live) -> Array:
   return jnp.where(table < far, table % 1024, -1)
 
 
-def _shortest(walks, count: int) -> Found:
+def _shortest(walks: Walks, count: int) -> Found:
   """The shortest walk to a success under each first action."""
   _, actions, won, _ = walks
   depth = len(won)
@@ -229,18 +236,20 @@ def _beside(mask: Array, like: Array) -> Array:
   return mask.reshape(mask.shape + (1,) * (like.ndim - mask.ndim))
 
 
-def _play(world, params, root: State, table: Array, depth: int) -> Found:
+def _play(
+  world: World, params: PyTree, root: State, table: Array, depth: int
+) -> Found:
   """Plays the table from the root under each first action."""
 
-  def play(first):
-    def take(carry, _):
+  def play(first: Array) -> tuple[Array, Array]:
+    def take(carry: tuple, _: None) -> tuple[tuple, tuple]:
       state, action, over = carry
       lost = over | (action < 0)
       new = world.step(state, jnp.maximum(action, 0), params)
       won = _won(new) & ~lost
       after = table[_bucket(world, new)]
-      told = jnp.where(lost, -1, action)
-      return (new, after, lost | new.terminated), (told, won)
+      taken = jnp.where(lost, -1, action)
+      return (new, after, lost | new.terminated), (taken, won)
 
     start = (root, first, root.terminated)
     _, (plan, won) = jax.lax.scan(take, start, None, length=depth)
