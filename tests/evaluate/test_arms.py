@@ -185,8 +185,14 @@ def test_arm_without_its_help_is_refused_before_any_play(arm):
 
 
 def test_without_an_oracle_there_is_no_such_arm():
-  class FakeBlind(FakeTextWorld):
-    world = "a world without oracle"
+  class FakeBlind:
+    def __init__(self):
+      self.seen = FakeTextWorld()
+
+    def __getattr__(self, name):
+      if name == "oracle":
+        raise AttributeError(name)
+      return getattr(self.seen, name)
 
   played = arms.act(
     CONFIG, FakeLM("plain"), FakeLM("plain"), "plain", FakeBlind(), range(4),
