@@ -23,6 +23,7 @@ _REQUIREMENTS = [
   "grain>=0.2.12",
   "httpx>=0.27",
   "importlib_resources>=6",  # tensorflow-datasets imports it undeclared
+  "jaxtyping>=0.3",
   "matplotlib>=3.9",
   "ml_collections>=1.0",
   "numpy>=2",
@@ -48,7 +49,9 @@ _PEERS = [
 ]
 _TEST = [
   *_PEERS,
-  "jaxtyping>=0.3",
+  "basedpyright>=1.30",
+  "beartype>=0.20",
+  "pdoc>=16",  # launch/docs.sh
   "peft>=0.17",
   "pytest>=8",
   "pytest-timeout>=2.3",
@@ -68,6 +71,8 @@ setuptools.setup(
     (_ROOT / "README.md").read_text() if (_ROOT / "README.md").exists() else ""
   ),
   long_description_content_type="text/markdown",
+  license="Apache-2.0",
+  license_files=["LICENSE"],
   python_requires=">=3.11",
   packages=setuptools.find_packages(include=["glimo_jax*", "simulators*"]),
   install_requires=_REQUIREMENTS,

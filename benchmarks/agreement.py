@@ -21,10 +21,11 @@ import numpy as np
 import simulators
 from benchmarks import common
 from simulators import rollout
-from simulators.agentworld import levels, reference
-from simulators.agentworld.questions import KINDS
-from simulators.agentworld.reference_answers import SEARCHED
-from simulators.agentworld.types import GOALS
+from simulators.agentworld import reference
+from simulators.agentworld.game import levels
+from simulators.agentworld.questions.sampling import KINDS
+from simulators.agentworld.reference import SEARCHED
+from simulators.agentworld.vocabulary import GOALS
 
 CROWDED = {
   "size": 6, "boxes": 1, "hazards": 3, "goals": GOALS, "larger": (7,),

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import simulators
 from benchmarks import common
 from simulators import rollout
-from simulators.agentworld.types import GOALS
+from simulators.agentworld.vocabulary import GOALS
 from simulators.base import PyTree, World
 
 Array = jax.Array

@@ -19,8 +19,8 @@ import tqdm
 import simulators
 from benchmarks import common
 from simulators.agentworld import reference
-from simulators.agentworld.types import GOALS
-from simulators.base import SPLITS
+from simulators.agentworld.game.pools import SPLITS
+from simulators.agentworld.vocabulary import GOALS
 
 _WIDE = {
   "size": 9, "pairs": 4, "hazards": 4, "goals": GOALS[:4], "sides": (6, 8),

@@ -17,7 +17,7 @@ from brax.training.agents.ppo import networks as ppo_networks
 
 from simulators.agentworld.types import Obs as Puzzle
 from simulators.base import PyTree
-from simulators.driving.metrics import NEAR
+from simulators.driving.game.metrics import NEAR
 from simulators.driving.types import FAMILIES
 from simulators.driving.types import Obs as Traffic
 

@@ -19,7 +19,7 @@ import tqdm
 
 import simulators
 from benchmarks import common
-from simulators.driving import dynamics, mobil, traffic
+from simulators.driving.game import dynamics, mobil, traffic
 from simulators.driving.types import FAR, WIDTH, Config, Level, Params
 
 CARS, LANES = 20, 3

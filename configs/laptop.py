@@ -31,8 +31,9 @@ def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
   config.collect.update(depths=(0, 1, 2), levels=256, moments=4000)
   if arm != "trained-on-real":
     config.collect.variants = recipe.ARMS["worlds-16"]["collect.variants"]
-  config.annotate.questions *= 4
-  config.annotate.next_actions = config.annotate.next_actions * 50 // 17
+  skills = config.annotate.skills
+  skills.question.rows *= 4
+  skills.next_action.rows = skills.next_action.rows * 50 // 17
   config.evaluate.update(
     suite="test", depths=(0, 1, 2), episodes=256, per_kind=32,
     ood_episodes=64, language_tokens=16384,

@@ -7,12 +7,12 @@ SmolLM2-135M-Instruct, AgentWorld; trained in `imperfect/swapped`, judged in
 (depths 0-1, 128 levels) success .77 (base .22, random .14, oracle 1), questions
 .67 (base .37), bits per byte 0.2 to 0.3 % above the base's:
 docs/results/quickstart. On `val` it has .87.
-With `:tiny` behind the file's name, the same run at the size of a test.
+`configs/quickstart.py:tiny` is the same run at the size of a test.
 """  # noqa: E501
 
 from ml_collections import config_dict
 
-# Of the kinds that AgentWorld can ask, those that 15 minutes have time for.
+# The kinds of question that a run of 15 minutes has time for.
 KINDS = (
   "where", "adjacent", "nearer", "which_tool", "bump", "if_held", "reachable",
   "optimal_next", "plan", "steps",
@@ -33,7 +33,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     teacher=dict(base_url="", model="", api_key_env="", concurrency=16),
     collect=dict(
       variants=tuple(f"imperfect/swapped({k})" for k in range(4)),
-      dealt=False,
+      one_variant_per_level=False,
       depths=(0, 1),
       levels=256,
       episodes=1,
@@ -46,15 +46,13 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     ),
     annotate=dict(
       label_source="oracle",
-      questions=3000,
-      questions_per_moment=8,
-      next_actions=850,
-      regret_scale=0.0,
-      lapse=0.0,
-      plans=12,
-      llm_questions=600,
-      llm_actions=180,
-      llm_plans=4,
+      # Rows of each skill, and how many of them the language model drafts.
+      skills=dict(
+        question=dict(rows=3000, drafted=600, per_moment=8),
+        next_action=dict(rows=850, drafted=180, regret_scale=0.0),
+        plan=dict(rows=12, drafted=4),
+      ),
+      action_noise=0.0,
       refinements=1,
       memories=1,
       rechecked=20000,
@@ -69,8 +67,8 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       length=768,
       replay_batch=1,
       replay_length=64,
-      # One stage on questions and actions together; a first one on questions
-      # alone, as in the paper, costs actions and brings no answers (recipe.py).
+      # One stage on questions and actions together. A first stage on questions
+      # alone, as in the paper, costs success and answers no more (recipe.py).
       understanding_steps=0,
       acting_steps=140,
       lr=3e-3,
@@ -80,18 +78,17 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       targets="soft",
       shuffled=False,
       remat=False,
-      keep_gib=0.0,
+      activation_cache_gib=0.0,
       checkpoint_every=25,
       seed=0,
     ),
-    # Rounds of the tuned model's own play; 0 for none.
+    # On-policy rounds of the tuned model; 0 for none.
     rounds=dict(
       count=0,
       episodes=96,
       temperature=1.0,
       moments=400,
-      next_actions=400,
-      questions=0,
+      rows=dict(next_action=400, question=0),
       steps=20,
     ),
     evaluate=dict(
@@ -112,15 +109,15 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
   )
   if size == "tiny":
     config.collect.update(levels=16, moments=48, surprise_candidates=8)
-    config.annotate.update(
-      questions=24, next_actions=24, plans=2,
-      llm_questions=8, llm_actions=4, llm_plans=1,
-    )  # fmt: skip
+    config.annotate.skills.question.update(rows=24, drafted=8)
+    config.annotate.skills.next_action.update(rows=24, drafted=4)
+    config.annotate.skills.plan.update(rows=2, drafted=1)
     config.train.update(
       understanding_steps=2, acting_steps=2, warmup=1, length=384,
       replay_length=32, checkpoint_every=2,
     )  # fmt: skip
-    config.rounds.update(episodes=4, moments=8, next_actions=8, steps=2)
+    config.rounds.update(episodes=4, moments=8, steps=2)
+    config.rounds.rows.next_action = 8
     config.evaluate.update(
       episodes=4, val_episodes=2, per_kind=1, val_per_kind=1, ood_episodes=0,
       language_tokens=256, max_steps=4,

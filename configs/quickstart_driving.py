@@ -19,8 +19,8 @@ from ml_collections import config_dict
 from configs import quickstart
 
 FAMILIES = tuple(range(8))
-# Of the kinds that driving can ask, those that a short run has time for: what
-# is seen, the rules, and what follows; none of them asks the planner.
+# The kinds of question that a short run has time for: perception, rules and
+# prediction. None of them needs the planner.
 KINDS = (
   "light", "people", "lane", "beside", "pace", "reach", "limit", "rule", "halt",
   "in_time", "speed_after", "harm",
@@ -41,27 +41,27 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
   config.collect.update(depths=FAMILIES, steps=26)
   # Random play soon ends in an accident, whatever one would do then.
   config.collect.actors = dict(mixed=1.0)
-  # A plan asks the planner at every step of the way, and the second path plans
-  # in plain Python, three seconds an action with lapses. Costs tell a quarter
-  # of a second apart and the planner never errs: whoever learns from it should
-  # know what is hardly worse, and what a slip would lead to.
-  config.annotate.update(
-    plans=0, llm_plans=0, rechecked=16, regret_scale=1.0, lapse=0.3
-  )
+  # A plan asks the planner at every step, and the reference plans in plain
+  # Python, three seconds an action with action noise: no plans, few rechecks.
+  # Costs differ by quarters of a second and the planner never errs, so rows
+  # also teach actions that are hardly worse, and avoid risky neighbours.
+  config.annotate.update(rechecked=16, action_noise=0.3)
+  config.annotate.skills.plan.update(rows=0, drafted=0)
+  config.annotate.skills.next_action.regret_scale = 1.0
   config.evaluate.update(depths=FAMILIES, max_steps=34)
   if size == "tiny":
     config.collect.steps = config.evaluate.max_steps = 4
     return config
-  # Each scene under one variant: what teaches is scenes (docs/LOG.md).
-  config.collect.update(levels=256, moments=2280, dealt=True)
-  # Few questions: at this size they cost driving and are hardly learnt.
-  config.annotate.update(
-    questions=240, questions_per_moment=4, next_actions=1900,
-    llm_questions=60, llm_actions=120,
-  )  # fmt: skip
-  # Four times through the rows; the lower 22 of 30 layers see each once.
+  # Each scene under one variant: more scenes help more (docs/LOG.md).
+  config.collect.update(levels=256, moments=2280, one_variant_per_level=True)
+  # Few questions: at this size they cost success and are hardly learnt.
+  config.annotate.skills.question.update(rows=240, drafted=60, per_moment=4)
+  config.annotate.skills.next_action.update(rows=1900, drafted=120)
+  # Four epochs; the lower 22 of 30 layers compute each batch once.
   config.lora.first_layer = 22
-  config.train.update(acting_steps=480, lr=2e-3, warmup=20, keep_gib=2.0)
+  config.train.update(
+    acting_steps=480, lr=2e-3, warmup=20, activation_cache_gib=2.0
+  )
   config.evaluate.update(
     episodes=128, val_episodes=8, per_kind=12, val_per_kind=2, ood_episodes=0
   )

@@ -37,12 +37,12 @@ ARMS = {
   },
   # What is learnt: a step, or a whole plan that is followed and made anew.
   "plans": {
-    "annotate.next_actions": 462,
-    "annotate.plans": 400,
+    "annotate.skills.next_action.rows": 462,
+    "annotate.skills.plan.rows": 400,
     "evaluate.written": ("plan",),
   },
   # How many kinds of question are learnt from; the same ten are in the exam.
-  "kinds-1": {"annotate.kinds": ("bump",)},
+  "kinds-1": {"annotate.skills.question.kinds": ("bump",)},
   "kinds-all": {
     "world.options.kinds": (),
     "evaluate.kinds": quickstart.KINDS,
@@ -118,6 +118,9 @@ def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
 def drafted(config: config_dict.ConfigDict) -> config_dict.ConfigDict:
   """The config with all acting rows drafted where no tool may write them."""
   if config.annotate.label_source in ("agent", "self"):
-    config.annotate.llm_actions = config.annotate.next_actions
-    config.annotate.llm_plans = config.annotate.plans
+    for skill in (
+      config.annotate.skills.next_action,
+      config.annotate.skills.plan,
+    ):
+      skill.drafted = skill.rows
   return config

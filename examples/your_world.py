@@ -2,8 +2,7 @@
 
   python -m launch.pipeline --config=configs/your_world.py --workdir=runs/your_world
 
-It has no oracle: `simulators.search` finds the best actions by simulation.
-docs/your_world.md explains each part.
+It has no oracle: labels come from `simulators.search`. See docs/your_world.md.
 """  # noqa: E501
 
 import dataclasses

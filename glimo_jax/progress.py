@@ -16,7 +16,7 @@ class Progress:
 
   def __init__(self, name: str):
     self._name = name
-    self._start = self._told = time.monotonic()
+    self._start = self._shown = time.monotonic()
     self._bar: tqdm.tqdm | None = None
 
   def __call__(self, done: int, total: int) -> None:
@@ -28,9 +28,9 @@ class Progress:
         self._bar.close()
       return
     now = time.monotonic()
-    if done < total and now - self._told < _EVERY_S:
+    if done < total and now - self._shown < _EVERY_S:
       return
-    self._told = now
+    self._shown = now
     rate = done / max(now - self._start, 1e-9)
     left = (total - done) / rate / 60 if rate else float("inf")
     _log.info(

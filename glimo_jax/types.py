@@ -6,8 +6,10 @@ from typing import Any, Protocol
 
 import flax.struct
 import jax
+import numpy as np
 
 Array = jax.Array
+AnyArray = jax.Array | np.ndarray  # on a device, or still on the host
 PyTree = Any
 Message = dict[str, str]  # {"role": system | user | assistant, "content": ...}
 
@@ -137,8 +139,7 @@ class InstructionDataset:
   counts: dict[str, Any]
 
 
-@flax.struct.dataclass
-class Batch:
+class Batch(flax.struct.PyTreeNode):
   """Packed token rows and the positions they are scored on.
 
   Segments form a tree of three levels: segment 0 is the prefix that all of a
@@ -157,20 +158,20 @@ class Batch:
     ce_weight: f32[B, L], weight in the cross-entropy.
     kl_weight: f32[B, L], weight in the KL to the reference.
     row_ids: i32[B, R], indices of the examples in each row; -1 pads.
-    lower: f32[B, T, D], what the layers below the adapter's first make of the
-      tokens, where that is kept; None lets the step compute it.
+    activations: f32[B, T, D], output of the layers below the adapter's first
+      layer, from the activation cache; None: the step computes it.
   """
 
-  tokens: Array
-  positions: Array
-  segment_ids: Array
-  scored: Array
-  target_ids: Array
-  target_probs: Array
-  ce_weight: Array
-  kl_weight: Array
-  row_ids: Array
-  lower: Array | None = None
+  tokens: AnyArray
+  positions: AnyArray
+  segment_ids: AnyArray
+  scored: AnyArray
+  target_ids: AnyArray
+  target_probs: AnyArray
+  ce_weight: AnyArray
+  kl_weight: AnyArray
+  row_ids: AnyArray
+  activations: AnyArray | None = None
 
 
 class BatchIterator(Protocol):
@@ -184,12 +185,12 @@ class BatchIterator(Protocol):
 
   def get_state(self) -> dict[str, Any]:
     """A JSON-able position."""
+    ...
 
   def set_state(self, state: dict[str, Any]) -> None: ...
 
 
-@flax.struct.dataclass
-class TrainState:
+class TrainState(flax.struct.PyTreeNode):
   """All that a step changes.
 
   Attributes:

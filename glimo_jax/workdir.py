@@ -1,14 +1,15 @@
-"""A run's folder: one subfolder a stage, each started, finished and guarded.
+"""A run's folder: a subfolder for each stage, started, finished and guarded.
 
-    <workdir>/<stage>/settings.json   the settings that shape the stage
+    <workdir>/<stage>/settings.json   the settings that shape the stage's files
     <workdir>/<stage>/DONE.json       written last: seconds and a summary
     <workdir>/<stage>/.lock           held while a process works on the stage;
-                                      says how long others did before it
+                                      holds the seconds of earlier attempts
 
-A stage that is done returns at once; one that was killed starts again on what
-it left; one that was made with other settings is an error, never overwritten,
-unless it has left nothing but its settings. Its seconds are those of all its
-attempts, each up to the last file that it wrote.
+Stages are collect, annotate and train, the same again in each on-policy round
+(round-1/collect, ...), and evaluate. A finished stage returns at once. A stage
+that was killed starts again on what it left. A stage that was made with other
+settings is an error and never overwritten, unless it left nothing but its
+settings. Its seconds are those of all attempts, each up to its last file.
 """
 
 import contextlib
@@ -18,13 +19,31 @@ import json
 import logging
 import pathlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from glimo_jax import files
+from glimo_jax.files import PathLike
 
 _log = logging.getLogger(__name__)
 
-
 SETTINGS, DONE, LOCK = "settings.json", "DONE.json", ".lock"
+STAGES = ("collect", "annotate", "train")  # of the first pass and each round
+
+# Stage -> sections of the config that shape its files, beside those of the
+# stages before it.
+_SECTIONS = {
+  "collect": ("world", "model", "collect"),
+  "annotate": ("teacher", "annotate"),
+  "train": ("lora", "train"),
+  "round": ("rounds",),
+  "evaluate": ("evaluate",),
+}
+# Fields of the teacher that do not change what it answers.
+_CONNECTION = (
+  "base_url", "api_key_env", "concurrency", "timeout", "retries", "backoff",
+  "prices", "budget",
+)  # fmt: skip
 
 
 @dataclasses.dataclass
@@ -32,20 +51,87 @@ class Stage:
   """One stage's folder while it is worked on.
 
   Attributes:
+    name: of the stage.
     path: the folder.
     finished: whether an earlier run has completed it.
-    summary: what DONE.json will say, or says, of the stage.
-    started: time.monotonic() of its opening, less what was worked before.
+    summary: what DONE.json says of the stage, or will say.
+    started: time.monotonic() of its opening minus the seconds of earlier
+      attempts.
   """
 
+  name: str
   path: pathlib.Path
   finished: bool
   summary: dict[str, Any]
   started: float
 
+  @property
+  def seconds(self) -> float:
+    """Seconds worked on the stage so far, by all attempts."""
+    return round(time.monotonic() - self.started, 1)
+
+
+# --- Order and settings of the stages -----------------------------------------
+
+
+def stage_name(stage: str, round_: int = 0) -> str:
+  """The name, and subfolder, of a stage of a round; 0 is the first pass."""
+  return f"round-{round_}/{stage}" if round_ else stage
+
+
+def stages_before(name: str, rounds: int, own_data: bool) -> list[str]:
+  """The stages whose files stage `name` builds upon, in order.
+
+  Args:
+    name: a stage.
+    rounds: number of on-policy rounds of the run.
+    own_data: whether the run collects and annotates its own data; another
+      run's dataset has no stages here.
+  """
+  order = [
+    stage_name(stage, round_)
+    for round_ in range(rounds + 1)
+    for stage in STAGES
+  ]
+  if name in order:
+    order = order[: order.index(name)]
+  return order if own_data else [s for s in order if s not in STAGES[:2]]
+
+
+def shaping_settings(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
+  """The settings that shape a stage's files.
+
+  Args:
+    settings: all of a run's, section -> field -> value.
+    name: the stage.
+  """
+  kind = name.split("-")[0]
+  kinds = tuple(_SECTIONS)
+  sections = {
+    section: dict(settings[section])
+    for earlier in kinds[: kinds.index(kind) + 1]
+    for section in _SECTIONS[earlier]
+  }
+  for field in _CONNECTION:
+    sections.get("teacher", {}).pop(field, None)
+  if kind == "round":  # a further round leaves the others as they are
+    del sections["rounds"]["count"]
+  return sections
+
+
+def report_folder(root: PathLike, suite: str) -> pathlib.Path:
+  """Where the report and the fragment of an evaluation's suite are written."""
+  root = pathlib.Path(root)
+  return root if suite == "test" else root / f"evaluate-{suite}"
+
+
+# --- Opening a stage ----------------------------------------------------------
+
 
 @contextlib.contextmanager
-def stage(root, name: str, settings: dict[str, Any]) -> Iterator[Stage]:
+def stage(
+  root: PathLike, name: str, settings: Mapping[str, Any]
+) -> Iterator[Stage]:
   """Opens stage `name` of run `root`; marks it done if the block completes.
 
   Args:
@@ -60,9 +146,9 @@ def stage(root, name: str, settings: dict[str, Any]) -> Iterator[Stage]:
   path = pathlib.Path(root) / name
   if (path / DONE).exists():  # nothing is written: it may be an archive
     _guard(path / SETTINGS, settings)
-    summary = read_json(path / DONE)
+    summary = _read(path / DONE)
     _log.info("%s: done before (%.0f s), in %s", name, summary["wall_s"], path)
-    yield Stage(path, True, summary, time.monotonic())
+    yield Stage(name, path, True, summary, time.monotonic())
     return
   try:
     path.mkdir(parents=True, exist_ok=True)
@@ -71,28 +157,28 @@ def stage(root, name: str, settings: dict[str, Any]) -> Iterator[Stage]:
       f"workdir {root} cannot be written ({error.strerror}): name a folder of "
       "your own with --workdir"
     ) from error
-  with _alone(path) as before:
+  with _locked(path) as before:
     _guard(path / SETTINGS, settings)
     _log.info("%s: starts, in %s", name, path)
-    current = Stage(path, False, {}, time.monotonic() - before)
+    current = Stage(name, path, False, {}, time.monotonic() - before)
     yield current
-    current.summary["wall_s"] = round(time.monotonic() - current.started, 1)
-    write_json(path / DONE, current.summary)
+    current.summary["wall_s"] = current.seconds
+    files.write_json(path / DONE, current.summary)
     _log.info("%s: done in %.0f s", name, current.summary["wall_s"])
 
 
-def check(root, name: str, settings: dict[str, Any]) -> None:
+def check(root: PathLike, name: str, settings: Mapping[str, Any]) -> None:
   """Raises ValueError where a finished stage was made with other settings."""
   path = pathlib.Path(root) / name
   if (path / DONE).exists():
     _guard(path / SETTINGS, settings)
 
 
-def require(root, name: str) -> pathlib.Path:
+def require(root: PathLike, name: str) -> pathlib.Path:
   """The folder of a finished stage.
 
   Raises:
-    FileNotFoundError: it is not finished; says which script makes it.
+    FileNotFoundError: it is not finished; names the script that makes it.
   """
   path = pathlib.Path(root) / name
   script = "improve" if name.startswith("round-") else name
@@ -104,31 +190,29 @@ def require(root, name: str) -> pathlib.Path:
   return path
 
 
-def summary(root, name: str) -> dict[str, Any]:
-  """What a finished stage said of itself."""
-  return read_json(require(root, name) / DONE)
+def summary(root: PathLike, name: str) -> dict[str, Any]:
+  """The summary of a finished stage."""
+  return _read(require(root, name) / DONE)
 
 
-def read_json(path: pathlib.Path) -> Any:
-  """What a file of a stage holds; ValueError where it is damaged."""
-  try:
-    return json.loads(path.read_text())
-  except ValueError as error:
-    raise ValueError(
-      f"{path} is damaged ({error}): delete the folder it lies in and run its "
-      "stage again"
-    ) from error
+def differences(there: Any, now: Any, path: str = "config") -> list[str]:
+  """One line for each leaf in which two nested settings differ."""
+  if isinstance(there, dict) and isinstance(now, dict):
+    return [
+      line
+      for key in sorted({*there, *now})
+      for line in differences(there.get(key), now.get(key), f"{path}.{key}")
+    ]
+  return [] if there == now else [f"  --{path}: {there!r} there, {now!r} now"]
 
 
-def write_json(path: pathlib.Path, value: Any) -> None:
-  """Writes JSON so that a reader sees the old file or the new, never half."""
-  partial = path.with_suffix(".partial")
-  partial.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
-  partial.replace(path)
+def _read(path: pathlib.Path) -> Any:
+  fix = "delete the folder it lies in and run its stage again"
+  return files.read_json(path, fix)
 
 
 @contextlib.contextmanager
-def _alone(path: pathlib.Path) -> Iterator[float]:
+def _locked(path: pathlib.Path) -> Iterator[float]:
   """Holds the stage's lock, which the system frees if the process dies.
 
   Yields the seconds that earlier attempts have worked on the stage.
@@ -142,46 +226,35 @@ def _alone(path: pathlib.Path) -> Iterator[float]:
         "or use another --workdir"
       ) from error
     lock.seek(0)
-    before = _worked(path, lock.read())
+    before = _seconds_before(path, lock.read())
     lock.truncate(0)
     lock.write(f"{before:.1f}\n")
     lock.flush()
     yield before
 
 
-def _worked(path: pathlib.Path, said: str) -> float:
-  """Seconds: what the lock says, and the attempt that wrote it."""
+def _seconds_before(path: pathlib.Path, content: str) -> float:
+  """Seconds that the lock names plus those of the attempt that wrote it."""
   try:
-    before = float(said)
+    before = float(content)
   except ValueError:  # the first attempt
     return 0.0
   last = max(file.stat().st_mtime for file in path.rglob("*"))
   return before + max(0.0, last - (path / LOCK).stat().st_mtime)
 
 
-def _guard(path: pathlib.Path, settings: dict[str, Any]) -> None:
+def _guard(path: pathlib.Path, settings: Mapping[str, Any]) -> None:
   now = json.loads(json.dumps(settings))
   if not path.exists():
-    write_json(path, now)
+    files.write_json(path, now)
     return
-  there = read_json(path)
+  there = _read(path)
   left = {p.name for p in path.parent.iterdir()} - {SETTINGS, LOCK}
   if there != now and not left:
-    write_json(path, now)  # the run that made it stopped before any work
+    files.write_json(path, now)  # the run that made it stopped before any work
   elif there != now:
     raise ValueError(
       f"{path.parent} was made with other settings:\n"
       + "\n".join(differences(there, now))
       + "\nUse another --workdir, or delete that folder and those after it."
     )
-
-
-def differences(there: Any, now: Any, path: str = "config") -> list[str]:
-  """One line for each leaf in which two nested settings differ."""
-  if isinstance(there, dict) and isinstance(now, dict):
-    return [
-      line
-      for key in sorted({*there, *now})
-      for line in differences(there.get(key), now.get(key), f"{path}.{key}")
-    ]
-  return [] if there == now else [f"  --{path}: {there!r} there, {now!r} now"]

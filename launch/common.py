@@ -1,14 +1,10 @@
 """What every launch script shares: flags -> config -> one call."""
 
-import dataclasses
-import difflib
 import logging
 import os
 import pathlib
 import sys
-import types
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -19,7 +15,7 @@ _CONFIG = config_flags.DEFINE_config_file(
   None,
   "A file of configs/, e.g. configs/quickstart.py.",
   lock_config=False,
-  accept_new_attributes=True,  # `build` tells which of them are fields
+  accept_new_attributes=True,  # `Config.from_dict` refuses unknown fields
 )
 _WORKDIR = flags.DEFINE_string(
   "workdir", None, "Folder for all that the run writes, e.g. runs/quickstart."
@@ -27,77 +23,23 @@ _WORKDIR = flags.DEFINE_string(
 
 
 class UsageError(ValueError):
-  """Bad input: said in one line, without a traceback."""
-
-
-def build(cls: type, values: Mapping, path: str = "config"):
-  """A (nested) frozen dataclass from a ConfigDict; typos are errors.
-
-  Raises:
-    UsageError: a field is unknown (the nearest is named), missing or of
-      another type, or the dataclass refuses its value.
-  """
-  fields = {f.name: f for f in dataclasses.fields(cls)}
-  hints = typing.get_type_hints(cls)
-  for name in values:
-    if name not in fields:
-      near = difflib.get_close_matches(name, fields, 1)
-      hint = f"did you mean {near[0]!r}?" if near else f"known: {list(fields)}"
-      raise UsageError(f"--{path}.{name} is no field: {hint}")
-  arguments = {}
-  for name, field in fields.items():
-    if name in values:
-      where = f"{path}.{name}"
-      arguments[name] = _convert(hints[name], values[name], where)
-    elif (
-      field.default is dataclasses.MISSING
-      and field.default_factory is dataclasses.MISSING
-    ):
-      raise UsageError(f"--{path}.{name} is missing: give it a value")
-  try:
-    return cls(**arguments)
-  except ValueError as e:
-    raise UsageError(f"--{path}: {e}") from e
-
-
-def _convert(hint, value, path: str):
-  if dataclasses.is_dataclass(hint):
-    return build(hint, value, path)
-  origin = typing.get_origin(hint)
-  if origin in (typing.Union, types.UnionType):
-    if value is None:
-      return None
-    (hint,) = (h for h in typing.get_args(hint) if h is not type(None))
-    return _convert(hint, value, path)
-  if origin is tuple:
-    item = typing.get_args(hint)[0]
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
-      example = (value,) if isinstance(value, item) else (0, 1)
-      raise UsageError(f"--{path}={value!r} must be a tuple, e.g. {example}")
-    return tuple(_convert(item, v, path) for v in value)
-  if origin is dict or hint is dict:
-    return dict(value)
-  kinds = {float: (int, float), int: int, str: str, bool: bool}
-  wrong = hint in kinds and not isinstance(value, kinds[hint])
-  if wrong or (hint is not bool and isinstance(value, bool)):
-    raise UsageError(f"--{path}={value!r} must be of type {hint.__name__}")
-  return float(value) if hint is float else value
+  """Bad input: reported in one line, without a traceback."""
 
 
 def _parse_flags(argv):
   try:
     rest = flags.FLAGS(argv)
   except (AttributeError, KeyError) as e:  # an override of no field
-    said = " ".join(str(e.args[0]).replace("\\n", " ").split())
+    message = " ".join(str(e.args[0]).replace("\\n", " ").split())
     raise UsageError(
-      f"{said}: the config has no such section, see glimo_jax/config.py"
+      f"{message}: the config has no such section, see glimo_jax/config.py"
     ) from e
   except (flags.Error, OSError, SyntaxError) as e:
-    # A config file that raises is told with its whole traceback.
-    said = str(e).strip().splitlines()
-    raise UsageError(said[-1] if "Traceback" in str(e) else str(e)) from e
+    # ml_collections puts the whole traceback of a config file into its error.
+    lines = str(e).strip().splitlines()
+    raise UsageError(lines[-1] if "Traceback" in str(e) else str(e)) from e
   if len(rest) > 1:
-    raise UsageError(f"{rest[1:]} are no flags: write --name=value")
+    raise UsageError(f"{rest[1:]} are not flags: write --name=value")
   return rest
 
 
@@ -106,26 +48,29 @@ def run(
   argv: list[str] | None = None,
   settings: Callable[[dict], None] = lambda values: None,
 ) -> None:
-  """Parses the flags and calls `pipeline.<stage>(config, workdir)`.
+  """Parses the flags and calls `pipeline.<stage>(Run(config, workdir))`.
 
-  `settings` may change the config's values by flags of the script's own.
+  Args:
+    stage: name of a function of `pipeline`.
+    argv: command line; None for the process's own.
+    settings: changes the config's values by flags of the script's own.
   """
 
   def main():
     values = _config()
     settings(values)
-    # Imported here so that a mistyped flag is told before jax is loaded.
+    # Imported here so that a mistyped flag is reported before jax is loaded.
     from glimo_jax import pipeline
     from glimo_jax.agent import served
     from glimo_jax.config import Config
+    from glimo_jax.run import Run
 
-    config = build(Config, values)
     try:
-      getattr(pipeline, stage)(config, _WORKDIR.value)
-    except served.ServedError as e:  # its message says what to mend
+      getattr(pipeline, stage)(Run(Config.from_dict(values), _WORKDIR.value))
+    except served.ServedError as e:  # its message names the fix
       raise UsageError(str(e)) from e
 
-  for flag in (_CONFIG, _WORKDIR):  # --help lists but the script's own flags
+  for flag in (_CONFIG, _WORKDIR):  # otherwise --help omits them
     flags.FLAGS.register_key_flag_for_module(
       sys.argv[0], flags.FLAGS[flag.name]
     )
@@ -158,7 +103,7 @@ def start(main: Callable[[], None], argv: list[str] | None = None) -> None:
 
 
 def _set_up_logging() -> None:
-  """Our own lines on stderr, with the time; of other libraries, warnings."""
+  """Our own log lines on stderr, with the time; warnings of libraries."""
   absl_logging.set_verbosity(absl_logging.WARNING)
   handler = logging.StreamHandler(sys.stderr)
   handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -179,7 +124,7 @@ def _config() -> dict:
       )
   try:
     return _CONFIG.value.to_dict()
-  except OSError as e:  # ml_collections tells a missing file on first use
+  except OSError as e:  # ml_collections reads the file on first use
     raise UsageError(
       "--config names no readable file: e.g. --config=configs/quickstart.py"
     ) from e

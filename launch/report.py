@@ -22,6 +22,7 @@ _SUITE = flags.DEFINE_string("suite", "test", "Suite they were judged on.")
 
 
 def main() -> None:
+  from glimo_jax import workdir
   from glimo_jax.evaluate import settings
   from glimo_jax.evaluate.report import fragments, merging, report
 
@@ -51,7 +52,7 @@ def main() -> None:
         f"--runs={_RUNS.value} is no folder of runs: e.g. --runs=runs/recipe"
       )
     for run in sorted(pathlib.Path(_RUNS.value).iterdir()):
-      path = fragments.folder(run, _SUITE.value) / fragments.NAME
+      path = workdir.report_folder(run, _SUITE.value) / fragments.NAME
       if path.exists():
         found = fragments.read(path)
         taken[f"{found.arm}-{found.seed}.json"] = found

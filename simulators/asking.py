@@ -3,12 +3,28 @@
 import dataclasses
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from simulators import fields
 from simulators.base import Question, QuestionArrays
+
+
+@dataclasses.dataclass(frozen=True)
+class Requirement:
+  """What a field of the world's Config must be, or no level allows a question.
+
+  Attributes:
+    field: name of the field.
+    holds: value of the field -> whether it is so.
+    fix: values for which it is so, as in "set boxes to 1 or 2".
+  """
+
+  field: str
+  holds: Callable[[Any], bool]
+  fix: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +49,7 @@ class Kind:
     gaps: (...) -> the word for each gap of the templates.
     needs: what a description must contain so that it decides the answer; the
       world defines its form. None: nothing.
+    requires: what the world's Config must be. None: anything.
     share: answer -> share of the moments with this answer in which the
       question is asked; 1 for answers that are not named.
     looked_up: whether the answer can be read from the description or the
@@ -54,6 +71,35 @@ class Kind:
   looked_up: bool = False
   two_sided: bool = False
   shuffled: bool = False
+  requires: Requirement | None = None
+
+
+def collect(modules: Sequence[ModuleType]) -> dict[str, Kind]:
+  """Name -> kind, for all kinds that modules define, by number.
+
+  Raises:
+    ValueError: the numbers are not 0, 1, 2, ... or two kinds share a name.
+  """
+  found = [
+    value
+    for module in modules
+    for value in vars(module).values()
+    if isinstance(value, Kind)
+  ]
+  found.sort(key=lambda kind: kind.number)
+  numbers = [kind.number for kind in found]
+  if numbers != list(range(len(found))):
+    raise ValueError(
+      f"numbers of question kinds {numbers} must be 0, 1, 2, ...: give a new "
+      "kind the next free number"
+    )
+  kinds = {kind.name: kind for kind in found}
+  if len(kinds) < len(found):
+    raise ValueError(
+      f"question kinds {[kind.name for kind in found]} must have distinct "
+      "names: rename one"
+    )
+  return kinds
 
 
 def chosen(

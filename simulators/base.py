@@ -38,8 +38,6 @@ __all__ = [
   "check_split",
 ]
 
-SPLITS = ("train", "val", "test", "ood-chain", "ood-size", "ood-depth")
-
 
 def check_split(split: str, splits: Sequence[str]) -> None:
   """Raises ValueError for a split that is not one of `splits`."""

@@ -1,4 +1,4 @@
-"""A strict harness: eight devices, strict promotion, no network."""
+"""A strict harness: eight devices, checked shapes, no network."""
 
 import os
 import pathlib
@@ -15,8 +15,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
+import shape_checks  # noqa: E402
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+shape_checks.install()  # before models and train are imported
 
 
 @pytest.fixture(scope="session")

@@ -4,19 +4,31 @@ import dataclasses
 
 import pytest
 
+import simulators
 from configs import laptop, quickstart, quickstart_driving, recipe
 from glimo_jax.config import Config, check
-from launch import common
 
 
 def built(values):
-  return common.build(Config, values.to_dict())
+  return Config.from_dict(values.to_dict())
 
 
 def checked(values):
   """Checks a config; the tests have eight devices, so a batch of eight."""
   values.train.batch = values.train.replay_batch = 8
-  check(built(values))
+  config = built(values)
+  check(config, simulators.make(config.world.name, **config.world.options))
+
+
+def _changed(values, plain, path):
+  """Dotted names of the leaves in which two nested settings differ."""
+  if isinstance(values, dict) and path != "world.options.kinds":
+    return {
+      name
+      for key in {*values, *plain}
+      for name in _changed(values.get(key), plain.get(key), f"{path}.{key}")
+    }
+  return {path} if values != plain else set()
 
 
 @pytest.mark.parametrize("arm", recipe.ARMS)
@@ -25,10 +37,13 @@ def test_an_arm_differs_from_the_recipe_in_what_it_names(arm):
     dataclasses.asdict(built(recipe.get_config(a))) for a in (arm, "tuned")
   )
   for section, values in config.items():
-    changed = {k for k, v in values.items() if v != plain[section][k]}
-    named = {n.split(".")[1] for n in recipe.ARMS[arm] if n.startswith(section)}
-    beside = {"arm", "tuned_only", "llm_actions", "llm_plans"}
-    assert changed - beside == named
+    changed = _changed(values, plain[section], section)
+    named = {n for n in recipe.ARMS[arm] if n.startswith(section)}
+    derived = {
+      "evaluate.arm", "evaluate.tuned_only",
+      "annotate.skills.next_action.drafted", "annotate.skills.plan.drafted",
+    }  # fmt: skip
+    assert changed - derived == named
   tokens = [
     c["train"]["length"]
     * (
@@ -47,8 +62,9 @@ def test_a_laptop_s_arm_is_the_recipe_s_at_one_larger_size(arm):
   assert large.train.length == small.train.length
   assert large.train.acting_steps == 4 * small.train.acting_steps
   assert large.train.replay_length == 2 * small.train.replay_length
-  assert large.annotate.questions == 4 * small.annotate.questions
-  acting = large.annotate.next_actions / small.annotate.next_actions
+  large, small = large.annotate, small.annotate
+  assert large.rows("question") == 4 * small.rows("question")
+  acting = large.rows("next_action") / small.rows("next_action")
   assert acting == pytest.approx(50 / 17, abs=0.01)
 
 
@@ -74,24 +90,26 @@ def test_every_pool_of_a_run_can_be_drawn(config):
 
 
 @pytest.mark.parametrize(
-  ("section", "depths", "said"),
+  ("section", "depths", "message"),
   [
     ("collect", (3,), r"depths \(3,\) of train"),
     ("evaluate", (0, 1, 2), r"kept for ood-depth"),
   ],
 )
-def test_depths_are_refused_before_any_work(section, depths, said):
+def test_depths_are_refused_before_any_work(section, depths, message):
   config = quickstart.get_config()
   config[section].depths = depths
-  with pytest.raises(ValueError, match=said):
+  with pytest.raises(ValueError, match=message):
     checked(config)
 
 
-@pytest.mark.parametrize("section", ["annotate", "evaluate"])
-def test_kinds_that_the_world_does_not_ask_are_refused(section):
+@pytest.mark.parametrize(
+  "field", ["annotate.skills.question.kinds", "evaluate.kinds"]
+)
+def test_kinds_that_the_world_does_not_ask_are_refused(field):
   config = quickstart.get_config()
-  config[section].kinds = ("bumps",)
-  with pytest.raises(ValueError, match=rf"{section}.kinds \['bumps'\]"):
+  config.update_from_flattened_dict({field: ("bumps",)})
+  with pytest.raises(ValueError, match=rf"{field} \['bumps'\]"):
     checked(config)
 
 
@@ -110,16 +128,17 @@ def test_traffic_is_learnt_in_imperfect_worlds_and_judged_on_every_family():
     assert config.world.name == "driving"
     assert all(v.startswith("imperfect/") for v in config.collect.variants)
     assert config.collect.depths == config.evaluate.depths == tuple(range(8))
-    assert config.annotate.plans == 0  # see there
+    assert config.annotate.rows("plan") == 0  # see there
   whole, tiny = (
     built(quickstart_driving.get_config(size)) for size in ("", "tiny")
   )
   for section, name in (
-    ("collect", "levels"), ("collect", "steps"), ("annotate", "questions"),
+    ("collect", "levels"), ("collect", "steps"),
     ("train", "acting_steps"), ("evaluate", "episodes"),
   ):  # fmt: skip
     small, large = (getattr(getattr(c, section), name) for c in (tiny, whole))
     assert small < large
+  assert tiny.annotate.rows("question") < whole.annotate.rows("question")
   assert whole.evaluate.episodes % 8 == 0  # as many of each family
 
 

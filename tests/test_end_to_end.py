@@ -13,8 +13,7 @@ import time
 
 import pytest
 
-from glimo_jax import parts
-from glimo_jax.config import Config, TrainConfig
+from glimo_jax.data import dataset as dataset_lib
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -106,16 +105,16 @@ def test_every_planned_row_is_accounted_for(finished):
   assert counts["by_source"]["llm"]["planned"] >= 13
 
 
-def _written(folder):
+def _mtimes(folder):
   return {f: f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file()}
 
 
-def test_a_finished_run_tells_its_report_again_and_writes_no_stage(finished):
+def test_a_finished_run_prints_its_report_again_and_writes_nothing(finished):
   folder, first = finished
-  before = _written(folder)
+  before = _mtimes(folder)
   again = _run("pipeline", folder)
   assert again.stdout == first.stdout
-  assert _written(folder) == before
+  assert _mtimes(folder) == before
 
 
 def test_the_same_evaluation_twice_gives_the_same_numbers(finished, tmp_path):
@@ -142,10 +141,8 @@ def test_a_stage_does_not_go_on_from_one_of_other_settings(finished):
 
 def test_training_may_read_the_tfds_export(finished):
   folder, _ = finished
-  source = f"tfds:{folder / 'annotate' / 'tfds'}"
-  config = Config(train=TrainConfig(data=source))
-  exported = parts.dataset(config, folder)
-  written = parts.dataset(Config(), folder)
+  exported = dataset_lib.load(f"tfds:{folder / 'annotate' / 'tfds'}")
+  written = dataset_lib.load(folder / "annotate" / "dataset")
   assert list(exported.train) == list(written.train)
   assert len(written.train) > 20
 
@@ -183,7 +180,7 @@ def test_a_killed_annotation_gives_the_same_dataset(finished, tmp_path):
   assert _digests(tmp_path) == _digests(folder)
 
 
-def test_a_round_of_own_play_learns_on_and_stands_beside_the_recipe(
+def test_an_on_policy_round_trains_on_and_is_compared_with_the_recipe(
   finished, tmp_path
 ):
   folder, _ = finished
@@ -194,12 +191,12 @@ def test_a_round_of_own_play_learns_on_and_stands_beside_the_recipe(
     where = tmp_path / arm
     _run("pipeline", where, f"recipe.py:{arm}-tiny", data, alone)
   played = json.loads(
-    (where / "round-1" / "dataset" / "counts.json").read_text()
+    (where / "round-1" / "annotate" / "dataset" / "counts.json").read_text()
   )
   assert played["verified"] == played["by_source"]["tool"]["verified"] > 0
   before, after = (
     (where / name / "adapter" / "adapter_model.safetensors").read_bytes()
-    for name in ("train", "round-1")
+    for name in ("train", "round-1/train")
   )
   assert before != after
   out = f"--folder={tmp_path / 'out'}"

@@ -1,9 +1,9 @@
 """The agent: draft, verify by replay, refine with the refutation, remember.
 
-What was refuted is offered no more: a closed set shrinks with every draft.
-
-All seeds go through each wave together: one call of the language model and
-one batch of the verifier a wave. A model's opinion of itself admits nothing.
+A refuted choice is not offered again, so a closed set shrinks with each draft.
+All tasks go through each round of drafts together: one call of the language
+model and one batch of the verifier. No judgement of a language model admits a
+row.
 """
 
 import dataclasses
@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 from glimo_jax.agent import prompts, skills
 from glimo_jax.agent.llm import Completion, LanguageModel, Request, truncated
-from glimo_jax.agent.memory import Memory, Row
-from glimo_jax.agent.skills import Seed
+from glimo_jax.agent.memory import Memory, MemoryRecord
+from glimo_jax.agent.skills import Task
 from glimo_jax.agent.tools import Tools
 
 _STEP = 100_003  # between the sampling seeds of two tries of one request
@@ -42,20 +42,20 @@ class AgentConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-  """What became of a seed.
+  """The result of one task.
 
   Attributes:
-    seed: the task.
+    task: the task.
     verdict: one of types.VERDICTS.
-    answer: the last draft, "" if there was none to read.
+    answer: the last draft, "" if none could be read.
     attempts: drafts asked for.
     prompt_hash: hash of the last request's prompt.
     memories: ids of the memories in the last request.
     rationale: the model's reason, where one was asked for.
-    refutations: what the verifier said of earlier drafts.
+    refutations: the verifier's refutations of earlier drafts.
   """
 
-  seed: Seed
+  task: Task
   verdict: str
   answer: str = ""
   attempts: int = 0
@@ -67,12 +67,12 @@ class Outcome:
 
 @dataclasses.dataclass
 class _Draft:
-  """A seed on its way through the waves."""
+  """A task on its way through the rounds of drafts."""
 
-  seed: Seed
+  task: Task
   outcome: Outcome
   open: bool = True
-  memories: tuple[Row, ...] = ()
+  memories: tuple[MemoryRecord, ...] = ()
   wrong: tuple[str, ...] = ()  # answers refuted so far
 
 
@@ -106,21 +106,21 @@ class Agent:
 
   def run(
     self,
-    seeds: Sequence[Seed],
+    tasks: Sequence[Task],
     progress: Progress | None = None,
   ) -> list[Outcome]:
-    """One outcome for each seed, in order.
+    """One outcome for each task, in order.
 
     Args:
-      seeds: the tasks.
-      progress: called with (drafts done, drafts at most): a seed that is
-        settled early counts with all the drafts it might have taken.
+      tasks: the tasks.
+      progress: called with (drafts done, drafts at most); a task that is
+        settled early counts with all the drafts it could have taken.
     """
     report = progress or (lambda done, of: None)
     waves = 1 + self.config.refinements
-    total = waves * len(seeds)
-    drafts = [_Draft(s, Outcome(s, "refuted")) for s in seeds]
-    known = self.tools.known([s.experience for s in seeds])
+    total = waves * len(tasks)
+    drafts = [_Draft(task, Outcome(task, "refuted")) for task in tasks]
+    known = self.tools.known([task.experience for task in tasks])
     for draft, is_known in zip(drafts, known, strict=True):
       if not is_known:
         self._settle(draft, "unverifiable")
@@ -138,13 +138,13 @@ class Agent:
     return [d.outcome for d in drafts]
 
   def _draft(
-    self, pending: list[_Draft], wave: int, told: Callable[[int], None]
+    self, pending: list[_Draft], wave: int, progress: Callable[[int], None]
   ) -> list[_Draft]:
-    """Asks for a draft of each; returns those that have one to verify."""
+    """Asks for a draft of each task; returns those with one to verify."""
     requests = [
       self._request(d, wave * 1_000_003 + i) for i, d in enumerate(pending)
     ]
-    completions = self._ask(requests, told)
+    completions = self._ask(requests, progress)
     again = [
       i
       for i, c in enumerate(completions)
@@ -167,49 +167,51 @@ class Agent:
     ):
       draft.outcome = dataclasses.replace(
         draft.outcome,
-        answer=skills.read(self.tools, draft.seed, completion.text) or "",
+        answer=self._read(draft, completion) or "",
         attempts=draft.outcome.attempts + 1,
         prompt_hash=prompts.prompt_hash(request.messages),
         memories=tuple(row.id for row in draft.memories),
       )
-      trouble = self._unusable(draft, completion)
-      if trouble:
-        self._settle(draft, trouble)
+      verdict = self._unusable(draft, completion)
+      if verdict:
+        self._settle(draft, verdict)
       else:
         ready.append(draft)
     return ready
 
   def _verify(self, ready: list[_Draft]) -> None:
-    """Replays the drafts; keeps the verified, hands back the refutations."""
+    """Replays the drafts; settles them or notes their refutations."""
     checks = skills.verify(
       self.tools,
-      [d.seed for d in ready],
+      [d.task for d in ready],
       [d.outcome.answer for d in ready],
     )
     for draft, check in zip(ready, checks, strict=True):
       if check.verdict == "refuted":
         draft.wrong += (draft.outcome.answer,)
-        said = (*draft.outcome.refutations, check.refutation)
-        draft.outcome = dataclasses.replace(draft.outcome, refutations=said)
+        draft.outcome = dataclasses.replace(
+          draft.outcome,
+          refutations=(*draft.outcome.refutations, check.refutation),
+        )
       else:
         self._settle(draft, check.verdict)
     if self.memory is not None:
       start = len(self.memory)
       rows = [
-        _remembered(d, start + i)
+        _memory_record(d, start + i)
         for i, d in enumerate(ready)
         if d.outcome.verdict == "verified"
       ]
       self.memory.add(rows)
 
   def _recall(self, pending: list[_Draft]) -> None:
-    """Gives each draft memories of moments like its own, other episodes'."""
+    """Gives each draft memories of similar moments of other episodes."""
     if self.memory is None or not self.config.memories:
       return
     found = self.memory.search(
-      [d.seed.prompt[-1]["content"] for d in pending],
+      [d.task.prompt[-1]["content"] for d in pending],
       self.config.memories,
-      [d.seed.experience.episode for d in pending],
+      [d.task.experience.episode for d in pending],
     )
     for draft, rows in zip(pending, found, strict=True):
       draft.memories = tuple(rows)
@@ -217,8 +219,8 @@ class Agent:
       self.usage["prompts_with_memories"] += bool(rows)
 
   def _request(self, draft: _Draft, number: int) -> Request:
-    prompt, temperature = draft.seed.prompt, 0.0
-    left = tuple(c for c in draft.seed.choices if c not in draft.wrong)
+    prompt, temperature = draft.task.prompt, 0.0
+    left = tuple(c for c in draft.task.choices if c not in draft.wrong)
     if draft.outcome.refutations:
       temperature = self.config.temperature
       prompt = prompts.refine(
@@ -228,8 +230,8 @@ class Agent:
       )
     return Request(
       prompt,
-      choices=left or draft.seed.choices,
-      max_tokens=draft.seed.max_tokens,
+      choices=left or draft.task.choices,
+      max_tokens=draft.task.skill.max_tokens,
       temperature=temperature,
       top_p=self.config.top_p,
       seed=(self.config.seed * 7919 + number) % 2**31,
@@ -238,9 +240,9 @@ class Agent:
   def _ask(
     self,
     requests: list[Request],
-    told: Callable[[int], None] = lambda n: None,
+    progress: Callable[[int], None] = lambda done: None,
   ) -> list[Completion]:
-    """One completion for each; those with the same rules go out together."""
+    """One completion for each; requests with the same rules go together."""
     order = sorted(
       range(len(requests)), key=lambda i: requests[i].messages[0]["content"]
     )
@@ -249,7 +251,7 @@ class Agent:
       rows = order[at : at + _SLICE]
       completions = self.lm.generate([requests[i] for i in rows])
       out.update(zip(rows, completions, strict=True))
-      told(len(out))
+      progress(len(out))
     self.usage["requests"] += len(requests)
     for c in out.values():
       self.usage["prompt_tokens"] += c.prompt_tokens
@@ -257,13 +259,15 @@ class Agent:
     return [out[i] for i in range(len(requests))]
 
   def _unusable(self, draft: _Draft, completion: Completion) -> str:
-    """The verdict on a completion that holds no answer, "" if it does."""
+    """The verdict on a completion without an answer; "" if it has one."""
     if completion.error_class == "resample" or truncated(completion):
       return "invalid"
     if completion.error is not None:
       return "failed"
-    answer = skills.read(self.tools, draft.seed, completion.text)
-    return "invalid" if answer is None else ""
+    return "invalid" if self._read(draft, completion) is None else ""
+
+  def _read(self, draft: _Draft, completion: Completion) -> str | None:
+    return draft.task.skill.read(self.tools, draft.task, completion.text)
 
   @staticmethod
   def _settle(draft: _Draft, verdict: str) -> None:
@@ -271,11 +275,11 @@ class Agent:
     draft.outcome = dataclasses.replace(draft.outcome, verdict=verdict)
 
 
-def _remembered(draft: _Draft, time: int) -> Row:
-  """A verified draft as a memory: what surprised counts for more."""
-  e, text = draft.seed.experience, draft.seed.prompt[-1]["content"]
+def _memory_record(draft: _Draft, time: int) -> MemoryRecord:
+  """A verified draft as a memory; surprise is its importance."""
+  e, text = draft.task.experience, draft.task.prompt[-1]["content"]
   content = f"{text} {draft.outcome.answer} {e.episode}"
-  return Row(
+  return MemoryRecord(
     id=prompts.text_hash(content),
     text=text,
     answer=draft.outcome.answer,

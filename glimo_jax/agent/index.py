@@ -6,14 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+Neighbours = tuple[np.ndarray, np.ndarray]  # ids i32[q, k], scores f32[q, k]
+
 _TREE_FROM = 20_000  # rows; below, brute force is as fast and exact
 
 
 class Index(Protocol):
   """Nearest neighbours by inner product, built once from its vectors."""
 
-  def search(self, queries: np.ndarray, k: int):
+  def search(self, queries: np.ndarray, k: int) -> Neighbours:
     """f32[q, d] -> (ids i32[q, k'], scores f32[q, k']), k' = min(k, n)."""
+    ...
 
 
 @jax.jit
@@ -34,7 +37,7 @@ class ExactIndex:
     self._n = len(vectors)
     self._vectors = _padded(np.asarray(vectors, np.float32))
 
-  def search(self, queries: np.ndarray, k: int):
+  def search(self, queries: np.ndarray, k: int) -> Neighbours:
     """Row numbers and inner products of the k nearest, best first."""
     k = min(k, self._n)
     if not k or not len(queries):
@@ -66,17 +69,17 @@ class ScannIndex:
         num_leaves=leaves,
         num_leaves_to_search=max(1, leaves // 5),
         training_sample_size=min(self._n, 250_000),
-        spherical=True,  # without it whole clusters of unit vectors go amiss
+        spherical=True,  # otherwise it misses whole clusters of unit vectors
       )
       builder = builder.score_ah(2, anisotropic_quantization_threshold=0.2)
       self._searcher = builder.reorder(200).build()
     else:
       self._searcher = builder.score_brute_force().build()
 
-  def search(self, queries: np.ndarray, k: int):
+  def search(self, queries: np.ndarray, k: int) -> Neighbours:
     """Row numbers and inner products of the k nearest, best first.
 
-    Where the tree finds fewer than k, -1 and -inf fill up.
+    Where the tree finds fewer than k, ids are padded by -1, scores by -inf.
     """
     k = min(k, self._n)
     if not k or not len(queries):

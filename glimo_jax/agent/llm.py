@@ -1,7 +1,7 @@
-"""Language models behind one protocol: requests in, completions out, batched.
+"""Language models behind one protocol: batches of requests and completions.
 
-`LocalLM` is our own decoder through its sampler, `ScriptedLM` answers from a
-script in tests; `served.ServedLM` speaks HTTP to a serving engine.
+`LocalLM` runs our own decoder, `ScriptedLM` answers from a script in tests, and
+`served.ServedLM` sends requests to a serving engine over HTTP.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ ERROR_CLASSES = ("retry", "resample", "reject", "abort")
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-  """One prompt and how it is to be answered.
+  """One prompt with its sampling parameters.
 
   Attributes:
     messages: turns, ending before the answer.
@@ -42,19 +42,19 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Completion:
-  """What came back for one request.
+  """The answer to one request.
 
   Attributes:
     text: the answer; "" on an error.
     finish_reason: stop, length (truncated) or error.
     prompt_tokens: tokens read.
     completion_tokens: tokens written.
-    model: who answered.
+    model: name of the model that answered.
     logprobs: log p of each of the request's choices, where known, in nats.
-    error: what went wrong, None if nothing.
-    error_class: one of ERROR_CLASSES, None if nothing went wrong. `retry`: it
-      failed after all retries; `resample`: another sample may do; `reject`:
-      this request can never be answered.
+    error: the error message; None without error.
+    error_class: one of ERROR_CLASSES; None without error. `retry`: it failed
+      after all retries; `resample`: another sample may succeed; `reject`: this
+      request can never be answered.
   """
 
   text: str
@@ -74,6 +74,7 @@ class LanguageModel(Protocol):
 
   def generate(self, requests: Sequence[Request]) -> list[Completion]:
     """One completion for each request, in order."""
+    ...
 
   def loglik(
     self,
@@ -81,6 +82,7 @@ class LanguageModel(Protocol):
     continuations: Sequence[tuple[str, ...]],
   ) -> list[np.ndarray]:
     """f32[c] for each prompt: log p of each of its continuations, in nats."""
+    ...
 
 
 def truncated(completion: Completion) -> bool:
@@ -91,12 +93,12 @@ def truncated(completion: Completion) -> bool:
 class LocalLM:
   """Our own decoder, through `models.sampler.Sampler`.
 
-  Requests with choices are scored, never written: at temperature 0 the most
-  likely choice answers, else one is sampled by the request's seed.
+  Requests with choices are scored, not generated: at temperature 0 the most
+  likely choice is the answer, else one is sampled with the request's seed.
 
   Args:
     sampler: scores closed sets and generates text.
-    name: what the rows it writes call it.
+    name: name of the teacher in the rows that it writes.
   """
 
   def __init__(self, sampler: Any, name: str):
@@ -117,8 +119,8 @@ class LocalLM:
     groups: dict[tuple, list[int]] = {}
     for i, r in enumerate(requests):
       if not r.choices:
-        how = (r.max_tokens, r.temperature, r.top_p, r.stop)
-        groups.setdefault(how, []).append(i)
+        sampling = (r.max_tokens, r.temperature, r.top_p, r.stop)
+        groups.setdefault(sampling, []).append(i)
     for (max_tokens, temperature, top_p, stop), rows in groups.items():
       texts = self.sampler.generate(
         [requests[i].messages for i in rows],
@@ -171,10 +173,10 @@ class ScriptedLM:
   Args:
     answers: request -> text or Completion; or a dict from the last user
       turn's content to text.
-    name: what the rows it writes call it.
+    name: name of the teacher in the rows that it writes.
 
   Attributes:
-    requests: all that was asked, in order.
+    requests: all requests so far, in order.
   """
 
   def __init__(

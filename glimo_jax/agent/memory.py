@@ -1,7 +1,7 @@
 """Memory of verified experience, searched by meaning, importance and age.
 
-The rows are the truth, kept as Parquet and .npy; an index is rebuilt from
-them. Scoring follows Park et al. 2023, "Generative Agents", section 4.1
+Records are kept as Parquet and .npy; the index is rebuilt from them. Scores
+follow Park et al. 2023, "Generative Agents", section 4.1
 (https://arxiv.org/abs/2304.03442), with recency off by default.
 """
 
@@ -21,26 +21,27 @@ from glimo_jax.agent.index import (
 )
 
 __all__ = [
-  "ExactIndex", "Filter", "Index", "Memory", "Row", "ScannIndex", "make_index",
+  "ExactIndex", "Filter", "Index", "Memory", "MemoryRecord", "ScannIndex",
+  "make_index",
 ]  # fmt: skip
 
 _CANDIDATES = 64  # least number of nearest rows that are scored
 
-Filter = Callable[[int, "Row"], bool]  # (query's number, row) -> keep?
+Filter = Callable[[int, "MemoryRecord"], bool]  # (query's number, row) -> keep?
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class MemoryRecord:
   """One verified memory.
 
   Attributes:
     id: unique name.
-    text: the situation in words; what is searched.
-    answer: what proved right in it.
+    text: the situation in words, which is searched.
+    answer: the verified answer.
     episode: episode it comes from.
     split: level pool it comes from; only `train` is accepted.
-    importance: how much it surprised, in nats.
-    time: running number of its making.
+    importance: its surprise, in nats.
+    time: running number.
   """
 
   id: str
@@ -53,7 +54,7 @@ class Row:
 
 
 class Memory:
-  """Verified rows with embeddings; nothing is ever edited or forgotten.
+  """Verified records with embeddings; none is ever edited or removed.
 
   A row's score for a query is the weighted sum of relevance (cosine),
   importance and recency, each min-max normalised over the candidates: the
@@ -64,7 +65,7 @@ class Memory:
     index: see `make_index`.
     weights: of relevance, importance and recency.
     diversity: 0 for the best k; else the share of maximal marginal relevance
-      (Carbonell & Goldstein 1998) that goes to being unlike those chosen.
+      (Carbonell & Goldstein 1998) that rewards difference from those chosen.
   """
 
   def __init__(
@@ -76,7 +77,7 @@ class Memory:
   ):
     if not 0 <= diversity < 1:
       raise ValueError(f"diversity {diversity} must lie in [0, 1)")
-    self.rows: list[Row] = []
+    self.rows: list[MemoryRecord] = []
     self._embed, self._kind = embed, index
     self._weights, self._diversity = np.asarray(weights), diversity
     self._ids: set[str] = set()
@@ -86,8 +87,8 @@ class Memory:
   def __len__(self) -> int:
     return len(self.rows)
 
-  def add(self, rows: Sequence[Row]) -> None:
-    """Appends rows; those whose id is known are left out.
+  def add(self, rows: Sequence[MemoryRecord]) -> None:
+    """Appends records whose id is new.
 
     Raises:
       ValueError: a row of an evaluation split.
@@ -96,7 +97,7 @@ class Memory:
       if row.split != "train":
         raise ValueError(
           f"memory {row.id} is of split {row.split!r}: memories come from "
-          "`train` only, or evaluation would be known beforehand"
+          "`train` only, since evaluation must be unseen"
         )
     fresh = {r.id: r for r in rows if r.id not in self._ids}
     if fresh:
@@ -109,7 +110,7 @@ class Memory:
     k: int,
     episodes: Sequence[str],
     filters: Sequence[Filter] = (),
-  ) -> list[list[Row]]:
+  ) -> list[list[MemoryRecord]]:
     """The k best rows for each text, never of the text's own episode.
 
     Args:
@@ -123,7 +124,7 @@ class Memory:
     if self._index is None:
       self._index = make_index(self._vectors, self._kind)
     queries = np.asarray(self._embed(list(texts)), np.float32)
-    out: list[list[Row] | None] = [None] * len(texts)
+    out: list[list[MemoryRecord] | None] = [None] * len(texts)
     wanted = max(_CANDIDATES, 8 * k)
     left = list(range(len(texts)))
     while left:  # widen until k rows pass or all were seen
@@ -148,7 +149,7 @@ class Memory:
     """Writes rows.parquet and vectors.npy."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    fields = [f.name for f in dataclasses.fields(Row)]
+    fields = [f.name for f in dataclasses.fields(MemoryRecord)]
     table = {f: [getattr(r, f) for r in self.rows] for f in fields}
     pq.write_table(pa.table(table), folder / "rows.parquet")
     empty = np.zeros((0, 0), np.float32)
@@ -172,17 +173,17 @@ class Memory:
         "and run the annotate stage again"
       )
     if rows:
-      self._extend([Row(**row) for row in rows], vectors)
+      self._extend([MemoryRecord(**row) for row in rows], vectors)
     return self
 
-  def _extend(self, rows: list[Row], vectors: np.ndarray) -> None:
+  def _extend(self, rows: list[MemoryRecord], vectors: np.ndarray) -> None:
     self.rows += rows
     self._ids.update(r.id for r in rows)
     old = [] if self._vectors is None else [self._vectors]
     self._vectors = np.concatenate([*old, vectors.astype(np.float32)])
     self._index = None
 
-  def _best(self, ids, relevance, k: int) -> list[Row]:
+  def _best(self, ids, relevance, k: int) -> list[MemoryRecord]:
     """The k best of the candidates by weighted score, one after the other."""
     parts = [
       relevance,

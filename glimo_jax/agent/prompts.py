@@ -1,9 +1,9 @@
-"""Every word a language model reads, apart from the world's own words.
+"""All words that a language model reads, apart from the world's own words.
 
-A student's prompt is the same in training and in evaluation. A teacher's
-refinement puts what it learnt behind the student's prompt, in the last turn,
-so that the rules before it stay one prefix that is computed once. Short on
-purpose: every token costs a millisecond on a CPU.
+The student's prompt is the same in training and in evaluation. A refinement
+adds refutations and memories to the last turn, so that the rules before it stay
+one prefix, which is computed once. Prompts are short: on a CPU each token costs
+a millisecond.
 """
 
 import hashlib
@@ -44,31 +44,41 @@ def refine(
 
   Args:
     prompt: the student's prompt that the drafts answered.
-    refutations: what the verifier said of each draft, first to last.
-    memories: (situation, what proved right in it), to learn from.
+    refutations: the verifier's refutation of each draft, first to last.
+    memories: (situation, right answer) of similar moments.
   """
-  said = [_SEEN.format(text=text, answer=answer) for text, answer in memories]
-  said += [prompt[-1]["content"], *refutations, _AGAIN]
-  return (*prompt[:-1], {"role": "user", "content": " ".join(said)})
+  lines = [_SEEN.format(text=text, answer=answer) for text, answer in memories]
+  lines += [prompt[-1]["content"], *refutations, _AGAIN]
+  return (*prompt[:-1], {"role": "user", "content": " ".join(lines)})
 
 
-# --- What the verifier says of a wrong answer --------------------------------
+# --- Refutations of the verifier ---------------------------------------------
 
 
 def refute_answer(answer: str) -> str:
-  """Of a wrong answer to a question."""
+  """The refutation of a wrong answer to a question."""
   return f"No: not {answer}."
 
 
 def refute_action(action: str, moved: bool) -> str:
-  """Of an action that is not the best one."""
+  """The refutation of an action that is not best.
+
+  Args:
+    action: its word.
+    moved: whether it changed the description.
+  """
   if moved:
     return f"No: {action} is no shortest way."
   return f"No: {action} is barred."
 
 
 def refute_plan(moves: int, description: str) -> str:
-  """Of a plan that ends elsewhere than in the goal."""
+  """The refutation of a plan that does not succeed.
+
+  Args:
+    moves: number of its moves.
+    description: of the moment after them.
+  """
   return f"No: after {moves} moves: {description}"
 
 

@@ -1,7 +1,8 @@
 """A served language model over the OpenAI-compatible HTTP API.
 
-Works with vLLM, SGLang, llama.cpp and hosted models. Concurrency grows by one
-a round of answers and halves on 429; one retry layer honours Retry-After.
+Works with vLLM, SGLang, llama.cpp and hosted models. The number of requests in
+flight grows by one for each window of answers and halves on 429. One retry
+layer follows Retry-After.
 """
 
 import asyncio
@@ -30,18 +31,18 @@ _LONGEST_WAIT = 60.0  # s
 
 
 class ServedError(RuntimeError):
-  """The server cannot serve this run; says what to fix.
+  """The server cannot serve this run; the message names the fix.
 
   Attributes:
-    completions: what was answered before, None elsewhere: paid for, so
-      `data.journal` keeps it.
+    completions: answers received before the error, None for the others;
+      `data.journal` keeps them.
   """
 
   completions: Sequence[Completion | None] = ()
 
 
 class BudgetExceeded(ServedError):
-  """The money is spent."""
+  """The budget is spent."""
 
 
 class _Window:
@@ -70,8 +71,8 @@ def check(base_url: str, concurrency: int) -> httpx.URL:
   """The parsed address of a server.
 
   Raises:
-    ValueError: it is none, holds credentials (which are not repeated), or
-      nothing may be in flight.
+    ValueError: it is no address, holds credentials (which are not repeated),
+      or concurrency is below 1.
   """
   try:
     url = httpx.URL(base_url)
@@ -202,7 +203,7 @@ class ServedLM:
     return {"Authorization": f"Bearer {key}"}
 
   async def _complete(self, client, window, request, stopped) -> Completion:
-    """One request to its end: retries, then the plain form if need be."""
+    """One request with its retries; without schema where that is rejected."""
     as_schema = self._schemas and bool(request.choices or request.schema)
     response = await self._post(client, window, request, as_schema, stopped)
     if as_schema and _status(response) in (400, 422):
@@ -213,7 +214,7 @@ class ServedLM:
     if isinstance(response, str):
       return self._error("retry", response)
     if response.status_code != 200:
-      return self._error("reject", self._said(response))
+      return self._error("reject", self._message(response))
     completion = wire.read(response.text, request, self.model, as_schema)
     self._count(completion)
     return completion
@@ -221,7 +222,7 @@ class ServedLM:
   async def _post(
     self, client, window, request, as_schema, stopped
   ) -> httpx.Response | str:
-    """The final response, or the reason why there was none."""
+    """The final response, or the reason why there is none."""
     reason = ""
     for attempt in range(self.retries + 1):
       await window.enter()
@@ -258,18 +259,18 @@ class ServedLM:
         if status in _ABORT:
           raise ServedError(
             f"{self.base_url} answered {status} for {self.model}: "
-            f"{_ABORT[status]} ({self._said(response)})"
+            f"{_ABORT[status]} ({self._message(response)})"
           )
         if status not in _RETRY and status < 500:
           return response
-        reason = self._said(response)
+        reason = self._message(response)
       if attempt < self.retries:
         self.totals["retries"] += 1
         await self._sleep(self._wait(attempt, response))
     return f"gave up after {self.retries + 1} tries: {reason}"
 
   def _wait(self, attempt: int, response: httpx.Response | None) -> float:
-    """Seconds before the next try; the server's word goes first."""
+    """Seconds before the next try; Retry-After has priority."""
     asked = response.headers.get("retry-after") if response is not None else ""
     if asked:
       try:
@@ -299,8 +300,8 @@ class ServedLM:
       "", "error", 0, 0, self.model, error=error, error_class=error_class
     )
 
-  def _said(self, response: httpx.Response) -> str:
-    """The server's words in short, without the key some servers repeat."""
+  def _message(self, response: httpx.Response) -> str:
+    """The server's message, shortened, without the key."""
     text = f"{response.status_code} {response.text[:200]}"
     key = os.environ.get(self.api_key_env, "") if self.api_key_env else ""
     return text.replace(key, "***") if key else text

@@ -1,7 +1,7 @@
-"""The agent's tools: replay, measure, ask the oracle, ask questions.
+"""The agent's tools: replay, costs of actions, questions and their truths.
 
-The only file of the agent that touches a simulator. Everything is done for
-many moments at once, in chunks of one shape, so that it compiles once.
+The only file of the agent that runs a simulator. All moments are simulated in
+chunks of one shape, so that each function compiles once.
 """
 
 import collections
@@ -14,31 +14,31 @@ from typing import Any
 import jax
 import numpy as np
 
-from glimo_jax.agent import weighing
+from glimo_jax import fields
+from glimo_jax.agent import costs
 from glimo_jax.types import Experience
 from simulators import rollout, search
-from simulators.base import LevelPool, Question, World
+from simulators.base import (
+  AsksQuestions,
+  HasOracle,
+  HasReference,
+  LevelPool,
+  Question,
+  World,
+)
 
 _STEPS = 64  # actions that a replay has room for; more compile once more
 LABEL_SOURCES = ("oracle", "search", "agent", "self")
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
-  """A question with the code of its true answer, by the simulator."""
-
-  question: Question
-  code: int
-
-
-@dataclasses.dataclass(frozen=True)
 class Moments:
-  """What the world says of n replayed moments.
+  """n replayed moments.
 
   Attributes:
-    description: the world's words.
-    done: bool[n], the episode is over.
-    success: bool[n], its goal is reached.
+    description: their descriptions by the world.
+    done: bool[n], whether the episode is over.
+    success: bool[n], whether its goal is reached.
   """
 
   description: list[str]
@@ -47,18 +47,22 @@ class Moments:
 
 
 class Tools:
-  """The world at the agent's disposal.
+  """A world at the agent's disposal.
 
   Args:
     world: the simulator.
     pool: the levels that experiences refer to, checked by hash.
-    label_source: where costs come from: "oracle" asks the oracle, the others
-      search with the simulator alone.
-    width: action sequences tried a state when searching.
+    label_source: where costs come from: "oracle" asks the world's oracle, the
+      others search with the simulator alone.
+    width: action sequences tried for each state when searching.
     depth: their length.
     seed: of the search.
-    lapse: weight of what a slip after an action would cost, see `measure`.
+    action_noise: weight of the expected cost of a random next action; see
+      `measure`.
     chunk: moments simulated at once.
+
+  Raises:
+    ValueError: an unknown label source, or "oracle" in a world without one.
   """
 
   def __init__(
@@ -70,16 +74,13 @@ class Tools:
     width: int = 256,
     depth: int = 24,
     seed: int = 0,
-    lapse: float = 0.0,
+    action_noise: float = 0.0,
     chunk: int = 128,
   ):
-    if label_source not in LABEL_SOURCES:
-      raise ValueError(
-        f"label source {label_source!r} must be one of {LABEL_SOURCES}"
-      )
+    check_label_source(label_source, world)
     self.world, self.pool, self.label_source = world, pool, label_source
+    self.action_noise = action_noise
     self._width, self._depth, self._seed = width, depth, seed
-    self.lapse = lapse
     self._chunk = chunk
     self._params: dict[str, Any] = {}
     self._rules: dict[str, str] = {}
@@ -88,16 +89,14 @@ class Tools:
   def rules(self, variant: str) -> str:
     """The nominal rules of a variant, in words."""
     if variant not in self._rules:
-      self._rules[variant] = self.world.rules(self._of(variant))
+      self._rules[variant] = self.world.rules(self._params_of(variant))
     return self._rules[variant]
 
-  # --- Simulating -------------------------------------------------------------
+  def action_indices(self, words: Sequence[str]) -> tuple[int, ...]:
+    """The indices of actions given by their words."""
+    return tuple(self.world.actions.index(word) for word in words)
 
-  @staticmethod
-  def rewind(experience: Experience, steps: int) -> Experience:
-    """The episode `steps` before; replayed for its words by `simulate`."""
-    kept = experience.actions[: max(0, len(experience.actions) - steps)]
-    return dataclasses.replace(experience, actions=kept)
+  # --- Simulating -------------------------------------------------------------
 
   def simulate(self, experiences: Sequence[Experience]) -> Moments:
     """The moments after each experience's actions, replayed from reset."""
@@ -107,34 +106,35 @@ class Tools:
       obs, done, success = jax.device_get(
         (state.obs, state.done, state.metrics["success"])
       )
-      said = self.world.describe(obs)
+      described = self.world.describe(obs)
       for j, i in enumerate(rows):
-        texts[i], ends[:, i] = said[j], (done[j], success[j] > 0)
+        texts[i], ends[:, i] = described[j], (done[j], success[j] > 0)
     return Moments(texts, *ends)
 
   def known(self, experiences: Sequence[Experience]) -> np.ndarray:
-    """bool[n]: whether replay comes back to the moment described."""
+    """bool[n]: whether replay gives the description that was recorded."""
     same = np.array([self._has_level(e) for e in experiences], bool)
     rows = np.flatnonzero(same)
-    said = self.simulate([experiences[i] for i in rows]).description
-    for i, text in zip(rows, said, strict=True):
+    described = self.simulate([experiences[i] for i in rows]).description
+    for i, text in zip(rows, described, strict=True):
       same[i] = text == experiences[i].description
     return same
 
   def measure(self, experiences: Sequence[Experience]) -> np.ndarray:
-    """f32[n, A]: steps to success after each action, counting it.
+    """f32[n, A]: cost to success by way of each action, in the world's unit.
 
-    By the oracle or by search, which is done once a moment; inf where no
-    success was found. A `lapse` adds as many times what a random legal action
-    after it would cost beyond the best one: who may err keeps off the edge.
+    By the oracle, or by search, which is done once a moment; inf where no
+    success was found. Action noise adds to each action the regret of a random
+    legal action after it, `action_noise` times: actions after which a mistake
+    is expensive cost more.
     """
     names = [(e.variant, e.level, e.seed, e.actions) for e in experiences]
     first = {n: i for i, n in enumerate(names) if n not in self._costs}
     new = [experiences[i] for i in first.values()]
     for rows, params, state in self._replayed(new):
       cost = self._cost(params, state)
-      if self.lapse:
-        cost = cost + self.lapse * self._lapsed(params, state)
+      if self.action_noise:
+        cost = cost + self.action_noise * self._noise_cost(params, state)
       for i, row in zip(rows, cost, strict=False):
         e = new[i]
         self._costs[e.variant, e.level, e.seed, e.actions] = row
@@ -154,47 +154,46 @@ class Tools:
       )
     )
 
-  def _lapsed(self, params, state) -> np.ndarray:
-    """f32[chunk, A]: what a lapse costs after each action; 0 at an end."""
+  def _noise_cost(self, params, state) -> np.ndarray:
+    """f32[chunk, A]: regret of a random action after each; 0 at an end."""
     out = []
     for action in range(len(self.world.actions)):
       actions = np.full(self._chunk, action, np.int32)
       after = _batched(self.world, "step", (0, 0, None))(state, actions, params)
       legal = _batched(self.world, "legal", (0, None))(after, params)
-      lost = weighing.lapse_cost(self._cost(params, after), np.asarray(legal))
-      out.append(np.where(after.terminated, 0.0, lost))
+      regret = costs.random_action_regret(
+        self._cost(params, after), np.asarray(legal)
+      )
+      out.append(np.where(after.terminated, 0.0, regret))
     return np.stack(out, 1).astype(np.float32)
 
   # --- Questions --------------------------------------------------------------
 
   def ask(
     self, experiences: Sequence[Experience], seed: int
-  ) -> list[list[Asked]]:
+  ) -> list[list[Question]]:
     """One question of each kind that can be asked of each moment."""
-    kinds = list(self.world.question_kinds)
-    out: list[list[Asked]] = [[] for _ in experiences]
+    world = self._asking_world()
+    out: list[list[Question]] = [[] for _ in experiences]
     for rows, params, state in self._replayed(experiences):
-      marks = [_mark(experiences[i]) for i in np.resize(rows, self._chunk)]
-      keys = _keys(seed, np.array(marks, np.uint32))
+      hashes = [_hash(experiences[i]) for i in np.resize(rows, self._chunk)]
+      keys = _keys(seed, np.array(hashes, np.uint32))
       arrays = _batched(self.world, "sample_questions", (0, 0, None))(
         keys, state, params
       )
       arrays, obs = jax.device_get((arrays, state.obs))
-      said = self.world.ask(arrays, obs, seed)
+      questions = world.ask(arrays, obs, seed)
       for j, i in enumerate(rows):
-        for question in said[j]:
-          k = kinds.index(question.kind)
-          code = arrays.options[j, k, arrays.answer[j, k]]
-          out[i].append(Asked(question, int(code)))
+        out[i] += questions[j]
     return out
 
   def truths(
-    self, experiences: Sequence[Experience], asked: Sequence[Asked]
+    self, experiences: Sequence[Experience], questions: Sequence[Question]
   ) -> np.ndarray:
     """i32[n]: codes of the true answers, computed again by replay."""
-    kinds = list(self.world.question_kinds)
-    kind = np.array([kinds.index(a.question.kind) for a in asked], np.int32)
-    args = np.array([a.question.args for a in asked], np.int32)
+    kinds = list(self._asking_world().question_kinds)
+    kind = np.array([kinds.index(q.kind) for q in questions], np.int32)
+    args = np.array([q.args for q in questions], np.int32)
     out = np.zeros(len(experiences), np.int32)
     for rows, params, state in self._replayed(experiences):
       full = np.resize(rows, self._chunk)
@@ -204,25 +203,28 @@ class Tools:
       out[rows] = np.asarray(codes)[: len(rows)]
     return out
 
+  def _asking_world(self) -> AsksQuestions:
+    if not isinstance(self.world, AsksQuestions):
+      raise ValueError(
+        f"world {self.world.name} asks no questions: plan no question rows"
+      )
+    return self.world
+
   # --- The second path --------------------------------------------------------
 
   def games(self, experiences: Sequence[Experience]) -> list | None:
-    """The replayed moments as the world's reference plays them.
+    """The replayed moments as games of the world's reference.
 
-    None if the world has no `reference`: a plain second writing of its rules,
-    with `Game.from_state(env_state, params, config)`, `step(action)`, `done`,
-    `failed`, `legal()`, `costs()` and `optimal()`, and `answer(game, kind,
-    args)` by `World.answer`'s codes.
+    None where the world is not `HasReference`.
     """
-    reference = getattr(self.world, "reference", None)
-    if reference is None:
+    if not isinstance(self.world, HasReference):
       return None
+    reference, config = self.world.reference, self.world.config
     out: list = [None] * len(experiences)
     for rows, params, state in self._replayed(experiences):
       env_state, params = jax.device_get((state.env_state, params))
       for j, i in enumerate(rows):
         one = jax.tree.map(lambda x, j=j: _row(x, j), env_state)
-        config = self.world.config
         out[i] = reference.Game.from_state(one, params, config)
     return out
 
@@ -236,7 +238,7 @@ class Tools:
       and f"{int(self.pool.hashes[e.level]):016x}" == e.level_hash
     )
 
-  def _of(self, variant: str):
+  def _params_of(self, variant: str):
     if variant not in self._params:
       self._params[variant] = self.world.params(variant)
     return self._params[variant]
@@ -248,7 +250,7 @@ class Tools:
       if not self._has_level(e):
         raise ValueError(
           f"{e.episode} with level hash {e.level_hash} is not in the pool "
-          f"{self.pool.split} of {len(self.pool)} levels: give the world and "
+          f"{self.pool.split} of {len(self.pool)} levels: use the world and "
           "the pool that it was collected with"
         )
       by_variant[e.variant].append(i)
@@ -261,7 +263,7 @@ class Tools:
         actions = np.zeros((self._chunk, length), np.int32)
         for j, e in enumerate(full):
           actions[j, : len(e.actions)] = e.actions
-        params = self._of(variant)
+        params = self._params_of(variant)
         state = rollout.replay(
           self.world,
           params,
@@ -271,6 +273,16 @@ class Tools:
           np.array([len(e.actions) for e in full], np.int32),
         )
         yield rows, params, state
+
+
+def check_label_source(label_source: str, world: World) -> None:
+  """Raises ValueError for a label source that the world does not offer."""
+  fields.check_known("annotate.label_source", label_source, LABEL_SOURCES)
+  if label_source == "oracle" and not isinstance(world, HasOracle):
+    raise ValueError(
+      f"annotate.label_source is 'oracle', but world {world.name} has none: "
+      "set it to 'search'"
+    )
 
 
 @functools.lru_cache
@@ -284,14 +296,13 @@ def _row(x, j: int):
   return x[j] if isinstance(x, np.ndarray) else x
 
 
-def _mark(e: Experience) -> int:
-  """A number of the moment's own, wherever in a batch it stands."""
-  what = (e.variant, e.level_hash, e.seed, e.actions)
-  return zlib.crc32(repr(what).encode())
+def _hash(e: Experience) -> int:
+  """A hash of the moment, the same at any place in a batch."""
+  content = (e.variant, e.level_hash, e.seed, e.actions)
+  return zlib.crc32(repr(content).encode())
 
 
 @jax.jit
-def _keys(seed, marks):
-  return jax.vmap(lambda mark: jax.random.fold_in(jax.random.key(seed), mark))(
-    marks
-  )
+def _keys(seed, hashes):
+  key = jax.random.key(seed)
+  return jax.vmap(lambda data: jax.random.fold_in(key, data))(hashes)

@@ -1,29 +1,34 @@
 """Annotate: experience -> instructions, each verified against the simulator.
 
     plan rows -> the agent drafts some -> the verifier replays every draft
-              -> the tools answer the rest and what the agent got wrong
+              -> the tools write the rest and what the agent got wrong
 
 planned = verified + refuted + unverifiable + invalid + failed, always.
 """
 
 import dataclasses
-import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from glimo_jax import fields
+from glimo_jax.agent import skills as skills_lib
 from glimo_jax.agent.agent import Agent, AgentConfig, Outcome, Progress
 from glimo_jax.agent.llm import LanguageModel
 from glimo_jax.agent.memory import Memory
+from glimo_jax.agent.skills import PlannedRow, Skill
 from glimo_jax.agent.tools import LABEL_SOURCES, Tools
-from glimo_jax.data import checking, counts, planning, rows
-from glimo_jax.data.planning import Planned
-from glimo_jax.types import (
-  Experience,
-  InstructionDataset,
-)
+from glimo_jax.data import checking, counts, rows
+from glimo_jax.types import Experience, InstructionDataset
 from simulators.base import LevelPool, World
+
+
+def _default_skills() -> dict[str, Skill]:
+  return {
+    "question": skills_lib.QuestionSkill(rows=600, drafted=200),
+    "next_action": skills_lib.NextActionSkill(rows=1200, drafted=200),
+  }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,41 +39,23 @@ class AnnotateConfig:
     label_source: where right actions come from: `oracle` (privileged),
       `search` (the simulator alone), or `agent` and `self`, where the language
       model writes all acting rows and search only verifies them.
-    questions: rows that ask about a moment.
-    kinds: of questions; () for all that the world asks.
-    questions_per_moment: of them on average; training reads a moment once.
-    next_actions: rows that ask for the next action.
-    regret_scale: how much worse an action may be and still be taught, in the
-      unit of the world's costs: what costs r more than the best weighs
-      exp(-r / scale) as much. 0: the best ones alone.
-    lapse: how much is made of what a random action after the next would cost
-      beyond the best, as costs are reckoned (`Tools.measure`); 0: nothing.
-    plans: rows that ask for all moves to the goal.
-    llm_questions, llm_actions, llm_plans: how many of those the language
-      model drafts; where it fails, the tools write the row in addition.
+    skills: name -> skill with its numbers; see `agent.skills`.
+    action_noise: weight of the expected cost of a random next action in the
+      cost of an action; see `Tools.measure`. 0 turns it off.
     refinements: further drafts after a refuted one.
     memories: verified memories shown in each refinement.
     temperature: of refinements.
-    rechecked: of the rows by tools, at most how many questions, actions and
-      plans each the world's reference derives again, by lot; each row says
-      whether it was.
+    rechecked: rows of each skill, written by tools, that the world's reference
+      derives a second time, at most; each row says whether it was.
     val_share: share of episodes kept for validation.
-    search_width: action sequences tried a state.
+    search_width: action sequences tried for each state.
     search_depth: their length.
-    seed: of everything.
+    seed: of all draws.
   """
 
   label_source: str = "oracle"
-  questions: int = 600
-  kinds: tuple[str, ...] = ()
-  questions_per_moment: int = 1
-  next_actions: int = 1200
-  regret_scale: float = 0.0
-  lapse: float = 0.0
-  plans: int = 0
-  llm_questions: int = 200
-  llm_actions: int = 200
-  llm_plans: int = 0
+  skills: dict[str, Skill] = dataclasses.field(default_factory=_default_skills)
+  action_noise: float = 0.0
   refinements: int = 1
   memories: int = 1
   temperature: float = 0.7
@@ -79,51 +66,47 @@ class AnnotateConfig:
   seed: int = 0
 
   def __post_init__(self):
-    if self.label_source not in LABEL_SOURCES:
+    known = "annotate.label_source"
+    fields.check_known(known, self.label_source, LABEL_SOURCES)
+    fields.check_ranges(
+      self,
+      "annotate.",
+      at_least={
+        "refinements": 0, "memories": 0, "temperature": 0, "rechecked": 0,
+        "action_noise": 0, "seed": 0, "search_width": 1, "search_depth": 1,
+        "val_share": 0,
+      },
+    )  # fmt: skip
+    if self.val_share >= 1:
       raise ValueError(
-        f"label_source {self.label_source!r} must be one of {LABEL_SOURCES}"
+        f"annotate.val_share {self.val_share} must be below 1: lower it"
       )
-    for part, drafted in (
-      ("questions", "llm_questions"),
-      ("next_actions", "llm_actions"),
-      ("plans", "llm_plans"),
-    ):
-      planned, llm = getattr(self, part), getattr(self, drafted)
-      if not 0 <= llm <= planned:
+    for name, skill in self.skills.items():
+      if not isinstance(skill, skills_lib.skill_class(name)):
         raise ValueError(
-          f"{drafted} {llm} must lie in 0..{part} = {planned}: they are a part"
+          f"annotate.skills.{name} is a {type(skill).__name__}: give "
+          f"{skills_lib.skill_class(name).__name__}"
         )
-      acting = part != "questions"
-      if acting and not self.tools_act and llm != planned:
+      if skill.labelled and not self.tools_act and skill.drafted != skill.rows:
         raise ValueError(
-          f"{drafted} {llm} must be {part} = {planned} where label_source is "
-          f"{self.label_source}: no tool writes acting rows then"
+          f"annotate.skills.{name}.drafted {skill.drafted} must equal rows "
+          f"{skill.rows} where label_source is {self.label_source!r}: no tool "
+          "writes acting rows then"
         )
-    if self.questions_per_moment < 1:
-      raise ValueError(
-        f"questions_per_moment {self.questions_per_moment} must be at least 1"
-      )
-    for name in (
-      "refinements", "memories", "temperature", "rechecked", "regret_scale",
-      "lapse", "seed",
-    ):  # fmt: skip
-      if getattr(self, name) < 0:
-        raise ValueError(f"{name} {getattr(self, name)} must not be negative")
-    for name in ("search_width", "search_depth"):
-      if getattr(self, name) < 1:
-        raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
-    if not 0 <= self.val_share < 1:
-      raise ValueError(f"val_share {self.val_share} must lie in [0, 1)")
 
   @property
   def tools_act(self) -> bool:
-    """Whether tools write acting rows."""
+    """Whether the tools write acting rows."""
     return self.label_source in ("oracle", "search")
 
   @property
   def drafted(self) -> int:
     """Rows that the language model drafts."""
-    return self.llm_questions + self.llm_actions + self.llm_plans
+    return sum(skill.drafted for skill in self.skills.values())
+
+  def rows(self, skill: str) -> int:
+    """Rows planned of a skill; 0 where it is not named."""
+    return self.skills[skill].rows if skill in self.skills else 0
 
 
 def annotate(
@@ -134,7 +117,7 @@ def annotate(
   lm: LanguageModel | None = None,
   memory: Memory | None = None,
   progress: Progress | None = None,
-  examined: LanguageModel | None = None,
+  student: LanguageModel | None = None,
 ) -> InstructionDataset:
   """Writes the instruction dataset of some experience.
 
@@ -144,22 +127,22 @@ def annotate(
     pool: the levels they were played on.
     config: see AnnotateConfig.
     lm: the teacher; wrap it in `journal.JournaledLM` to survive a kill.
-    memory: starts empty, or with earlier verified rows; filled on the way.
-    progress: of the drafts, as in `Agent.run`; tools need no time.
-    examined: a model that is asked about nothing but what it answers wrongly;
-      None: questions of all kinds, whoever could answer them.
+    memory: empty, or with earlier verified rows; verified drafts are added.
+    progress: of the drafts, as in `Agent.run`.
+    student: a model that is asked only questions that it answers wrongly;
+      None: all questions.
 
   Raises:
     ValueError: an experience of an evaluation split, no experience, most of
-      it of another world, or rows to draft and nobody to draft them.
+      it of another world, or rows to draft and no language model.
   """
   _check(experiences, config, lm)
   tools = tools_of(world, pool, config)
   _check_known(tools, experiences)
-  drafted, by_tool, duplicates = _plan(tools, experiences, config, examined)
+  to_draft, to_write, duplicates = _plan(tools, experiences, config, student)
   outcomes: list[Outcome] = []
-  usage: dict[str, int] = {}
-  if drafted:
+  usage: Mapping[str, int] = {}
+  if to_draft and lm is not None:
     agent = Agent(
       lm,
       tools,
@@ -169,29 +152,29 @@ def annotate(
         seed=config.seed,
       ),
     )  # fmt: skip
-    outcomes = agent.run([p.seed for p in drafted], progress)
+    outcomes = agent.run([row.task for row in to_draft], progress)
     usage = agent.usage
-  # What the agent could not write, the tools do, if they may.
-  by_tool += [
-    planned
-    for planned, outcome in zip(drafted, outcomes, strict=True)
+  # The tools write what the agent could not, where they may.
+  to_write += [
+    row
+    for row, outcome in zip(to_draft, outcomes, strict=True)
     if outcome.verdict in ("refuted", "invalid", "failed")
-    and (config.tools_act or planned.seed.stage == 1)
+    and (config.tools_act or not row.task.skill.labelled)
   ]
-  verdicts, checked = checking.by_tools(
-    tools, by_tool, config.rechecked, config.seed
+  verdicts, checked_by = checking.check_tool_rows(
+    tools, to_write, config.rechecked, config.seed
   )
 
-  tally = counts.Tally({"llm": len(drafted), "tool": len(by_tool)})
+  tally = counts.Tally({"llm": len(to_draft), "tool": len(to_write)})
   kept = []
   for outcome in outcomes:
-    tally.add("llm", outcome.seed.kind, outcome.verdict)
-    if outcome.verdict == "verified":
+    tally.add("llm", outcome.task.kind, outcome.verdict)
+    if outcome.verdict == "verified" and lm is not None:
       kept.append(rows.drafted(outcome, config.label_source, lm.name))
-  for planned, verdict, how in zip(by_tool, verdicts, checked, strict=True):
-    tally.add("tool", planned.seed.kind, verdict)
+  for row, verdict, how in zip(to_write, verdicts, checked_by, strict=True):
+    tally.add("tool", row.task.kind, verdict)
     if verdict == "verified":
-      kept.append(rows.by_tool(planned, config.label_source, how))
+      kept.append(rows.by_tool(row, config.label_source, how))
   at_once = sum(o.verdict == "verified" and o.attempts == 1 for o in outcomes)
   numbers = {
     **tally.counts(),
@@ -209,7 +192,7 @@ def annotate(
 
 
 def tools_of(world: World, pool: LevelPool, config: AnnotateConfig) -> Tools:
-  """The tools that a configuration's rows are made and checked with."""
+  """The tools that write and check the rows of a configuration."""
   return Tools(
     world,
     pool,
@@ -217,12 +200,12 @@ def tools_of(world: World, pool: LevelPool, config: AnnotateConfig) -> Tools:
     width=config.search_width,
     depth=config.search_depth,
     seed=config.seed,
-    lapse=config.lapse,
+    action_noise=config.action_noise,
   )
 
 
-def _usage(usage: dict[str, int]) -> dict[str, Any]:
-  """What the drafts cost, and how much memory stood in their prompts."""
+def _usage(usage: Mapping[str, int]) -> dict[str, Any]:
+  """Cost of the drafts, and how much memory their prompts held."""
   names = ("requests", "retrievals", "prompts_with_memories")
   return {name: usage.get(name, 0) for name in names} | {
     "tokens": {
@@ -232,26 +215,27 @@ def _usage(usage: dict[str, int]) -> dict[str, Any]:
   }
 
 
-# --- Planning -----------------------------------------------------------------
-
-
-def _check(experiences, config: AnnotateConfig, lm) -> None:
+def _check(
+  experiences: Sequence[Experience],
+  config: AnnotateConfig,
+  lm: LanguageModel | None,
+) -> None:
   if not experiences:
     raise ValueError("no experience: run the collect stage with more moments")
   splits = sorted({e.split for e in experiences} - {"train"})
   if splits:
     raise ValueError(
-      f"experiences of splits {splits}: only `train` may be learnt from"
+      f"experiences of splits {splits}: only `train` may be used for training"
     )
   if config.drafted and lm is None:
     raise ValueError(
-      f"{config.drafted} rows are to be drafted by nobody: give a language "
-      "model, or set llm_questions, llm_actions and llm_plans to 0"
+      f"{config.drafted} rows are to be drafted, but there is no language "
+      "model: give one, or set `drafted` of all skills to 0"
     )
 
 
-def _check_known(tools: Tools, experiences) -> None:
-  """Stops where replay shows another world; a few lost moments only count."""
+def _check_known(tools: Tools, experiences: Sequence[Experience]) -> None:
+  """Stops where replay shows another world; few lost moments only count."""
   known = int(tools.known(experiences).sum())
   if known < len(experiences) / 2:
     raise ValueError(
@@ -262,32 +246,26 @@ def _check_known(tools: Tools, experiences) -> None:
 
 
 def _plan(
-  tools: Tools, experiences, config: AnnotateConfig, examined
-) -> tuple[list[Planned], list[Planned], int]:
-  """Rows for the agent, rows for the tools, and how many were left out."""
-  drafted, by_tool, duplicates = [], [], 0
-  questions = functools.partial(
-    planning.questions,
-    per_moment=config.questions_per_moment,
-    kinds=config.kinds,
-    examined=examined,
-  )
-  actions = functools.partial(
-    planning.next_actions, regret_scale=config.regret_scale
-  )
-  for write, count, llm_count in (
-    (questions, config.questions, config.llm_questions),
-    (actions, config.next_actions, config.llm_actions),
-    (planning.plans, config.plans, config.llm_plans),
-  ):
-    plan = planning.Plan()
-    if count:
-      write(plan, tools, experiences, count, config.seed)
+  tools: Tools,
+  experiences: Sequence[Experience],
+  config: AnnotateConfig,
+  student: LanguageModel | None,
+) -> tuple[list[PlannedRow], list[PlannedRow], int]:
+  """Rows for the agent, rows for the tools, and the number of duplicates."""
+  to_draft: list[PlannedRow] = []
+  to_write: list[PlannedRow] = []
+  duplicates = 0
+  for name in skills_lib.SKILLS:
+    if not config.rows(name):
+      continue
+    skill = config.skills[name]
+    plan = skill.plan(tools, experiences, config.seed, student)
     duplicates += plan.duplicates
+    drafted = skill.drafted
+    if skill.labelled and not config.tools_act:
+      drafted = len(plan.rows)
     rng = np.random.default_rng([config.seed, 4])
-    if write is not questions and not config.tools_act:
-      llm_count = len(plan.rows)
-    mine = set(rng.permutation(len(plan.rows))[:llm_count].tolist())
-    for i, planned in enumerate(plan.rows):
-      (drafted if i in mine else by_tool).append(planned)
-  return drafted, by_tool, duplicates
+    chosen = set(rng.permutation(len(plan.rows))[:drafted].tolist())
+    for i, row in enumerate(plan.rows):
+      (to_draft if i in chosen else to_write).append(row)
+  return to_draft, to_write, duplicates

@@ -1,14 +1,15 @@
-"""Endless, resumable batches of packed instruction rows."""
+"""Training data: endless, resumable batches of instruction rows and text."""
 
 import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
-from glimo_jax.data import packing
-from glimo_jax.data.epochs import Epochs
+from glimo_jax.data import encoding, packing
+from glimo_jax.data.epochs import Epochs, zip_batches
+from glimo_jax.data.replay_text import ReplayBatches
 from glimo_jax.models.tokenizer import Tokenizer
-from glimo_jax.types import Batch, InstructionExample
+from glimo_jax.types import Batch, BatchIterator, InstructionExample
 
 TARGETS = ("soft", "hard")
 
@@ -16,7 +17,7 @@ TARGETS = ("soft", "hard")
 def hardened(
   examples: Sequence[InstructionExample],
 ) -> list[InstructionExample]:
-  """Examples with the first of their right answers alone."""
+  """The examples with only the first of their acceptable answers."""
   return [
     dataclasses.replace(e, answers=e.answers[:1], weights=(1.0,))
     for e in examples
@@ -26,10 +27,9 @@ def hardened(
 def shuffled(
   examples: Sequence[InstructionExample], seed: int
 ) -> list[InstructionExample]:
-  """A control: the answers of each kind dealt out anew among its rows.
+  """A control: permutes the answers among the rows of each kind.
 
-  What can be learnt from such rows is what answers look like, not what they
-  follow from.
+  Such rows teach which answers there are, but not what they follow from.
   """
   rng = np.random.default_rng(seed)
   of_kind: dict[str, list[int]] = {}
@@ -54,22 +54,24 @@ def pack(
   seed: int = 0,
   train_end: bool = True,
 ) -> Batch:
-  """All examples in one batch of as many rows as they need; numpy leaves."""
-  encoded = packing.encode(examples, tokenizer, length, train_end)
-  rng = np.random.default_rng(seed)
-  chosen = packing.draw(encoded, rng)
+  """Packs all examples into one batch of as many rows as they need (numpy).
+
+  Args as those of `TaskBatches`.
+  """
+  encoded = encoding.encode(examples, tokenizer, length, train_end)
   scored = scored or packing.capacity(encoded, length, seed)
-  rows = packing.first_fit(encoded, chosen, length, scored, rng)
-  return packing.lay(encoded, chosen, rows, length, scored)
+  rng = np.random.default_rng(seed)
+  packed = packing.Packing(encoded, length, scored, rng)
+  return packed.lay(packed.rows)
 
 
 class TaskBatches(Epochs):
-  """Endless batches of instruction rows; each epoch packs them anew, or goes
-  through the first one's batches in another order.
+  """Endless batches of instruction rows.
 
-  Every example appears exactly once per epoch; the last batch of an epoch is
-  filled with empty rows. Where several answers are acceptable, each epoch
-  draws by their weights the one that the row goes on with.
+  Every example appears exactly once per epoch. Empty rows fill the last batch
+  of an epoch. Each epoch packs the rows anew, or returns the batches of the
+  first epoch in another order. Where several answers are acceptable, a row
+  continues with one of them, drawn by their weights.
   """
 
   def __init__(
@@ -91,14 +93,14 @@ class TaskBatches(Epochs):
       tokenizer: the model's.
       rows: B, rows of a batch.
       length: T, columns of a row.
-      seed: of the packings and the answers drawn.
-      scored: L, scored positions that a row can hold; None measures it.
+      seed: of the packings and of the drawn answers.
+      scored: L, scored positions of a row; None: as many as they need.
       train_end: score the token that ends the answer, too.
-      repack: pack each epoch anew; else batches stay as the first packed them.
+      repack: pack each epoch anew; else keep the batches of the first epoch.
     """
     if not examples:
       raise ValueError("no examples to batch: give at least one row")
-    self._encoded = packing.encode(examples, tokenizer, length, train_end)
+    self._encoded = encoding.encode(examples, tokenizer, length, train_end)
     self._rows, self._length = rows, length
     self._scored = scored or packing.capacity(self._encoded, length, seed)
     most = max(len(a) for item in self._encoded.items for a in item.answers)
@@ -110,23 +112,66 @@ class TaskBatches(Epochs):
     super().__init__(seed, ids.encode(), anew=repack)
 
   def _draw(self, rng: np.random.Generator) -> int:
-    self._chosen = packing.draw(self._encoded, rng)
-    self._packed = packing.first_fit(
-      self._encoded, self._chosen, self._length, self._scored, rng
+    self._packed = packing.Packing(
+      self._encoded, self._length, self._scored, rng
     )
-    return -(-len(self._packed) // self._rows)
+    return -(-len(self._packed.rows) // self._rows)
 
   def _batch(self, number: int) -> Batch:
     begin = number * self._rows
-    rows = self._packed[begin : begin + self._rows]
-    rows = rows + [[]] * (self._rows - len(rows))
-    return packing.lay(
-      self._encoded, self._chosen, rows, self._length, self._scored
-    )
+    rows = self._packed.rows[begin : begin + self._rows]
+    return self._packed.lay(rows + [[]] * (self._rows - len(rows)))
+
+
+def task_and_replay(
+  rows: Sequence[InstructionExample],
+  tokenizer: Tokenizer,
+  replay_ids: np.ndarray,
+  *,
+  batch: int,
+  length: int,
+  replay_batch: int,
+  replay_length: int,
+  seed: int,
+  keep: bool,
+  targets: str = "soft",
+  shuffle_seed: int | None = None,
+) -> BatchIterator:
+  """Each step's data: a batch of packed rows and one of replay text.
+
+  Args:
+    rows: to learn from.
+    tokenizer: the model's.
+    replay_ids: i32[n], the replay text.
+    batch: packed rows of a step.
+    length: columns of a packed row.
+    replay_batch: rows of replay text of a step; 0 for none.
+    replay_length: columns of a row of replay text.
+    seed: of packings, drawn answers and cuts through the text.
+    keep: the same batches return in each epoch, so that the activation cache
+      can serve them; as many of the text as of the rows.
+    targets: `soft`, over all acceptable answers, or `hard`, the first of them.
+    shuffle_seed: a control, see `shuffled`; None leaves the answers in place.
+  """
+  if shuffle_seed is not None:
+    rows = shuffled(rows, shuffle_seed)
+  if targets == "hard":
+    rows = hardened(rows)
+  task = TaskBatches(rows, tokenizer, batch, length, seed, repack=not keep)
+  if not replay_batch:
+    return task
+  text = ReplayBatches(
+    replay_ids,
+    replay_batch,
+    replay_length,
+    seed,
+    returning=len(task) if keep else None,
+  )
+  return zip_batches(task, text)
 
 
 def show(batch: Batch, tokenizer: Tokenizer) -> str:
-  """The batch in words: a line a segment, [targets] after scored tokens."""
+  """The batch as text: one line per segment, [targets] after scored tokens."""
   lines = []
   for b, segments in enumerate(np.asarray(batch.segment_ids)):
     scored = {
@@ -144,7 +189,7 @@ def show(batch: Batch, tokenizer: Tokenizer) -> str:
       for column in columns:
         text += tokenizer.decode([int(batch.tokens[b, column])])
         if column in scored:
-          text += _targets(batch, b, scored[column], tokenizer)
+          text += _targets(batch, b, scored[int(column)], tokenizer)
       lines.append(f"  segment {segment}: {text!r}")
   return "\n".join(lines)
 

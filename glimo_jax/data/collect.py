@@ -1,7 +1,7 @@
-"""Collect experience: play imperfect worlds, keep what is new and surprising.
+"""Collect experience: play imperfect worlds, keep new and surprising moments.
 
-Episodes run side by side on the device; every moment keeps its whole list of
-actions from reset, so that replay comes back to it.
+Episodes run side by side on the device. Each moment keeps its whole list of
+actions from reset, so that replay returns to it.
 """
 
 import dataclasses
@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
+from glimo_jax import fields
 from glimo_jax.agent.llm import LanguageModel
 from glimo_jax.data import surprise, tables
 from glimo_jax.types import Experience
 from simulators import rollout
-from simulators.base import LevelPool, World
+from simulators.base import HasOracle, LevelPool, World
 
 ACTORS = ("oracle", "random", "mixed")
 
@@ -28,25 +29,25 @@ class CollectConfig:
 
   Attributes:
     variants: rules to play under.
-    dealt: play each level under one of them, as many under each, instead of
-      under all.
-    split: level pool; only `train` may be learnt from.
+    one_variant_per_level: play each level under one of the variants, as many
+      levels under each, instead of under all of them.
+    split: level pool; only `train` may be used for training.
     levels: levels of that pool.
-    depths: chain depths of the levels.
-    episodes: episodes a level and variant played.
+    depths: chain depths (or families) of the levels.
+    episodes: episodes played of each level and variant.
     steps: longest episode.
     actors: share of episodes by actor: oracle, random, mixed.
     epsilon: share of random actions of the mixed actor.
     moments: moments kept.
     surprise_candidates: moments whose surprise the language model measures;
-      the others count as average.
+      the others are given the mean.
     chunk: episodes played at once.
-    seed: of everything.
+    seed: of all draws.
     trained_on_real: admit the variant `real`, for the arm of that name only.
   """
 
   variants: tuple[str, ...] = ("imperfect/swapped(0)",)
-  dealt: bool = False
+  one_variant_per_level: bool = False
   split: str = "train"
   levels: int = 64
   depths: tuple[int, ...] = (0, 1)
@@ -63,36 +64,54 @@ class CollectConfig:
   trained_on_real: bool = False
 
   def __post_init__(self):
+    if not self.variants:
+      raise ValueError(
+        "collect.variants is empty: name one, e.g. imperfect/..."
+      )
     if "real" in self.variants and not self.trained_on_real:
       raise ValueError(
-        f"variants {self.variants} hold 'real': only evaluation plays the "
-        "real world; train on imperfect variants"
+        f"collect.variants {self.variants} hold 'real': only evaluation plays "
+        "the real world; train on imperfect variants"
       )
-    if not self.variants:
-      raise ValueError("variants are empty: name one, e.g. imperfect/...")
-    for name in ("seed", "surprise_candidates"):
-      if getattr(self, name) < 0:
-        raise ValueError(f"{name} {getattr(self, name)} must not be negative")
-    if not 0 <= self.epsilon <= 1:
-      raise ValueError(f"epsilon {self.epsilon} must lie in 0..1")
     if self.split != "train":
       raise ValueError(
-        f"split {self.split!r} is for evaluation: collect from 'train'"
+        f"collect.split {self.split!r} is for evaluation: set it to 'train'"
       )
-    unknown = sorted(set(self.actors) - set(ACTORS))
+    fields.check_ranges(
+      self,
+      "collect.",
+      at_least={
+        "seed": 0, "surprise_candidates": 0, "epsilon": 0, "levels": 1,
+        "episodes": 1, "steps": 1, "moments": 1, "chunk": 1,
+      },
+      at_most={"epsilon": 1},
+    )  # fmt: skip
+    for actor in self.actors:
+      fields.check_known("collect.actors", actor, ACTORS)
     shares = self.actors.values()
-    if unknown or not sum(shares) > 0 or min(shares) < 0:
+    if not sum(shares) > 0 or min(shares) < 0:
       raise ValueError(
-        f"actors {self.actors} must weigh some of {ACTORS}"
-        + (f"; {unknown} are unknown" if unknown else "")
+        f"collect.actors {self.actors} must be shares that are not negative "
+        f"and not all 0: raise one, of {', '.join(ACTORS)}"
       )
-    for name in ("levels", "episodes", "steps", "moments", "chunk"):
-      if getattr(self, name) < 1:
-        raise ValueError(f"{name} {getattr(self, name)} must be at least 1")
+
+  def check(self, world: World) -> None:
+    """Raises ValueError where the world cannot be played like this."""
+    for variant in self.variants:
+      world.params(variant)
+    world.depths(self.split, self.depths)
+    asking_oracle = {
+      a: n for a, n in self.actors.items() if a != "random" and n
+    }
+    if asking_oracle and not isinstance(world, HasOracle):
+      raise ValueError(
+        f"collect.actors {self.actors} ask an oracle, but world {world.name} "
+        "has none: set collect.actors to {'random': 1.0}"
+      )
 
 
 def pool_of(world: World, config: CollectConfig) -> LevelPool:
-  """The levels that a configuration plays; annotation needs the same."""
+  """The levels that a configuration plays; annotation uses the same."""
   return world.pool(config.split, config.levels, config.depths)
 
 
@@ -102,12 +121,12 @@ def collect(
   lm: LanguageModel | None = None,
   progress: Progress | None = None,
 ) -> list[Experience]:
-  """Plays, measures surprise, and keeps what is worth learning from.
+  """Plays scripted actors, measures surprise, and samples moments by it.
 
   Args:
     world: the simulator.
     config: see CollectConfig.
-    lm: the model that is to learn, to measure its surprise; None: none is.
+    lm: the model to be trained, whose surprise is measured; None: surprise 0.
     progress: called with (episodes played, episodes).
 
   Returns:
@@ -149,9 +168,9 @@ def _play(world, config: CollectConfig, rng, progress) -> list[Experience]:
   share = np.array([config.actors.get(a, 0.0) for a in ACTORS])
   actors = rng.choice(len(ACTORS), size=n, p=share / share.sum())
   policies = {
-    "oracle": rollout.oracle_policy(world),
-    "random": rollout.random_policy(world),
-    "mixed": rollout.mixed_policy(world, config.epsilon),
+    "oracle": rollout.oracle_policy,
+    "random": rollout.random_policy,
+    "mixed": lambda world: rollout.mixed_policy(world, config.epsilon),
   }
   params = [world.params(name) for name in config.variants]
   key = jax.random.key(config.seed)
@@ -169,18 +188,18 @@ def _play(world, config: CollectConfig, rng, progress) -> list[Experience]:
         ),
         pool.take(level[full]),
         seeds[full],
-        policies[actor],
+        policies[actor](world),
         jax.random.fold_in(key, played),
         config.steps,
         params_axis=0,
       )
-      told = _tell(world, trajectory, len(rows))
+      described = _describe(world, trajectory, len(rows))
       for j, row in enumerate(rows):
         start = opening(
           world, config.variants[variant[row]], pool, level[row], seeds[row],
           actor,
         )  # fmt: skip
-        episodes[row] = history(start, *told[j])
+        episodes[row] = history(start, *described[j])
       played += len(rows)
       if progress is not None:
         progress(played, n)
@@ -189,17 +208,17 @@ def _play(world, config: CollectConfig, rng, progress) -> list[Experience]:
 
 def _matches(config: CollectConfig, levels: int, rng):
   """(variant, level) of each episode."""
-  under = 1 if config.dealt else len(config.variants)
+  under = 1 if config.one_variant_per_level else len(config.variants)
   variant, level, _ = (
     x.ravel() for x in np.indices((under, levels, config.episodes))
   )
-  if config.dealt:  # by lot, since pools go through their depths in order
+  if config.one_variant_per_level:  # pools list their depths in turn
     drawn = rng.permutation(levels) % len(config.variants)
     variant = drawn[level]
   return variant, level
 
 
-def _tell(world, trajectory: rollout.Trajectory, rows: int):
+def _describe(world, trajectory: rollout.Trajectory, rows: int):
   """(texts, instructions, actions, success) of each of the first episodes."""
   obs, actions, lengths, success = jax.device_get(
     (
@@ -223,7 +242,7 @@ def _tell(world, trajectory: rollout.Trajectory, rows: int):
 def opening(
   world: World, variant: str, pool: LevelPool, level: int, seed: int, actor: str
 ) -> Experience:
-  """The moment before the first action of an episode, not yet described."""
+  """The moment before the first action of an episode, without description."""
   return Experience(
     world=world.name,
     variant=variant,
@@ -249,13 +268,14 @@ def history(
   actions: Sequence[int],
   success: bool,
 ) -> list[Experience]:
-  """The moments of one episode, what was done before with each.
+  """The moments of one episode, each with the actions before it.
 
   Args:
-    start: its opening.
-    texts: the world's words, one more than actions that count.
-    goals: what is to be achieved, as long.
-    actions: taken after each text but the last.
+    start: the moment from `opening`.
+    texts: n + 1 descriptions.
+    goals: n + 1 instructions.
+    actions: n actions (or more, which are ignored), after each text but the
+      last.
     success: whether the episode reached its goal.
   """
   return [

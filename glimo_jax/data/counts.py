@@ -1,4 +1,4 @@
-"""What became of every planned row, and the proof that none was lost."""
+"""The verdicts on all planned rows, and the check that none was lost."""
 
 import logging
 from collections import Counter
@@ -14,7 +14,7 @@ class Tally:
   """Counts verdicts by source and kind.
 
   Args:
-    planned: rows planned, by source; counted apart from the verdicts.
+    planned: source -> rows planned, counted independently of the verdicts.
   """
 
   def __init__(self, planned: dict[str, int]):
@@ -22,7 +22,7 @@ class Tally:
     self._tally: Counter[tuple[str, str, str]] = Counter()
 
   def add(self, source: str, kind: str, verdict: str) -> None:
-    """Counts one settled row."""
+    """Counts one row with its final verdict."""
     self._tally[source, kind, verdict] += 1
 
   def counts(self) -> dict[str, Any]:
@@ -55,15 +55,15 @@ class Tally:
 
 
 def check(counts: dict[str, Any], row_ids: Sequence[str]) -> None:
-  """Prints planned = sum of the verdicts, for each source and for all.
+  """Logs and checks planned = sum of the verdicts, for all and each source.
 
   Args:
-    counts: what `Tally.counts` gave.
+    counts: from `Tally.counts`.
     row_ids: of the rows kept.
 
   Raises:
     RuntimeError: a planned row has no verdict or several, or the rows kept
-      are not the verified ones, each once.
+      are not the verified rows, each once.
   """
   for name, part in {"all": counts, **counts["by_source"]}.items():
     parts = " + ".join(f"{part[v]} {v}" for v in VERDICTS)
@@ -75,6 +75,6 @@ def check(counts: dict[str, Any], row_ids: Sequence[str]) -> None:
       )
   if not len(set(row_ids)) == len(row_ids) == counts["verified"]:
     raise RuntimeError(
-      f"{len(row_ids)} rows of {len(set(row_ids))} names were kept where "
+      f"{len(row_ids)} rows with {len(set(row_ids))} names were kept, but "
       f"{counts['verified']} were verified"
     )

@@ -1,8 +1,8 @@
 """The instruction dataset on disk: Parquet, a card, and a TFDS export.
 
 DIR/train.parquet val.parquet   the rows, canonical
-DIR/counts.json                 what became of every planned row
-DIR/README.md sample.jsonl      to look at
+DIR/counts.json                 verdicts on all planned rows
+DIR/README.md sample.jsonl      for reading
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from glimo_jax import files
 from glimo_jax.data import tables
 from glimo_jax.types import VERDICTS, InstructionDataset, InstructionExample
 
@@ -35,7 +36,7 @@ def save(
   Args:
     dataset: verified rows and counts.
     folder: made if it is not there.
-    card: further facts for README.md, such as licence and teacher.
+    card: further facts for README.md, such as the licence.
   """
   folder = pathlib.Path(folder)
   for split in SPLITS:
@@ -45,14 +46,14 @@ def save(
     json.dumps(dataclasses.asdict(row), ensure_ascii=False) + "\n"
     for row in dataset.train[:_SAMPLE]
   )
-  tables.replace_text(folder / "sample.jsonl", sample)
-  tables.replace_text(folder / "README.md", _card(dataset, card or {}))
+  files.write_text(folder / "sample.jsonl", sample)
+  files.write_text(folder / "README.md", _card(dataset, card or {}))
   counts = json.dumps(dataset.counts, indent=2, sort_keys=True) + "\n"
-  tables.replace_text(folder / "counts.json", counts)
+  files.write_text(folder / "counts.json", counts)
 
 
 def load(source: str | pathlib.Path) -> InstructionDataset:
-  """Reads a dataset from a folder, or from "tfds:DIR" what `export_tfds` wrote.
+  """Reads a dataset from a folder, or from a TFDS export ("tfds:DIR").
 
   Raises:
     FileNotFoundError: nothing is there.
@@ -112,11 +113,11 @@ def export_tfds(
 
   builder = GlimoInstructions(data_dir=str(folder), file_format="array_record")
   tfds.disable_progress_bar()
-  with contextlib.redirect_stdout(io.StringIO()):  # it speaks of downloads
+  with contextlib.redirect_stdout(io.StringIO()):  # it prints of downloads
     builder.download_and_prepare()
   counts = json.dumps(dataset.counts, indent=2, sort_keys=True) + "\n"
   where = pathlib.Path(str(builder.data_dir))
-  tables.replace_text(where / "counts.json", counts)
+  files.write_text(where / "counts.json", counts)
   return where
 
 
@@ -144,9 +145,9 @@ def _load_tfds(folder: pathlib.Path) -> InstructionDataset:
 
 
 def _features():
-  """TFDS features: messages become two lists, everything else is itself.
+  """TFDS features: messages become two lists; other fields keep their form.
 
-  Fractions are written out in decimals: TFDS narrows doubles to 32 bits.
+  Doubles become decimal strings, since TFDS narrows them to 32 bits.
   """
   import tensorflow_datasets as tfds
 
@@ -183,7 +184,7 @@ def _from_tfds(row: dict[str, Any]) -> InstructionExample:
 
 
 def _plain(value):
-  """Text comes back as bytes, numbers as numpy's."""
+  """Plain Python values: TFDS returns bytes and numpy types."""
   if isinstance(value, np.ndarray):
     return [_plain(v) for v in value.tolist()]
   if isinstance(value, list):

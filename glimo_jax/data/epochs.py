@@ -1,8 +1,7 @@
 """Endless epochs of batches, whose position is two numbers.
 
-The iterators are our own: what an epoch draws from (seed, epoch) is a whole
-*packing* of rows, or a cut through a text; grain's shuffles and epochs would
-leave that to be done.
+These are not grain's iterators: an epoch draws a whole *packing* of rows, or a
+cut through a text, from (seed, epoch), and not only an order.
 """
 
 import abc
@@ -15,9 +14,9 @@ from glimo_jax.types import Batch, BatchIterator
 
 
 class Epochs(abc.ABC):
-  """Epochs that are drawn anew, or bring the first one's batches back.
+  """Epochs that are drawn anew, or return the batches of the first one.
 
-  Whoever derives from it says what an epoch draws and what a batch of it is.
+  A subclass defines what an epoch draws, and its batches.
   """
 
   def __init__(self, seed: int, data: bytes, anew: bool):
@@ -25,8 +24,8 @@ class Epochs(abc.ABC):
 
     Args:
       seed: of all epochs.
-      data: what tells these rows or this text from others.
-      anew: draw each epoch anew; else the first one's batches return, in
+      data: identifies the rows or the text.
+      anew: draw each epoch anew; else the batches of the first epoch return in
         another order.
     """
     self._seed, self._anew = seed, anew
@@ -35,7 +34,7 @@ class Epochs(abc.ABC):
 
   @abc.abstractmethod
   def _draw(self, rng: np.random.Generator) -> int:
-    """Draws an epoch; how many batches it has."""
+    """Draws an epoch, and returns its number of batches."""
 
   @abc.abstractmethod
   def _batch(self, number: int) -> Batch:
@@ -50,10 +49,10 @@ class Epochs(abc.ABC):
     self._epoch, self._index = epoch, 0
 
   def __len__(self) -> int:
-    """Batches in the present epoch."""
+    """Batches of the current epoch."""
     return len(self._order)
 
-  def __next__(self) -> tuple[Batch]:
+  def __next__(self) -> tuple[Batch, ...]:
     if self._index == len(self):
       self._begin(self._epoch + 1)
     number = int(self._order[self._index])
@@ -61,6 +60,7 @@ class Epochs(abc.ABC):
     return (self._batch(number),)
 
   def get_state(self) -> dict[str, Any]:
+    """The position: epoch, index in it, and a hash of the data."""
     return {"epoch": self._epoch, "index": self._index, "data": self._digest}
 
   def set_state(self, state: dict[str, Any]) -> None:
@@ -71,9 +71,8 @@ class Epochs(abc.ABC):
     """
     if state["data"] != self._digest:
       raise ValueError(
-        f"the position was saved over data {state['data']}, these are "
-        f"{self._digest}: train in another --workdir, or bring the old data "
-        "back"
+        f"the position was saved over data {state['data']}, but the data is "
+        f"{self._digest}: train in another --workdir, or restore the old data"
       )
     self._begin(state["epoch"])
     self._index = state["index"]

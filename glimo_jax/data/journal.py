@@ -1,7 +1,7 @@
-"""The journal: an append-only record of requests and verdicts.
+"""The journal: an append-only record of requests and their answers.
 
-A run that is killed starts again and reads from the journal what it has paid
-for. Equal journals give equal datasets, whatever served the answers.
+A run that was killed starts again and reads paid answers from the journal.
+Equal journals give equal datasets, whatever served the answers.
 """
 
 import dataclasses
@@ -22,13 +22,13 @@ _TRANSIENT = ("retry", "abort")  # asked again by the next run
 
 
 def key(request: Request, model: str, version: str, sample: int) -> str:
-  """sha256 of all that an answer depends on.
+  """SHA-256 of all that an answer depends on.
 
   Args:
     request: the full effective request.
     model: name of the language model.
     version: of the prompts.
-    sample: how many times this very request was asked before in the run.
+    sample: number of times the same request was asked before in the run.
   """
   what = [dataclasses.asdict(request), model, version, sample]
   text = json.dumps(what, sort_keys=True, ensure_ascii=False)
@@ -36,10 +36,10 @@ def key(request: Request, model: str, version: str, sample: int) -> str:
 
 
 class Journal:
-  """Records by key in a JSONL file, one a line, only ever appended to.
+  """Records by key in an append-only JSONL file, one record a line.
 
-  A last line that a killed writer left torn is cut off when the file is
-  opened. One process writes; others may read.
+  An incomplete last line, left by a writer that was killed, is cut off when the
+  file is opened. One process writes; others may read.
 
   Args:
     path: of the file; made, with its folder, if it is not there.
@@ -73,7 +73,7 @@ class Journal:
     return self._records.get(name)
 
   def put(self, name: str, record: dict[str, Any]) -> None:
-    """Takes a record down; `flush` writes it.
+    """Adds a record; `flush` writes it.
 
     Raises:
       ValueError: the key is there with another record.
@@ -82,7 +82,7 @@ class Journal:
       if self._records[name] != record:
         raise ValueError(
           f"journal {self.path} holds another record for key {name[:12]}: it "
-          "was made by other code or data; remove it to start afresh"
+          "was made by other code or data; use another --workdir"
         )
       return
     line = json.dumps({"key": name, **record}, sort_keys=True)
@@ -90,8 +90,14 @@ class Journal:
     self._records[name] = record
 
   def flush(self) -> None:
-    """Returns when all records are on the disk, written at one blow."""
-    self._file.write(b"".join(self._pending))
+    """Writes all pending records; returns when they are on the disk.
+
+    Raises:
+      OSError: the disk is full; complete records are kept.
+    """
+    data = memoryview(b"".join(self._pending))
+    while data:  # an unbuffered write may take a part alone
+      data = data[self._file.write(data) :]
     os.fsync(self._file.fileno())
     self._pending.clear()
 
@@ -113,8 +119,8 @@ class Journal:
       except (ValueError, KeyError, AttributeError) as error:
         if good + len(line) < len(data):
           raise ValueError(
-            f"line {number} of journal {self.path} is no record: only a last "
-            "line may be torn; restore the file or remove it"
+            f"line {number} of journal {self.path} is no record: only the last "
+            "line may be incomplete; restore the file"
           ) from error
         break
       self._records[name] = record
@@ -125,16 +131,16 @@ class Journal:
 
 
 class JournaledLM:
-  """A language model that never asks twice what its journal knows.
+  """A language model whose answers are kept in a journal and never paid twice.
 
-  New requests go out in slices, each made durable before the next, so that a
-  killed run loses one slice at most, and asks it again as it was: what is
-  batched together may sway the last digit of a score. Errors that another run
-  may not meet are not written down.
+  New requests are sent in slices. Each slice is on the disk before the next is
+  sent, so that a run that is killed loses one slice at most. It sends the same
+  slice again: batching can change the last digit of a score. Transient errors
+  are not kept.
 
   Args:
-    lm: who answers what is new.
-    journal: where answers are kept.
+    lm: answers requests that are not in the journal.
+    journal: keeps the answers.
     version: of the prompts, part of every key.
     slice_size: requests asked between two flushes.
 
@@ -165,7 +171,7 @@ class JournaledLM:
       rows = new[at : at + self.slice_size]
       try:
         answers = self.lm.generate([requests[i] for i in rows])
-      except RuntimeError as error:  # what was paid for before it is kept
+      except RuntimeError as error:  # keep what was answered before it
         partial = getattr(error, "completions", ())
         self._keep(zip([keys[i] for i in rows], partial, strict=False))
         raise
@@ -182,7 +188,7 @@ class JournaledLM:
     prompts: Sequence[tuple[Message, ...]],
     continuations: Sequence[tuple[str, ...]],
   ) -> list[np.ndarray]:
-    """Straight from the model: cheap, and no dataset depends on it alone."""
+    """From the model, without the journal."""
     return self.lm.loglik(prompts, continuations)
 
   def _key(self, request: Request) -> str:

@@ -1,36 +1,37 @@
-"""Endless, resumable batches of plain text that hold a model to its base."""
+"""Endless, resumable batches of plain text, for the KL to the base model."""
 
 import numpy as np
+import numpy.typing as npt
 
 from glimo_jax.data.epochs import Epochs
 from glimo_jax.types import Batch
 
 
 class ReplayBatches(Epochs):
-  """Endless windows of plain text, every token leashed and none learned.
+  """Endless windows of plain text: every token is in the KL, none in the CE.
 
-  Each epoch cuts the text at another offset, or goes through the first
-  batches of the first one in another order.
+  Each epoch cuts the text at another offset, or returns the first batches of
+  the first epoch in another order.
   """
 
   def __init__(
     self,
-    token_ids,
+    token_ids: npt.ArrayLike,
     rows: int,
     length: int,
     seed: int = 0,
     *,
     returning: int | None = None,
   ):
-    """Takes i32[n] `token_ids`.
+    """Takes the text.
 
     Args:
-      token_ids: the text.
+      token_ids: i32[n].
       rows: B, rows of a batch.
       length: T, columns of a row.
       seed: of the offsets and orders.
-      returning: how many batches, at most, come back in each epoch; None cuts
-        each epoch anew.
+      returning: most batches of an epoch, the same in each; None cuts each
+        epoch anew.
 
     Raises:
       ValueError: the text is too short for one batch.

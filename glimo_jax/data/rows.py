@@ -1,11 +1,13 @@
-"""Verified tasks as dataset rows with their whole provenance."""
+"""Verified tasks as rows of the dataset, with their whole provenance."""
 
 import hashlib
 import json
+from collections.abc import Sequence
+from typing import Any
 
-from glimo_jax.agent import prompts, skills
+from glimo_jax.agent import prompts
 from glimo_jax.agent.agent import Outcome
-from glimo_jax.data.planning import Planned
+from glimo_jax.agent.skills import PlannedRow, Task
 from glimo_jax.types import InstructionExample
 
 
@@ -14,7 +16,7 @@ def drafted(
 ) -> InstructionExample:
   """The row of a verified draft."""
   return _row(
-    outcome.seed,
+    outcome.task,
     (outcome.answer,),
     (1.0,),
     source="llm",
@@ -29,11 +31,18 @@ def drafted(
 
 
 def by_tool(
-  planned: Planned, label_source: str, checked_by: str
+  planned: PlannedRow, label_source: str, checked_by: str
 ) -> InstructionExample:
-  """The row that the tools answer."""
+  """The row that the tools answer.
+
+  Args:
+    planned: the row, verified.
+    label_source: of its right answers.
+    checked_by: `replay` or `replay+reference`.
+  """
+  labelled = planned.task.skill.labelled
   return _row(
-    planned.seed,
+    planned.task,
     planned.answers,
     planned.weights,
     source="tool",
@@ -41,19 +50,23 @@ def by_tool(
     checked_by=checked_by,
     attempts=0,
     rationale="",
-    teacher="simulator" if planned.seed.stage == 1 else label_source,
+    teacher=label_source if labelled else "simulator",
     prompt_hash="",
     memories=(),
   )
 
 
-def _row(seed: skills.Seed, answers, weights, **fields) -> InstructionExample:
-  e = seed.experience
-  question = seed.asked.question if seed.asked is not None else None
+def _row(
+  task: Task,
+  answers: Sequence[str],
+  weights: tuple[float, ...],
+  **fields: Any,
+) -> InstructionExample:
+  e, question = task.experience, task.question
   content = json.dumps(
     [
-      seed.kind,
-      list(seed.prompt),
+      task.kind,
+      list(task.prompt),
       answers,
       weights,
       e.episode,
@@ -64,12 +77,12 @@ def _row(seed: skills.Seed, answers, weights, **fields) -> InstructionExample:
   )
   return InstructionExample(
     row_id=prompts.text_hash(content),
-    kind=seed.kind,
-    stage=seed.stage,
-    messages=seed.prompt,
+    kind=task.kind,
+    stage=task.skill.stage,
+    messages=task.prompt,
     answers=tuple(answers),
     weights=weights,
-    choices=seed.choices,
+    choices=task.choices,
     verdict="verified",
     world=e.world,
     variant=e.variant,
@@ -88,6 +101,6 @@ def _row(seed: skills.Seed, answers, weights, **fields) -> InstructionExample:
 
 
 def held_out(episode: str, share: float, seed: int) -> bool:
-  """Whether an episode is for validation: by its name, whatever else is."""
+  """Whether an episode is for validation; decided by its name alone."""
   digest = hashlib.sha256(f"{seed}/{episode}".encode()).digest()
   return int.from_bytes(digest[:8], "big") / 2**64 < share

@@ -1,8 +1,7 @@
-"""What is worth learning from: moments that surprise, and that are rare.
+"""Sampling of moments by surprise and rarity.
 
-Surprise is -log p of what happened, in nats: of the action that was taken
-next, in play of a collection; of the actions that are right, in the model's
-own play.
+Surprise is -log p in nats: of the action that was taken next, where scripted
+actors played; of the right actions, where the model itself played.
 """
 
 import dataclasses
@@ -11,12 +10,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from glimo_jax.agent import prompts, weighing
+from glimo_jax.agent import costs, prompts
 from glimo_jax.agent.llm import LanguageModel
 from glimo_jax.agent.tools import Tools
 from glimo_jax.types import Experience
 
-_FLOOR = 0.05  # weight of what does not surprise at all
+_FLOOR = 0.05  # sampling weight of a moment without surprise
 
 
 def of_actions(
@@ -27,16 +26,16 @@ def of_actions(
   count: int,
   rng: np.random.Generator,
 ) -> np.ndarray:
-  """f64[n]: how little the model expected what was done next.
+  """f64[n]: -log p of the action that was taken next.
 
   Args:
-    lm: the model that is to learn; None measures none.
+    lm: the model to be trained; None: all surprise is 0.
     actions: words of the world's actions.
-    rules: the words of each variant.
+    rules: variant -> its rules in words.
     moments: n of them.
-    count: moments drawn to be measured; the others count as their mean, and
-      all as 0 where none is.
-    rng: draws them.
+    count: moments that are measured, chosen at random; the others are given
+      the mean.
+    rng: chooses them.
   """
   n = len(moments)
   count = 0 if lm is None else min(n, count)
@@ -60,13 +59,16 @@ def of_actions(
 def of_right_actions(
   tools: Tools, moments: Sequence[Experience], logprobs: Sequence[np.ndarray]
 ) -> np.ndarray:
-  """f64[n]: how little the model's `logprobs` f64[A] expected what is right.
+  """f64[n]: -log p of the right actions together; 0 where none is known.
 
-  0 where no action is known to be right.
+  Args:
+    tools: measure which actions are right.
+    moments: n of them.
+    logprobs: f64[A] for each moment, the model's, normalised over actions.
   """
   out = np.zeros(len(moments))
   for i, cost in enumerate(tools.measure(moments)):
-    best = list(weighing.best_actions(cost))
+    best = list(costs.best_actions(cost))
     if best:
       out[i] = -np.logaddexp.reduce(logprobs[i][best])
   return out
@@ -78,10 +80,15 @@ def choose(
   count: int,
   rng: np.random.Generator,
 ) -> list[Experience]:
-  """At most `count` moments, drawn by surprise over the root of visits.
+  """Samples at most `count` moments by surprise over the root of visits.
 
-  They keep their order, and are told their surprise `nats`, f64[n], and how
-  often their description was met.
+  They keep their order; their fields `surprise` and `visits` are set.
+
+  Args:
+    moments: n of them.
+    nats: f64[n], their surprise.
+    count: moments to keep.
+    rng: of the sampling, which is without replacement.
   """
   if not moments:
     return []

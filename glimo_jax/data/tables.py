@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from glimo_jax import files
 from glimo_jax.types import Message
 
 Row = TypeVar("Row")
@@ -36,15 +37,12 @@ def schema(kind: type) -> pa.Schema:
 
 
 def write(path: str | os.PathLike, rows: Sequence[Any], kind: type) -> None:
-  """Writes rows of dataclass `kind`; the file appears whole or not at all."""
-  path = pathlib.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
+  """Writes rows of dataclass `kind`, whole or not at all."""
   names = schema(kind).names
   columns = {name: [getattr(row, name) for row in rows] for name in names}
   table = pa.table(columns, schema=schema(kind))
-  draft = path.with_name(f".{path.name}.tmp")
-  pq.write_table(table, draft, compression="zstd")
-  os.replace(draft, path)
+  with files.replacing(path) as draft:
+    pq.write_table(table, draft, compression="zstd")
 
 
 def read(path: str | os.PathLike, kind: type[Row], stage: str) -> list[Row]:
@@ -82,10 +80,3 @@ def make(kind: type[Row], row: dict[str, Any]) -> Row:
   """A dataclass from a row of plain lists."""
   fields = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
   return kind(**fields)
-
-
-def replace_text(path: pathlib.Path, text: str) -> None:
-  """Writes a text file, whole or not at all."""
-  draft = path.with_name(f".{path.name}.tmp")
-  draft.write_text(text, encoding="utf-8")
-  os.replace(draft, path)

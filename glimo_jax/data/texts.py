@@ -1,15 +1,16 @@
-"""English that is at hand on any machine, for replay and for held-out tests."""
+"""English texts from installed packages, for replay and held-out tests."""
 
-import difflib
 import hashlib
 import importlib.metadata
 import importlib.util
 import pathlib
 
-HELD_OUT = ("prose", "technical")  # texts that nobody trains on
+from glimo_jax import fields
 
-# Distributions that this project brings with it, in the order they are read:
-# their long descriptions are README-like text.
+HELD_OUT = ("prose", "technical")  # never trained on
+
+# Distributions that this project depends on, in the order of reading. Their
+# long descriptions are README-like text.
 _REPLAY = (
   "absl-py", "array_record", "brax", "datasets", "dill", "etils", "flax",
   "gguf", "grain", "httpx", "huggingface-hub", "jax", "jaxlib", "jinja2",
@@ -20,7 +21,7 @@ _REPLAY = (
   "tensorflow-datasets", "tokenizers", "toml", "tqdm", "transformers",
   "typing_extensions", "wrapt", "xxhash",
 )  # fmt: skip
-_LONGEST = 8000  # characters of one description: no changelog fills the text
+_LONGEST = 8000  # characters of one description, so that no changelog dominates
 
 
 def load(name: str) -> str:
@@ -28,21 +29,19 @@ def load(name: str) -> str:
 
   `prose`: news of 2000-2001 (the Lee corpus, from the gensim package).
   `technical`: Python's language reference (pydoc_data, with every CPython).
-  `replay`: the long descriptions of the distributions this project rests on.
+  `replay`: the long descriptions of the distributions that this project needs.
 
   Raises:
     ValueError: no such text.
     FileNotFoundError: the package that holds it is not installed.
   """
   if name not in _LOADERS:
-    near = difflib.get_close_matches(name, _LOADERS, 1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ValueError(f"no text {name!r}: {hint}known are {sorted(_LOADERS)}")
+    raise ValueError(fields.unknown("text", name, _LOADERS))
   return _LOADERS[name]()
 
 
 def digest(text: str) -> str:
-  """SHA-256 of a text: what a report quotes, as texts follow versions."""
+  """SHA-256 of a text; reports quote it, since texts change with versions."""
   return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -145,8 +145,12 @@ def check_solved_cases(
   """
   if config.tuned_only:
     return
-  parts = {"questions": questions, "next_actions": actions}
-  missing = [f"annotate.{part}=0" for part, there in parts.items() if not there]
+  parts = {"question": questions, "next_action": actions}
+  missing = [
+    f"annotate.skills.{part}.rows=0"
+    for part, there in parts.items()
+    if not there
+  ]
   fix = "raise it, or"
   if data:
     known = memory_there or "retrieval" not in config.arms

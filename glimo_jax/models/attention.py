@@ -1,57 +1,98 @@
-"""Who sees whom, and grouped-query attention with its own backward pass.
+"""Attention masks, and grouped-query attention with its own backward pass.
 
-Axes in names: B rows, T columns, S keys, P prefix, K key-value heads, G query
-heads for each of them, H head size. "GQA", https://arxiv.org/abs/2305.13245.
+Axes in names: B rows, T columns, S keys, P prefix columns, K key-value heads,
+G query heads of each of them, H head size.
+"GQA", section 2.2, https://arxiv.org/abs/2305.13245.
 """
 
 import functools
+from typing import Any
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.ad_checkpoint import checkpoint_name
+from jaxtyping import Bool, Float, Int
 
-from glimo_jax.types import BRANCHES
+from glimo_jax.types import BRANCHES, AnyArray
 
 Array = jax.Array
+Queries = Float[Array, "B K G T H"]
+Keys = Float[Array, "B K S H"]
+Mask = Bool[AnyArray, "B T S"]
 
 BLOCK = 256  # queries that attend at a time
-SAVED = "linear"  # what the backward pass does not compute again
+SAVED = "linear"  # name of the arrays that the backward pass does not recompute
 MASKED = np.float32(-1e30)  # finite, so that a row without keys stays finite
 _dot = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
 
 
-def attention_mask(segments_BxT: Array, prefix=None) -> Array:
-  """bool[B, T, P + T]: which keys each query sees (see types.Batch).
+class Prefix(flax.struct.PyTreeNode):
+  """Keys and values of one text that all rows of a batch begin with.
 
-  `prefix` is a `decoder.Prefix`, seen by all, or None.
+  Attributes:
+    k, v: [layers, P, K, H]; columns from `length` on are padding.
+    length: i32[], tokens of the text; the rows' positions start there.
+  """
+
+  k: Array
+  v: Array
+  length: Array
+
+
+class Cache(flax.struct.PyTreeNode):
+  """Keys and values of the rows of a batch.
+
+  Attributes:
+    k, v: [layers, B, K, S, H].
+  """
+
+  k: Array
+  v: Array
+
+
+def attention_mask(
+  segments_BxT: Int[AnyArray, "B T"], prefix: Prefix | None = None
+) -> Bool[Array, "B T S"]:
+  """Which keys each query sees; see `types.Batch` for the segments.
+
+  Args:
+    segments_BxT: segment of each token; -1 is padding.
+    prefix: a prefix that every row continues, or None.
+
+  Returns:
+    bool[B, T, P + T].
   """
   length = segments_BxT.shape[1]
   query, key = segments_BxT[:, :, None], segments_BxT[:, None, :]
   causal = np.tril(np.ones((length, length), bool))
   trunk = query - query % BRANCHES
   mask = (key == 0) | (key == trunk) | (key == query)
-  mask &= causal & (key != -1)
-  if prefix is None:
-    return mask
+  mask = jnp.asarray(mask & causal & (key != -1))
+  return mask if prefix is None else with_prefix(mask, prefix)
+
+
+def with_prefix(
+  mask: Bool[Array, "B T S"], prefix: Prefix
+) -> Bool[Array, "B T PS"]:
+  """The mask with P columns before it: the prefix, seen by all queries."""
   seen = jnp.arange(prefix.k.shape[1]) < prefix.length
-  seen = jnp.broadcast_to(seen, (*segments_BxT.shape, seen.size))
+  seen = jnp.broadcast_to(seen, (*mask.shape[:2], seen.size))
   return jnp.concatenate([seen, mask], axis=-1)
 
 
-def attend(q, k, v, mask) -> Array:
+def attend(q: Queries, k: Keys, v: Keys, mask: Mask) -> Queries:
   """Grouped-query attention, head-major, under a causal mask.
 
-  Long texts are done in blocks of queries, each against the keys up to its
-  own end only: what the causal mask hides is mostly not computed.
+  Long texts are computed in blocks of queries. Each block reads the keys up to
+  its own end only, so that most hidden keys are never multiplied.
 
   Args:
-    q: [B, K, G, T, H], already divided by sqrt(H).
-    k, v: [B, K, S, H].
-    mask: bool[B, T, S]; query t sees no key beyond S - T + t.
-
-  Returns:
-    [B, K, G, T, H].
+    q: queries, already divided by sqrt(H).
+    k: keys.
+    v: values.
+    mask: query t may see no key beyond S - T + t.
   """
   length, before = q.shape[3], k.shape[2] - q.shape[3]
   if length <= BLOCK:
@@ -65,18 +106,20 @@ def attend(q, k, v, mask) -> Array:
   return jnp.concatenate(out, axis=3)
 
 
-def _scores(q, k, mask):
-  """f32[B, K, G, T, S], the hidden ones at MASKED."""
+def _scores(q: Queries, k: Keys, mask: Mask) -> Float[Array, "B K G T S"]:
+  """f32 scores, those of hidden keys at MASKED."""
   s = _dot("bkgth,bksh->bkgts", q, k)
   return jnp.where(mask[:, None, None], s, MASKED)
 
 
 @jax.custom_vjp
-def _attend(q, k, v, mask):
+def _attend(q: Queries, k: Keys, v: Keys, mask: Mask) -> Queries:
   return _attend_forward(q, k, v, mask)[0]
 
 
-def _attend_forward(q, k, v, mask):
+def _attend_forward(
+  q: Queries, k: Keys, v: Keys, mask: Mask
+) -> tuple[Queries, tuple[Any, ...]]:
   s = _scores(q, k, mask)
   peak = jnp.max(s, axis=-1, keepdims=True)
   e = jnp.exp(s - peak)
@@ -87,11 +130,13 @@ def _attend_forward(q, k, v, mask):
   return y, (q, k, v, mask, y, norm)
 
 
-def _attend_backward(saved, dy):
-  """Probabilities are computed again from the saved normaliser.
+def _attend_backward(
+  saved: tuple[Any, ...], dy: Queries
+) -> tuple[Queries, Keys, Keys, None]:
+  """Recomputes the probabilities from the saved normaliser.
 
-  "FlashAttention-2", section 3.1.2, https://arxiv.org/abs/2307.08691, in the
-  order of operands that leaves the wide arrays untransposed.
+  "FlashAttention-2", section 3.1.2, https://arxiv.org/abs/2307.08691. The
+  order of the operands leaves the wide arrays untransposed.
   """
   q, k, v, mask, y, norm = saved
   p = jnp.exp(_scores(q, k, mask) - norm)

@@ -1,98 +1,47 @@
 """The decoder-only transformer, its layers stacked and scanned.
 
-Params: {"embed": [V, D], "layers": {name: [n, ...]}, "norm": [D]} and, where
-the output matrix is not the embedding's, "head": [V, D]. Axes in names as in
-`layers`.
+Params are described in `parameters`; axes in names as in `layers`.
 """
 
 import functools
 from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Int
 
-from glimo_jax.models.attention import SAVED, attention_mask
+from glimo_jax.models.attention import (
+  SAVED,
+  Cache,
+  Mask,
+  Prefix,
+  attention_mask,
+)
 from glimo_jax.models.layers import (
   Block,
   DecoderConfig,
-  RopeScaling,
+  Rope,
   rms_norm,
   rotary,
 )
-
-__all__ = ["DecoderConfig", "RopeScaling"]  # and all defined here
+from glimo_jax.models.lora import Adapter
+from glimo_jax.types import AnyArray
 
 Array = jax.Array
 PyTree = Any
+Tokens = Int[AnyArray, "B T"]
+States = Float[Array, "B T D"]
 
 
-@flax.struct.dataclass
-class Prefix:
-  """Keys and values of one text that all rows of a batch begin with.
-
-  Attributes:
-    k, v: [layers, P, K, H]; columns from `length` on are padding.
-    length: i32[], where the positions of what follows start.
-  """
-
-  k: Array
-  v: Array
-  length: Array
-
-
-@flax.struct.dataclass
-class Cache:
-  """Keys and values of a batch that is being continued: [layers, B, K, S, H]"""
-
-  k: Array
-  v: Array
-
-
-def init(key: Array, config: DecoderConfig, dtype=jnp.float32) -> PyTree:
-  """Random params, for tests and for training from nothing.
-
-  Tokens have unit length; the last state has sqrt(D), so that a logit reaches
-  sqrt(D) and a frozen output matrix can still be sure of a word among many.
-  """
-  layer_key, embed_key, head_key = jax.random.split(key, 3)
-  x = jnp.zeros((1, 1, config.dim))
-  rope = rotary(config, jnp.zeros((1, 1), jnp.int32))
-  mask = jnp.ones((1, 1, 1), bool)
-
-  def layer(key):
-    return Block(config).init(key, x, rope, mask)["params"]
-
-  shape, deviation = (config.vocab_size, config.dim), config.dim**-0.5
-  params = {
-    "embed": deviation * jax.random.normal(embed_key, shape),
-    "layers": jax.vmap(layer)(jax.random.split(layer_key, config.layers)),
-    "norm": jnp.ones(config.dim),
-  }
-  if not config.tied:
-    params["head"] = deviation * jax.random.normal(head_key, shape)
-  return jax.tree.map(lambda p: p.astype(dtype), params)
-
-
-def param_specs(config: DecoderConfig) -> PyTree:
-  """Logical axes of each array of params, for `mesh.spec`."""
-  into = {"q": "heads", "k": "heads", "v": "heads", "gate": "mlp", "up": "mlp"}
-  layers = {name: ("layers", "embed", axis) for name, axis in into.items()}
-  layers |= {"o": ("layers", "heads", "embed")}
-  layers |= {"down": ("layers", "mlp", "embed")}
-  layers |= {"attn_norm": ("layers", None), "mlp_norm": ("layers", None)}
-  specs = {"embed": ("vocab", "embed"), "layers": layers, "norm": (None,)}
-  return specs if config.tied else specs | {"head": ("vocab", "embed")}
-
-
-def head(params: PyTree) -> Array:
-  """[V, D]: the output matrix, which may be the embedding's."""
+def head(params: PyTree) -> Float[Array, "V D"]:
+  """The output matrix; it may be the embedding's."""
   return params.get("head", params["embed"])
 
 
-def logits(params: PyTree, config: DecoderConfig, hidden: Array) -> Array:
-  """f32[..., V] of `hidden` [..., D], the state after the final norm."""
-  del config
+def logits(
+  params: PyTree, hidden: Float[AnyArray, "*rows D"]
+) -> Float[Array, "*rows V"]:
+  """f32 logits of `hidden`, the state after the final norm."""
   w = head(params)
   return jnp.einsum(
     "...d,vd->...v",
@@ -103,20 +52,25 @@ def logits(params: PyTree, config: DecoderConfig, hidden: Array) -> Array:
 
 
 def _layers(
-  config,
-  params,
-  x,
-  rope,
-  mask,
-  span,
+  config: DecoderConfig,
+  params: PyTree,
+  x: States,
+  rope: Rope,
+  mask: Mask,
+  span: tuple[int, int],
   *,
-  adapter=None,
-  prefix=None,
-  cache=None,
-  column=None,
-  remat=False,
-):
-  """Layers span = (start, stop): (x, their k and v stacked, or the cache)."""
+  adapter: Adapter | None = None,
+  prefix: Prefix | None = None,
+  cache: Cache | None = None,
+  column: Array | None = None,
+  remat: bool = False,
+) -> tuple[States, Cache]:
+  """Runs layers span = (start, stop).
+
+  Returns:
+    The residual stream, and the keys and values of x in these layers; with a
+    cache, the whole cache with those written into it.
+  """
   block = Block(config)
   scale = adapter.scale if adapter else 1.0
   layers = params["layers"]
@@ -129,7 +83,8 @@ def _layers(
     if not whole:  # a part of the stack is indexed: slicing would copy it
       layer = jax.tree.map(lambda p: at(p, i), layers)
     room = (cache.k, cache.v, i, column) if cache else None
-    x, k, v = block.apply(
+    # flax: the type of `apply` is that of any module.
+    x, k, v = block.apply(  # pyright: ignore[reportAssignmentType]
       {"params": layer},
       x,
       rope,
@@ -139,9 +94,8 @@ def _layers(
       prefix=past,
       cache=room,
     )
-    if cache is None:
-      return (x, None), (k, v)
-    return (x, Cache(k, v)), None
+    kv = Cache(k, v)  # pyright: ignore[reportArgumentType]
+    return ((x, None), kv) if cache is None else ((x, kv), None)
 
   if cache is None:
     keep = jax.checkpoint_policies.save_only_these_names(SAVED)
@@ -153,62 +107,81 @@ def _layers(
     adapter.weights if adapter else None,
     (prefix.k[slice(*span)], prefix.v[slice(*span)]) if prefix else None,
   )
-  (x, cache), kv = jax.lax.scan(body, (x, cache), xs)
-  return x, kv if cache is None else cache
+  (x, continued), read = jax.lax.scan(body, (x, cache), xs)
+  return x, read if cache is None else continued
 
 
 def forward(
-  config, params, tokens, positions, mask, adapter=None, cache=None, **options
-):
-  """The residual stream after all layers, and what was read.
+  config: DecoderConfig,
+  params: PyTree,
+  tokens: Tokens,
+  positions: Tokens,
+  mask: Mask,
+  adapter: Adapter | None = None,
+  *,
+  prefix: Prefix | None = None,
+  cache: Cache | None = None,
+  column: Array | None = None,
+  remat: bool = False,
+) -> tuple[States, Cache]:
+  """The residual stream after all layers, and the keys and values.
 
   Args:
     config: sizes.
     params: weights.
-    tokens, positions: i32[B, T].
+    tokens: i32.
+    positions: i32, rotary.
     mask: bool[B, T, P + S], which keys each token sees.
-    adapter: `lora.Adapter`, or None for the base model.
-    cache: what was said before, to be continued; or None.
-    **options: those of `_layers`: prefix, column of the cache, remat.
+    adapter: None for the base model.
+    prefix: text that all rows begin with.
+    cache: keys and values of the rows so far, to be continued.
+    column: i32[], the cache column of the first token.
+    remat: recompute activations in the backward pass.
 
   Returns:
-    [B, T, D], and (k, v) [layers, B, K, T, H] each, or the cache continued.
+    The stream, and k, v [layers, B, K, T, H] of the tokens or the continued
+    cache.
   """
   run = functools.partial(
-    _layers, config, params, rope=rotary(config, positions), mask=mask
+    _layers,
+    config,
+    params,
+    rope=rotary(config, positions),
+    mask=mask,
+    prefix=prefix,
+    column=column,
+    remat=remat,
   )
   x = params["embed"][tokens]
   if adapter is None or adapter.first_layer == 0:
     span = (0, config.layers)
-    return run(x, span=span, adapter=adapter, cache=cache, **options)
+    return run(x, span=span, adapter=adapter, cache=cache)
   first = adapter.first_layer
-  x, low = run(x, span=(0, first), cache=cache, **options)
-  x, high = run(
-    x,
-    span=(first, config.layers),
-    adapter=adapter,
-    cache=low if cache else None,
-    **options,
-  )
-  if cache is None:
-    high = jax.tree.map(lambda *kv: jnp.concatenate(kv), low, high)
-  return x, high
+  x, low = run(x, span=(0, first), cache=cache)
+  upper = (first, config.layers)
+  if cache is not None:
+    return run(x, span=upper, adapter=adapter, cache=low)
+  x, high = run(x, span=upper, adapter=adapter)
+  return x, jax.tree.map(lambda *kv: jnp.concatenate(kv), low, high)
 
 
-def final(config: DecoderConfig, params: PyTree, x: Array) -> Array:
-  """f32[B, T, D]: the residual stream `x` after the final norm."""
+def final(config: DecoderConfig, params: PyTree, x: States) -> States:
+  """f32: the residual stream `x` after the final norm."""
   return rms_norm(x, params["norm"], config.norm_eps).astype(jnp.float32)
 
 
-def lower_states(
+def frozen_activations(
   config: DecoderConfig,
   params: PyTree,
   first: int,
-  tokens: Array,
-  positions: Array,
-  segment_ids: Array,
-) -> Array:
-  """[B, T, D]: the residual stream before layer `first`, of the base model."""
+  tokens: Tokens,
+  positions: Tokens,
+  segment_ids: Tokens,
+) -> States:
+  """The base model's residual stream before layer `first`.
+
+  Training an adapter from layer `first` on leaves it as it is.
+  """
   x = params["embed"][tokens]
   if first:
     rope, mask = rotary(config, positions), attention_mask(segment_ids)
@@ -219,66 +192,82 @@ def lower_states(
 def hidden_states(
   config: DecoderConfig,
   params: PyTree,
-  tokens: Array,
-  positions: Array,
-  segment_ids: Array,
+  tokens: Tokens,
+  positions: Tokens,
+  segment_ids: Tokens,
   *,
-  adapter: PyTree | None = None,
+  adapter: Adapter | None = None,
   prefix: Prefix | None = None,
-  lower: Array | None = None,
+  activations: Float[AnyArray, "B T D"] | None = None,
   remat: bool = False,
-) -> Array:
-  """f32[B, T, D]: states after the final norm.
+) -> States:
+  """f32: states after the final norm.
 
   Args:
     config: sizes.
     params: weights, in the dtype to compute in.
-    tokens: i32[B, T].
-    positions: i32[B, T], rotary; behind a prefix they start at its length.
-    segment_ids: i32[B, T], who sees whom; see `types.Batch`.
-    adapter: `lora.Adapter`, or None for the base model.
-    prefix: what all rows begin with.
-    lower: the `lower_states` at the adapter's first layer, if known; without a
-      prefix.
+    tokens: i32.
+    positions: i32, rotary; behind a prefix they start at its length.
+    segment_ids: i32, which tokens see each other; see `types.Batch`.
+    adapter: None for the base model.
+    prefix: text that all rows begin with.
+    activations: the `frozen_activations` at the adapter's first layer, if
+      known; not together with a prefix.
     remat: recompute activations in the backward pass: far less memory.
   """
   mask = attention_mask(segment_ids, prefix)
-  options = dict(adapter=adapter, prefix=prefix, remat=remat)
-  if lower is None:
-    x, _ = forward(config, params, tokens, positions, mask, **options)
+  if activations is None or adapter is None:
+    x, _ = forward(
+      config,
+      params,
+      tokens,
+      positions,
+      mask,
+      adapter,
+      prefix=prefix,
+      remat=remat,
+    )
   else:
-    upper = (adapter.first_layer, config.layers)
-    rope = rotary(config, positions)
-    x, _ = _layers(config, params, lower, rope, mask, upper, **options)
+    x, _ = _layers(
+      config,
+      params,
+      jnp.asarray(activations),
+      rotary(config, positions),
+      mask,
+      (adapter.first_layer, config.layers),
+      adapter=adapter,
+      remat=remat,
+    )
   return final(config, params, x)
 
 
 def hidden_pair(
   config: DecoderConfig,
   params: PyTree,
-  adapter: PyTree,
-  tokens: Array,
-  positions: Array,
-  segment_ids: Array,
+  adapter: Adapter,
+  tokens: Tokens,
+  positions: Tokens,
+  segment_ids: Tokens,
   *,
-  lower: Array | None = None,
+  activations: Float[AnyArray, "B T D"] | None = None,
   remat: bool = False,
-) -> tuple[Array, Array]:
+) -> tuple[States, States]:
   """States of the policy (with adapter) and of the reference (without).
 
   The layers below the adapter's first are computed once, or not at all where
-  `lower` brings what they make (`lower_states`). Gradients reach the adapter
-  only: the shared layers and the reference are constants.
+  `activations` holds their output (`frozen_activations`). Gradients reach the
+  adapter only: the shared layers and the reference are constants.
 
   Returns:
-    policy, reference: f32[B, T, D] each, after the final norm.
+    policy, reference: f32, after the final norm.
   """
   params = jax.lax.stop_gradient(params)
   first = adapter.first_layer
-  x = lower
-  if x is None:
-    x = lower_states(config, params, first, tokens, positions, segment_ids)
-  x = jax.lax.stop_gradient(x)
+  if activations is None:
+    activations = frozen_activations(
+      config, params, first, tokens, positions, segment_ids
+    )
+  x = jax.lax.stop_gradient(jnp.asarray(activations))
   mask = attention_mask(segment_ids)
   run = functools.partial(
     _layers, config, params, rope=rotary(config, positions), mask=mask

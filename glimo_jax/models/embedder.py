@@ -6,17 +6,19 @@ weights are all-MiniLM-L6-v2 (6 layers, 384 numbers a sentence).
 
 import dataclasses
 import functools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tokenizers
+from jaxtyping import Float, Int
 
 from glimo_jax.models import weights
+from glimo_jax.types import AnyArray
 
 Array = jax.Array
+Weights = Mapping[str, Array]  # name in the checkpoint -> tensor
 
 BATCH = 32  # texts of a full batch
 STEP = 32  # token lengths are padded to multiples of it
@@ -33,19 +35,24 @@ class EncoderConfig:
   context: int = 256  # tokens
 
 
-def _layer_norm(params, name: str, x: Array, eps: float) -> Array:
+def _layer_norm(params: Weights, name: str, x: Array, eps: float) -> Array:
   centred = x - x.mean(-1, keepdims=True)
   scaled = centred * jax.lax.rsqrt((centred**2).mean(-1, keepdims=True) + eps)
   return scaled * params[f"{name}.weight"] + params[f"{name}.bias"]
 
 
-def _linear(params, name: str, x: Array) -> Array:
+def _linear(params: Weights, name: str, x: Array) -> Array:
   return x @ params[f"{name}.weight"].T + params[f"{name}.bias"]
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _embed(config: EncoderConfig, params, tokens_BxT, lengths_B):
-  """f32[B, D], each of unit norm."""
+def _embed(
+  config: EncoderConfig,
+  params: Weights,
+  tokens_BxT: Int[AnyArray, "B T"],
+  lengths_B: Int[AnyArray, " B"],
+) -> Float[Array, "B D"]:
+  """f32: a vector of unit norm for each row."""
   batch, length = tokens_BxT.shape
   eps, heads = config.norm_eps, config.heads
   seen_BxT = jnp.arange(length) < lengths_B[:, None]
@@ -58,7 +65,7 @@ def _embed(config: EncoderConfig, params, tokens_BxT, lengths_B):
   for i in range(config.layers):
     name = f"encoder.layer.{i}"
 
-    def split(part, x=x, name=name):
+    def split(part: str, x: Array = x, name: str = name) -> Array:
       y = _linear(params, f"{name}.attention.self.{part}", x)
       return y.reshape(batch, length, heads, -1)
 
@@ -72,19 +79,24 @@ def _embed(config: EncoderConfig, params, tokens_BxT, lengths_B):
     )
     y = _linear(params, f"{name}.output.dense", y)
     x = _layer_norm(params, f"{name}.output.LayerNorm", x + y, eps)
-  # The mean and the sum point the same way.
+  # The sum has the direction of the mean.
   total = jnp.where(seen_BxT[..., None], x, 0).sum(1)
   return total / jnp.linalg.norm(total, axis=-1, keepdims=True)
 
 
 class Embedder:
-  """Texts -> unit vectors whose inner product is their likeness.
+  """Maps texts to unit vectors, whose inner product is their similarity.
 
   Attributes:
-    dim: numbers of a vector.
+    dim: size of a vector.
   """
 
-  def __init__(self, config: EncoderConfig, params: Any, tokenizer):
+  def __init__(
+    self,
+    config: EncoderConfig,
+    params: Weights,
+    tokenizer: tokenizers.Tokenizer,
+  ):
     self._config, self._params, self._tokenizer = config, params, tokenizer
     self.dim = config.dim
 

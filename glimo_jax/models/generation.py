@@ -1,25 +1,33 @@
-"""Writing text token by token with a key-value cache."""
+"""Writes text token by token with a key-value cache."""
 
 import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int, UInt32
 
-from glimo_jax.models import caching, decoder
-from glimo_jax.models.attention import MASKED
+from glimo_jax.models import decoder, kv_cache
+from glimo_jax.models.attention import MASKED, Cache, Prefix, with_prefix
+from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.lora import Adapter
 from glimo_jax.models.tokenizer import Tokenizer
+from glimo_jax.types import AnyArray
 
 Array = jax.Array
+PyTree = Any
+Scalar = Float[AnyArray, ""]
+Answer = tuple[str, str, int]  # text, finish_reason (stop or length), tokens
 
 STEP = 32  # lengths are padded to multiples of it
-CHUNK = 8  # tokens written between two looks for stop strings
+CHUNK = 8  # tokens written between two searches for stop strings
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class GenerationSettings:
   """How to choose tokens and when to stop; see `Sampler.generate`."""
 
   max_tokens: int
@@ -35,18 +43,20 @@ class Settings:
       )
 
 
-def _top_p(logits_BxV: Array, top_p: Array) -> Array:
-  """Logits outside the smallest set of probability `top_p` are masked.
+def _top_p(
+  logits_BxV: Float[Array, "B V"], top_p: Scalar
+) -> Float[Array, "B V"]:
+  """Masks logits outside the smallest set of tokens of probability `top_p`.
 
   "The Curious Case of Neural Text Degeneration", section 3.1,
-  https://arxiv.org/abs/1904.09751. The set's least log p is found by
-  bisection: sorting a vocabulary costs ten times as much.
+  https://arxiv.org/abs/1904.09751. Bisection finds the least log p of the
+  set: sorting a vocabulary costs ten times as much.
   """
   logp_BxV = jax.nn.log_softmax(logits_BxV, axis=-1)
   probs_BxV = jnp.exp(logp_BxV)
 
   def halve(_, bounds):
-    low, high = bounds  # log p; the set above `low` suffices
+    low, high = bounds  # log p; the tokens above `low` are enough
     middle = (low + high) / 2
     mass = jnp.sum(
       jnp.where(logp_BxV >= middle, probs_BxV, 0), -1, keepdims=True
@@ -59,8 +69,14 @@ def _top_p(logits_BxV: Array, top_p: Array) -> Array:
   return jnp.where(logp_BxV >= low, logits_BxV, MASKED)
 
 
-def draw(logits_BxV, seeds_B, step, temperature, top_p) -> Array:
-  """i32[B]: the next tokens; a row's draw depends on its seed and step."""
+def draw(
+  logits_BxV: Float[Array, "B V"],
+  seeds_B: UInt32[AnyArray, " B"],
+  step: Int[AnyArray, ""] | int,
+  temperature: Scalar,
+  top_p: Scalar,
+) -> Int[Array, " B"]:
+  """i32: the next tokens; a row's draw depends on its seed and step."""
   cold = temperature <= 0
   scaled = logits_BxV / jnp.where(cold, 1.0, temperature)
   scaled = jax.lax.cond(
@@ -81,8 +97,16 @@ def draw(logits_BxV, seeds_B, step, temperature, top_p) -> Array:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 6))
-def _open(config, params, adapter, prefix, tokens_BxT, lengths_B, space):
-  """Reads the prompts: (logits f32[B, V] after each, cache)."""
+def _open(
+  config: DecoderConfig,
+  params: PyTree,
+  adapter: Adapter | None,
+  prefix: Prefix | None,
+  tokens_BxT: Int[AnyArray, "B T"],
+  lengths_B: Int[AnyArray, " B"],
+  space: int,
+) -> tuple[Float[Array, "B V"], Cache]:
+  """Reads the prompts: logits after each, and a cache with `space` left."""
   batch, length = tokens_BxT.shape
   start = prefix.length if prefix else jnp.int32(0)
   columns = jnp.arange(length, dtype=jnp.int32)
@@ -90,9 +114,10 @@ def _open(config, params, adapter, prefix, tokens_BxT, lengths_B, space):
   keys = jnp.arange(length + space)
   causal = keys <= columns[:, None]
   mask = causal & (keys < lengths_B[:, None, None])
-  mask = _with_prefix(mask, prefix)
-  cache = caching.empty(config, batch, length + space, params["embed"].dtype)
-  hidden, cache = caching.extend(
+  if prefix is not None:
+    mask = with_prefix(mask, prefix)
+  cache = kv_cache.empty(config, batch, length + space, params["embed"].dtype)
+  hidden, cache = kv_cache.extend(
     config,
     params,
     tokens_BxT,
@@ -104,22 +129,38 @@ def _open(config, params, adapter, prefix, tokens_BxT, lengths_B, space):
     prefix=prefix,
   )
   last = hidden[jnp.arange(batch), lengths_B - 1]
-  return decoder.logits(params, config, last), cache
-
-
-def _with_prefix(mask_BxTxS: Array, prefix) -> Array:
-  if prefix is None:
-    return mask_BxTxS
-  seen = jnp.arange(prefix.k.shape[1]) < prefix.length
-  seen = jnp.broadcast_to(seen, (*mask_BxTxS.shape[:2], seen.size))
-  return jnp.concatenate([seen, mask_BxTxS], axis=-1)
+  return decoder.logits(params, last), cache
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=5)
 def _write(
-  config, params, adapter, prefix, logits, cache, lengths_B, seeds_B, plan
-):
-  """CHUNK more tokens: (tokens i32[B, CHUNK], logits, cache)."""
+  config: DecoderConfig,
+  params: PyTree,
+  adapter: Adapter | None,
+  prefix: Prefix | None,
+  logits: Float[Array, "B V"],
+  cache: Cache,
+  lengths_B: Int[AnyArray, " B"],
+  seeds_B: UInt32[AnyArray, " B"],
+  plan: tuple[AnyArray, AnyArray, AnyArray, AnyArray],
+) -> tuple[Int[Array, "B chunk"], Float[Array, "B V"], Cache]:
+  """CHUNK more tokens.
+
+  Args:
+    config: sizes.
+    params: weights.
+    adapter: None for the base model.
+    prefix: text that all rows begin with.
+    logits: of the next token.
+    cache: keys and values of what the rows hold so far.
+    lengths_B: tokens of each prompt.
+    seeds_B: of each row's draws.
+    plan: cache column of the first written token, tokens written before,
+      temperature and top_p.
+
+  Returns:
+    The tokens, the logits behind them, the cache.
+  """
   start = prefix.length if prefix else jnp.int32(0)
   first, offset, temperature, top_p = plan
   keys = jnp.arange(cache.k.shape[3])
@@ -130,18 +171,20 @@ def _write(
     column = first + i
     seen = (keys >= first) & (keys <= column)
     mask = (seen | (keys < lengths_B[:, None]))[:, None]
-    hidden, cache = caching.extend(
+    if prefix is not None:
+      mask = with_prefix(mask, prefix)
+    hidden, cache = kv_cache.extend(
       config,
       params,
       token[:, None],
       (start + lengths_B + i)[:, None],
-      _with_prefix(mask, prefix),
+      mask,
       cache,
       column,
       adapter=adapter,
       prefix=prefix,
     )
-    return (decoder.logits(params, config, hidden[:, 0]), cache), token
+    return (decoder.logits(params, hidden[:, 0]), cache), token
 
   (logits, cache), tokens = jax.lax.scan(
     body, (logits, cache), offset + jnp.arange(CHUNK, dtype=jnp.int32)
@@ -150,16 +193,16 @@ def _write(
 
 
 def generate(
-  config: decoder.DecoderConfig,
-  params,
-  adapter,
+  config: DecoderConfig,
+  params: PyTree,
+  adapter: Adapter | None,
   tokenizer: Tokenizer,
-  prefix: decoder.Prefix | None,
+  prefix: Prefix | None,
   suffixes: Sequence[Sequence[int]],
   seeds: Sequence[int],
-  settings: Settings,
-) -> list[tuple[str, str, int]]:
-  """(text, finish_reason, tokens) for each suffix behind the prefix."""
+  settings: GenerationSettings,
+) -> list[Answer]:
+  """Writes an answer behind each suffix; see `Sampler.generate`."""
   lengths = np.array([len(s) for s in suffixes], np.int32)
   first = -(-int(lengths.max()) // STEP) * STEP
   tokens = np.zeros((len(suffixes), first), np.int32)
@@ -169,6 +212,7 @@ def generate(
   logits, cache = _open(config, params, adapter, prefix, tokens, lengths, space)
   seeds_B = np.array([s % 2**32 for s in seeds], np.uint32)
   written: list[list[int]] = [[] for _ in suffixes]
+  answers: list[Answer] = []
   for offset in range(0, settings.max_tokens, CHUNK):
     plan = (
       np.int32(first),
@@ -196,9 +240,9 @@ def generate(
 
 
 def finish(
-  tokenizer: Tokenizer, ids: Sequence[int], settings: Settings
-) -> tuple[str, str, int]:
-  """What of the written ids counts: (text, finish_reason, tokens)."""
+  tokenizer: Tokenizer, ids: Sequence[int], settings: GenerationSettings
+) -> Answer:
+  """The answer in the written ids: up to its end or its first stop string."""
   ids = list(ids[: settings.max_tokens])
   ends = {tokenizer.end_of_turn, tokenizer.end_of_text}
   length = next((i for i, token in enumerate(ids) if token in ends), None)

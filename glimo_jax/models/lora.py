@@ -1,34 +1,38 @@
 """Low-rank adapters: y = x W + scale (x A) B, with scale = alpha / rank.
 
 "LoRA: Low-Rank Adaptation of Large Language Models", section 4.1,
-https://arxiv.org/abs/2106.09685. A starts as PEFT starts it, B at zero, so
-that an adapter changes nothing until it is trained.
+https://arxiv.org/abs/2106.09685. A starts with PEFT's distribution and B at
+zero, so that an adapter changes nothing until it is trained.
 """
 
 import dataclasses
 import math
+from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
+from jaxtyping import PRNGKeyArray
 
-from glimo_jax.models.decoder import DecoderConfig
+from glimo_jax import fields
+from glimo_jax.models.layers import DecoderConfig
 
 Array = jax.Array
+PyTree = Any
 
 TARGETS = ("q", "k", "v", "o", "gate", "up", "down")
 
 
 @dataclasses.dataclass(frozen=True)
 class LoraConfig:
-  """What is adapted and how strongly.
+  """Which linear maps are adapted, and how strongly.
 
   Attributes:
-    rank: inner size of the product.
+    rank: inner size of the product A B.
     alpha: the product is multiplied by alpha / rank.
-    targets: linear maps that are adapted, of TARGETS.
-    first_layer: layers below it stay as they are (and are computed once for
-      policy and reference).
+    targets: names of the adapted linear maps, of TARGETS.
+    first_layer: the first adapted layer. The layers below it stay frozen, and
+      are computed once for policy and reference.
   """
 
   rank: int = 16
@@ -37,20 +41,16 @@ class LoraConfig:
   first_layer: int = 15
 
   def __post_init__(self):
-    if self.rank < 1:
-      raise ValueError(f"LoRA rank {self.rank} is below 1: set a positive rank")
-    if not self.alpha > 0:
-      raise ValueError(f"LoRA alpha {self.alpha} must be positive: raise it")
-    unknown = sorted(set(self.targets) - set(TARGETS))
-    if unknown or not self.targets:
+    fields.check_ranges(self, "lora.", at_least={"rank": 1}, above={"alpha": 0})
+    for target in self.targets:
+      fields.check_known("lora.targets", target, TARGETS)
+    if not self.targets:
       raise ValueError(
-        f"LoRA targets {list(self.targets)}: unknown {unknown}; name at least "
-        f"one of {list(TARGETS)}"
+        f"lora.targets is empty: name at least one of {list(TARGETS)}"
       )
 
 
-@flax.struct.dataclass
-class Adapter:
+class Adapter(flax.struct.PyTreeNode):
   """The trainable weights.
 
   Attributes:
@@ -65,8 +65,10 @@ class Adapter:
   scale: float = flax.struct.field(pytree_node=False)
 
 
-def init(key: Array, config: LoraConfig, decoder: DecoderConfig) -> Adapter:
-  """A ~ U(-1/sqrt(in), 1/sqrt(in)) as in PEFT, B = 0; float32.
+def init(
+  key: PRNGKeyArray, config: LoraConfig, decoder: DecoderConfig
+) -> Adapter:
+  """A new adapter in float32: A ~ U(-1/sqrt(in), 1/sqrt(in)), B = 0.
 
   Raises:
     ValueError: `first_layer` leaves no layer to adapt.
@@ -90,8 +92,8 @@ def init(key: Array, config: LoraConfig, decoder: DecoderConfig) -> Adapter:
   return Adapter(weights, config.first_layer, config.alpha / config.rank)
 
 
-def merge(params, adapter: Adapter):
-  """Params with the low-rank products added; their dtype is kept."""
+def merge(params: PyTree, adapter: Adapter) -> PyTree:
+  """Params with the low-rank products added, in their own dtype."""
   layers = dict(params["layers"])
   for target, low in adapter.weights.items():
     full = layers[target]
@@ -104,5 +106,5 @@ def merge(params, adapter: Adapter):
 
 
 def count(adapter: Adapter) -> int:
-  """Number of trainable numbers."""
+  """Number of trainable weights."""
   return sum(leaf.size for leaf in jax.tree.leaves(adapter))

@@ -1,73 +1,46 @@
-"""Scoring and sampling with shared prefixes, in a few fixed shapes.
+"""Scores given texts and writes new ones, in a few fixed shapes.
 
-All prompts that begin alike share one prefix: its keys and values are computed
-once. What follows is packed into rows of a fixed length, each prompt a segment
-of its own, so that hardly a column is padding and few shapes are compiled.
-The jitted functions take the params: samplers with and without an adapter
-share them.
+Prompts that begin alike share one prefix: its keys and values are computed
+once. The rest of each prompt is a segment in rows of a fixed length, so that
+few columns are padding and few shapes are compiled. The jitted functions take
+the params as an argument: samplers with and without an adapter share them.
 """
 
 import collections
 import copy
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Int
 
-from glimo_jax.models import caching, decoder, generation, lora
-from glimo_jax.models import rows as rows_lib
+from glimo_jax.models import generation, kv_cache, lora, scoring_rows
+from glimo_jax.models.attention import Prefix
+from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.lora import Adapter
+from glimo_jax.models.scoring_rows import ScoringItem
 from glimo_jax.models.tokenizer import Tokenizer
-from glimo_jax.types import Message
+from glimo_jax.types import AnyArray, Message
+
+PyTree = Any
+Ids = tuple[int, ...]
 
 PREFIX_STEP = 64  # prefixes are padded to multiples of it
-PREFIXES = 16  # prefixes remembered
+PREFIXES = 16  # prefixes that a sampler keeps
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _log_probs(
-  config,
-  params,
-  adapter,
-  prefix,
-  tokens,
-  positions,
-  segments,
-  columns_N,
-  targets_NxC,
-):
-  """f32[N, C]: log p of targets at flat columns of tokens [B, T]."""
-  hidden = decoder.hidden_states(
-    config,
-    params,
-    tokens,
-    positions,
-    segments,
-    adapter=adapter,
-    prefix=prefix,
-  )
-  hidden_NxD = hidden.reshape(-1, config.dim)[columns_N]
-
-  def one(xs):
-    hidden, targets = xs
-    logits = decoder.logits(params, config, hidden)
-    wanted = jnp.take_along_axis(logits, targets, axis=-1)
-    return wanted - jax.nn.logsumexp(logits, axis=-1, keepdims=True)
-
-  if len(columns_N) <= rows_lib.HEAD_CHUNK:
-    return one((hidden_NxD, targets_NxC))
-  chunks = len(columns_N) // rows_lib.HEAD_CHUNK
-  split = jax.tree.map(
-    lambda x: x.reshape(chunks, rows_lib.HEAD_CHUNK, -1),
-    (hidden_NxD, targets_NxC),
-  )
-  return jax.lax.map(one, split).reshape(len(columns_N), -1)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _prefill(config, params, adapter, tokens, length):
-  return caching.prefill(config, params, tokens, adapter, length)
+def _prefill(
+  config: DecoderConfig,
+  params: PyTree,
+  adapter: Adapter | None,
+  tokens: Int[AnyArray, " P"],
+  length: Int[AnyArray, ""],
+) -> Prefix:
+  return kv_cache.prefill(config, params, tokens, adapter, length)
 
 
 _merge = jax.jit(lora.merge)
@@ -78,32 +51,32 @@ class Sampler:
 
   Attributes:
     config, tokenizer, adapter: as given.
-    weights: (params, adapter) as they are run: in float32 the adapter is
-      merged into the params; in less that would round it away.
+    weights: (params, adapter) as they are run. In float32 the adapter is
+      merged into the params; lower precision would round it away.
   """
 
   def __init__(
     self,
-    config: decoder.DecoderConfig,
-    params,
+    config: DecoderConfig,
+    params: PyTree,
     tokenizer: Tokenizer,
-    adapter: lora.Adapter | None = None,
+    adapter: Adapter | None = None,
   ):
     self.config, self.tokenizer = config, tokenizer
     self._base = params
     self._use(adapter)
 
-  def _use(self, adapter: lora.Adapter | None) -> None:
+  def _use(self, adapter: Adapter | None) -> None:
     self.adapter = adapter
     if adapter and self._base["embed"].dtype == jnp.float32:
       self.weights = _merge(self._base, adapter), None
     else:
       self.weights = self._base, adapter
-    self._prefixes: collections.OrderedDict[tuple[int, ...], decoder.Prefix]
+    self._prefixes: collections.OrderedDict[Ids, Prefix]
     self._prefixes = collections.OrderedDict()
 
-  def with_adapter(self, adapter: lora.Adapter | None) -> "Sampler":
-    """The same base model under another adapter, or under none."""
+  def with_adapter(self, adapter: Adapter | None) -> "Sampler":
+    """The same base model with another adapter, or with none."""
     other = copy.copy(self)
     other._use(adapter)
     return other
@@ -114,7 +87,7 @@ class Sampler:
     choices: Sequence[Sequence[str]],
     progress: Callable[[int], None] | None = None,
   ) -> list[np.ndarray]:
-    """Natural log p of each choice as the beginning of the answer.
+    """Natural log p of each choice as the start of the answer.
 
     Args:
       prompts: chats that end before the assistant's turn.
@@ -133,15 +106,17 @@ class Sampler:
         "list for each prompt"
       )
     coded = [self._encode_choices(c) for c in choices]
-    items: list[rows_lib.Item | None] = [None] * len(prompts)
+    scores: dict[int, np.ndarray] = {}
     for prefix_ids, rows in self._groups(prompts).items():
       start = len(prefix_ids)
-      for index, ids in rows:
-        items[index] = rows_lib.closed_item(ids[start:], coded[index], start)
-      self._run(prefix_ids, [items[i] for i, _ in rows], progress)
-    return [
-      rows_lib.choice_scores(i, c) for i, c in zip(items, coded, strict=True)
-    ]
+      items = {
+        index: scoring_rows.closed_item(ids[start:], coded[index], start)
+        for index, ids in rows
+      }
+      self._run(prefix_ids, list(items.values()), progress)
+      for index, item in items.items():
+        scores[index] = scoring_rows.choice_scores(item, coded[index])
+    return [scores[index] for index in range(len(prompts))]
 
   def token_logprobs(
     self,
@@ -152,9 +127,9 @@ class Sampler:
   ) -> np.ndarray:
     """f32[len(ids)]: log p of each token, in rolling windows.
 
-    Each token is scored once, with at least window - stride tokens before it
-    (the first windows excepted); the first of all follows the end-of-text
-    token. As `loglikelihood_rolling` of lm-evaluation-harness.
+    Each token is scored once, with at least window - stride tokens before it,
+    or all of them. The first token follows the end-of-text token. The same as
+    `loglikelihood_rolling` of lm-evaluation-harness.
 
     Args:
       ids: the text.
@@ -175,7 +150,7 @@ class Sampler:
       end = min(len(ids), done + (stride if done else window))
       begin = max(0, end - window)
       items.append(
-        rows_lib.Item(
+        ScoringItem(
           tokens=list(inputs[begin:end]),
           positions=list(range(end - begin)),
           branches=[0] * (end - begin),
@@ -196,28 +171,30 @@ class Sampler:
     stop: Sequence[str] = (),
     seeds: Sequence[int] | None = None,
     progress: Callable[[int], None] | None = None,
-  ) -> list[tuple[str, str, int]]:
-    """Answers of the assistant.
+  ) -> list[generation.Answer]:
+    """Writes the assistant's answers.
 
     Args:
       prompts: chats that end before the assistant's turn.
-      max_tokens: limit of an answer, its end-of-turn token counted.
+      max_tokens: limit of an answer, including its end-of-turn token.
       temperature: 0 takes the likeliest token.
       top_p: sample from the smallest set of tokens with this probability.
       stop: strings that end an answer; they are cut off.
-      seeds: one for each prompt: the draws depend on nothing else.
+      seeds: one for each prompt, which alone determines its draws.
       progress: called with the number of prompts just finished.
 
     Returns:
       (text, finish_reason, tokens) of each; the reason is stop or length.
     """
-    settings = generation.Settings(max_tokens, temperature, top_p, tuple(stop))
+    settings = generation.GenerationSettings(
+      max_tokens, temperature, top_p, tuple(stop)
+    )
     seeds = list(range(len(prompts)) if seeds is None else seeds)
-    out: list[tuple[str, str, int]] = [("", "length", 0)] * len(prompts)
+    out: list[generation.Answer] = [("", "length", 0)] * len(prompts)
     for prefix_ids, rows in self._groups(prompts).items():
       rows = sorted(rows, key=lambda row: len(row[1]))
       prefix = self._prefix(prefix_ids)
-      for batch in rows_lib.split(rows, (16, 4, 1)):
+      for batch in scoring_rows.split(rows, (16, 4, 1)):
         answers = generation.generate(
           self.config,
           *self.weights,
@@ -242,8 +219,11 @@ class Sampler:
       )
     return ids
 
-  def _groups(self, prompts):
-    """Prefix ids -> [(index, prompt ids)]; lone prompts have prefix ()."""
+  def _groups(
+    self, prompts: Sequence[Sequence[Message]]
+  ) -> Mapping[Ids, list[tuple[int, list[int]]]]:
+    """Prefix ids -> [(index, prompt ids)]; () where nothing is shared."""
+    groups: dict[Ids, list[tuple[int, list[int]]]]
     groups = collections.defaultdict(list)
     for index, messages in enumerate(prompts):
       if not messages:
@@ -262,16 +242,16 @@ class Sampler:
       for key, rows in groups.items()
       if len(rows) == 1 and key not in self._prefixes
     ]
-    for key in lone:  # a prefix of one use is cheaper inside its row
+    for key in lone:  # a prefix of a single prompt is cheaper inside its row
       groups[()].extend(groups.pop(key))
     return groups
 
-  def _prefix(self, ids: tuple[int, ...]) -> decoder.Prefix | None:
-    """The keys and values of `ids`, computed once and remembered."""
+  def _prefix(self, ids: Ids) -> Prefix | None:
+    """Keys and values of a prefix; the last PREFIXES of them are kept."""
     if not ids:
       return None
     if ids not in self._prefixes:
-      tokens = np.zeros(rows_lib.round_up(len(ids), PREFIX_STEP), np.int32)
+      tokens = np.zeros(scoring_rows.round_up(len(ids), PREFIX_STEP), np.int32)
       tokens[: len(ids)] = ids
       self._prefixes[ids] = _prefill(
         self.config, *self.weights, tokens, np.int32(len(ids))
@@ -281,13 +261,19 @@ class Sampler:
       self._prefixes.popitem(last=False)
     return self._prefixes[ids]
 
-  def _run(self, prefix_ids, items, progress, length: int | None = None):
-    """Fills in the answers of items that follow one prefix."""
+  def _run(
+    self,
+    prefix_ids: Ids,
+    items: Sequence[ScoringItem],
+    progress: Callable[[int], None] | None,
+    length: int | None = None,
+  ) -> None:
+    """Computes the answers of items that follow one prefix, in place."""
     prefix = self._prefix(prefix_ids)
-    for rows in rows_lib.pack(items, length):
-      arrays = rows_lib.arrays(rows)
+    for rows in scoring_rows.pack(items, length):
+      arrays = scoring_rows.arrays(rows)
       scores = np.asarray(
-        _log_probs(self.config, *self.weights, prefix, *arrays)
+        scoring_rows.log_probs(self.config, *self.weights, prefix, *arrays)
       )
       done = 0
       for item in (item for row in rows.items for item in row):

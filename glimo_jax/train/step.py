@@ -2,52 +2,58 @@
 
   loss = sum CE / sum CE weight + kl_coef * sum KL / sum KL weight
 
-over all batches, microbatches and devices of a step, each term by its own
-global weight. The base params are an input of the step and never an output.
+over all batches, microbatches and devices of a step; each term is divided by
+its own global weight. The base params are an input of the step and never an
+output.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.sharding import Mesh
+from jaxtyping import Float
 
+from glimo_jax import fields
 from glimo_jax import mesh as mesh_lib
 from glimo_jax.models import decoder
+from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.lora import Adapter
 from glimo_jax.train import losses
-from glimo_jax.types import Batch, TrainState
+from glimo_jax.types import AnyArray, Batch, TrainState
 
+Array = jax.Array
 PyTree = Any
-Terms = tuple[tuple[bool, bool], ...]  # (with CE, with KL) of each batch
+Terms = tuple[tuple[bool, bool], ...]  # (has CE, has KL) of each batch
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig:
-  """How to train; each stage runs its own warmup and cosine.
+class StepConfig:
+  """How to train; each phase has its own warmup and cosine.
 
   Attributes:
-    lr: peak of AdamW's rate.
-    warmup: steps of linear rise at the start of each stage.
+    lr: peak learning rate of AdamW.
+    warmup: steps of linear rise at the start of each phase.
     weight_decay: AdamW's, on the adapter.
     b1, b2: decay of AdamW's moments.
     eps: added to the root of AdamW's second moment.
     clip_norm: largest global norm of the gradient.
-    kl_coef: weight of the mean KL beside the mean CE; 0 leaves it out.
+    kl_coef: weight of the mean KL relative to the mean CE; 0 omits the KL.
     kl_direction: `forward` KL(base || policy) or `reverse`.
-    kl_tokens: `replay`, `completion` or `all`; see `losses.leash`.
+    kl_tokens: `replay`, `completion` or `all`; see `losses.mask_kl`.
     chunk: scored tokens whose logits exist at one time.
     accumulate: microbatches that a batch's rows are split into.
     remat: recompute activations in the backward pass; saves memory.
-    keep_gib: GiB for what the frozen layers below the adapter's first make of
-      batches. Above 0 rows are packed and replay text is cut once, not anew in
-      each epoch, and from the second epoch on those layers are not computed
-      again for what is kept: B x T x D x 4 bytes a batch in float32.
-    checkpoint_every: steps between checkpoints; one more ends each stage.
+    activation_cache_gib: GiB for the output of the frozen layers below the
+      adapter's first (`activation_cache`). Above 0, rows are packed and replay
+      text is cut once instead of anew in each epoch, and from the second epoch
+      on those layers are not run for batches in the cache. A batch takes
+      B x T x D x 4 bytes in float32.
+    checkpoint_every: steps between checkpoints; each phase ends with one, too.
     log_every: steps between log lines where there is no terminal.
     tensorboard: write event files, too.
     seed: of the run's PRNG key.
@@ -66,42 +72,37 @@ class TrainConfig:
   chunk: int = 256
   accumulate: int = 1
   remat: bool = True
-  keep_gib: float = 0.0
+  activation_cache_gib: float = 0.0
   checkpoint_every: int = 50
   log_every: int = 10
   tensorboard: bool = False
   seed: int = 0
 
   def __post_init__(self):
-    for name in ("lr", "clip_norm", "eps"):
-      if not getattr(self, name) > 0:
-        raise ValueError(
-          f"train.{name} {getattr(self, name)} must be positive: raise it"
-        )
-    for name in ("warmup", "weight_decay", "kl_coef", "keep_gib", "seed"):
-      if not getattr(self, name) >= 0:
-        raise ValueError(
-          f"train.{name} {getattr(self, name)} must not be negative: set it "
-          "to 0 or more"
-        )
-    for name in ("chunk", "accumulate", "checkpoint_every", "log_every"):
-      if getattr(self, name) < 1:
-        raise ValueError(
-          f"train.{name} {getattr(self, name)} must be at least 1: raise it"
-        )
-    for name, known in (
-      ("kl_direction", losses.DIRECTIONS),
-      ("kl_tokens", losses.KL_TOKENS),
-    ):
-      if getattr(self, name) not in known:
-        raise ValueError(
-          f"train.{name} {getattr(self, name)!r} is not one of {known}: "
-          "choose one"
-        )
+    fields.check_ranges(
+      self,
+      "train.",
+      above=dict.fromkeys(("lr", "clip_norm", "eps"), 0),
+      at_least={
+        "warmup": 0,
+        "weight_decay": 0,
+        "kl_coef": 0,
+        "activation_cache_gib": 0,
+        "seed": 0,
+        "chunk": 1,
+        "accumulate": 1,
+        "checkpoint_every": 1,
+        "log_every": 1,
+      },
+    )
+    fields.check_known(
+      "train.kl_direction", self.kl_direction, losses.DIRECTIONS
+    )
+    fields.check_known("train.kl_tokens", self.kl_tokens, losses.KL_TOKENS)
 
 
-def optimizer(config: TrainConfig) -> optax.GradientTransformation:
-  """AdamW up to the learning rate, which the step multiplies in.
+def optimizer(config: StepConfig) -> optax.GradientTransformation:
+  """AdamW without the learning rate, by which the step multiplies.
 
   "Decoupled Weight Decay Regularization", https://arxiv.org/abs/1711.05101.
   """
@@ -112,90 +113,37 @@ def optimizer(config: TrainConfig) -> optax.GradientTransformation:
   )
 
 
-def init_state(config: TrainConfig, adapter: PyTree, mesh: Mesh) -> TrainState:
-  """The state before the first step, on every device of the mesh."""
-  # A copy: the first step donates it, and the caller may keep the original.
-  adapter = jax.tree.map(functools.partial(jnp.array, copy=True), adapter)
-  state = TrainState(
-    step=jnp.zeros((), jnp.int32),
-    adapter=adapter,
-    opt_state=optimizer(config).init(adapter),
-    key=jax.random.key(config.seed),
-  )
-  return jax.device_put(state, mesh_lib.sharding(mesh))
-
-
-def place_params(
-  params: PyTree, config: decoder.DecoderConfig, mesh: Mesh
-) -> PyTree:
-  """The base params, laid over the mesh by `decoder.param_specs`."""
-  return jax.tree.map(
-    lambda spec, x: jax.device_put(x, mesh_lib.sharding(mesh, *spec)),
-    decoder.param_specs(config),
-    params,
-    is_leaf=lambda spec: isinstance(spec, tuple),
-  )
-
-
-def place_batches(
-  batches: Sequence[Batch], config: TrainConfig, mesh: Mesh
-) -> tuple[tuple[Batch, ...], Terms]:
-  """Leashes batches, says which terms each has, lays rows over the mesh.
-
-  Batches without any term are left out. In a run of several processes each
-  gives its own rows.
-
-  Raises:
-    ValueError: rows that mesh or accumulation cannot divide, or no terms.
-  """
-  placed, terms = [], []
-  for batch in batches:
-    batch = losses.leash(batch, config.kl_tokens)
-    term = (
-      bool(np.any(batch.ce_weight > 0)),
-      config.kl_coef > 0 and bool(np.any(batch.kl_weight > 0)),
-    )
-    if not any(term):
-      continue
-    rows = batch.tokens.shape[0] * jax.process_count()
-    mesh_lib.check_batch(rows, mesh)
-    ways = mesh.shape["data"] * mesh.shape["fsdp"] * config.accumulate
-    if rows % ways:
-      raise ValueError(
-        f"batch {rows} is not divisible by data x fsdp x accumulate = {ways}: "
-        f"set --config.train.batch to a multiple of {ways}"
-      )
-    sharding = mesh_lib.sharding(mesh, "batch")
-    put = functools.partial(jax.make_array_from_process_local_data, sharding)
-    placed.append(jax.tree.map(put, batch))
-    terms.append(term)
-  if not placed:
-    raise ValueError(
-      "a step's batches hold nothing to learn: give task rows, or replay text "
-      "with kl_coef above 0"
-    )
-  return tuple(placed), tuple(terms)
-
-
 def batch_sums(
-  config: TrainConfig,
-  decoder_config: decoder.DecoderConfig,
-  adapter: PyTree,
+  config: StepConfig,
+  decoder_config: DecoderConfig,
+  adapter: Adapter,
   params: PyTree,
   batch: Batch,
   with_ce: bool,
   with_kl: bool,
 ) -> losses.Sums:
-  """Numerators and normalisers of one batch; no KL, no reference forward."""
+  """Numerators and normalisers of one batch.
+
+  Without a KL the reference model is not run.
+  """
   inputs = (batch.tokens, batch.positions, batch.segment_ids)
-  options = dict(lower=batch.lower, remat=config.remat)
   if with_kl:
     hidden = decoder.hidden_pair(
-      decoder_config, params, adapter, *inputs, **options
+      decoder_config,
+      params,
+      adapter,
+      *inputs,
+      activations=batch.activations,
+      remat=config.remat,
     )
   else:
     policy = decoder.hidden_states(
-      decoder_config, params, *inputs, adapter=adapter, **options
+      decoder_config,
+      params,
+      *inputs,
+      adapter=adapter,
+      activations=batch.activations,
+      remat=config.remat,
     )
     hidden = (policy, None)
   at = batch.scored[..., None]
@@ -216,83 +164,101 @@ def batch_sums(
   )
 
 
-@functools.lru_cache(maxsize=8)
-def make_step(
-  config: TrainConfig, decoder_config: decoder.DecoderConfig, mesh: Mesh
-) -> Callable:
-  """The jitted step; it donates the state and nothing else.
+@functools.partial(
+  jax.jit,
+  static_argnames=("config", "decoder_config", "mesh", "terms"),
+  donate_argnames="state",
+)
+def train_step(
+  state: TrainState,
+  params: PyTree,
+  batches: tuple[Batch, ...],
+  rate: Float[AnyArray, ""],
+  *,
+  config: StepConfig,
+  decoder_config: DecoderConfig,
+  mesh: Mesh,
+  terms: Terms,
+) -> tuple[TrainState, dict[str, Array]]:
+  """One optimizer step; it donates the state and nothing else.
 
-  Remembered, so that a later run of the same settings compiles nothing.
+  Args:
+    state: before the step.
+    params: the base weights, from `placement.place_params`.
+    batches: from `placement.place_batches`.
+    rate: learning rate.
+    config: how to train.
+    decoder_config: sizes of the model.
+    mesh: devices.
+    terms: from `placement.place_batches`.
 
   Returns:
-    (state, params, batches, rate, terms) -> (state, metrics), with batches
-    and terms as `place_batches` gives them and rate the learning rate, f32[].
+    The new state, and the step's metrics.
   """
-  update = optimizer(config).update
 
-  def objective(adapter, params, batches, terms, weight):
+  def objective(adapter, micro):
     sums = [
       batch_sums(config, decoder_config, adapter, params, batch, *term)
-      for batch, term in zip(batches, terms, strict=True)
+      for batch, term in zip(micro, terms, strict=True)
     ]
     total = jax.tree.map(lambda *parts: sum(parts[1:], parts[0]), *sums)
     weighed = total.replace(ce_weight=weight[0], kl_weight=weight[1])
     return losses.objective(weighed, config.kl_coef), total
 
-  def train_step(state, params, batches, rate, terms):
-    weight = tuple(
-      sum(
-        (
-          jnp.sum(getattr(batch, name))
-          for batch, term in zip(batches, terms, strict=True)
-          if term[i]
-        ),
-        jnp.zeros((), jnp.float32),
-      )
-      for i, name in enumerate(("ce_weight", "kl_weight"))
+  def accumulate(total, micro):
+    (_, sums), grads = jax.value_and_grad(objective, has_aux=True)(
+      state.adapter, micro
     )
+    return jax.tree.map(jnp.add, total, (grads, sums)), None
 
-    def accumulate(total, micro):
-      (_, sums), grads = jax.value_and_grad(objective, has_aux=True)(
-        state.adapter, params, micro, terms, weight
-      )
-      return jax.tree.map(jnp.add, total, (grads, sums)), None
-
-    zero = jnp.zeros((), jnp.float32)
-    start = jax.tree.map(jnp.zeros_like, state.adapter)
-    (grads, sums), _ = jax.lax.scan(
-      accumulate,
-      (start, losses.Sums(zero, zero, zero, zero, zero)),
-      jax.tree.map(_split_rows, batches),
-    )
-    # Optax raises a float to an integer step, which strict promotion refuses.
-    with jax.numpy_dtype_promotion("standard"):
-      updates, opt_state = update(grads, state.opt_state, state.adapter)
-    adapter = jax.tree.map(lambda p, u: p - rate * u, state.adapter, updates)
-    told = {
-      "loss": losses.objective(sums, config.kl_coef),
-      "ce": losses.mean(sums.ce, sums.ce_weight),
-      "kl": losses.mean(sums.kl, sums.kl_weight),
-      "accuracy": losses.mean(sums.correct, sums.ce_weight),
-      "grad_norm": optax.tree.norm(grads),
-      "learning_rate": rate,
-      "ce_tokens": sums.ce_weight,
-      "kl_tokens": sums.kl_weight,
-    }
-    state = state.replace(
-      step=state.step + 1, adapter=adapter, opt_state=opt_state
-    )
-    return state, told
-
-  def _split_rows(x):
+  def split_rows(x):
     # Every accumulate-th row, so that a device's rows stay with it.
     x = x.reshape(-1, config.accumulate, *x.shape[1:])
     return x.swapaxes(0, 1)
 
-  everywhere = mesh_lib.sharding(mesh)
-  return jax.jit(
-    train_step,
-    static_argnames="terms",
-    donate_argnames="state",
-    out_shardings=(everywhere, everywhere),
+  weight = _global_weights(batches, terms)
+  start = jax.tree.map(jnp.zeros_like, state.adapter)
+  (grads, sums), _ = jax.lax.scan(
+    accumulate,
+    (start, losses.Sums.zero()),
+    jax.tree.map(split_rows, batches),
   )
+  # Optax raises a float to an integer step, which strict promotion refuses.
+  with jax.numpy_dtype_promotion("standard"):
+    updates, opt_state = optimizer(config).update(
+      grads, state.opt_state, state.adapter
+    )
+  adapter = jax.tree.map(lambda p, u: p - rate * u, state.adapter, updates)
+  metrics = {
+    "loss": losses.objective(sums, config.kl_coef),
+    "ce": losses.mean(sums.ce, sums.ce_weight),
+    "kl": losses.mean(sums.kl, sums.kl_weight),
+    "accuracy": losses.mean(sums.correct, sums.ce_weight),
+    "grad_norm": optax.tree.norm(grads),
+    "learning_rate": rate,
+    "ce_tokens": sums.ce_weight,
+    "kl_tokens": sums.kl_weight,
+  }
+  state = state.replace(
+    step=state.step + 1, adapter=adapter, opt_state=opt_state
+  )
+  everywhere = mesh_lib.sharding(mesh)
+  return jax.lax.with_sharding_constraint((state, metrics), everywhere)
+
+
+def _global_weights(
+  batches: Sequence[Batch], terms: Terms
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+  """Weight of the CE and of the KL, over all rows of a step."""
+  ce = [
+    b.ce_weight
+    for b, (with_ce, _) in zip(batches, terms, strict=True)
+    if with_ce
+  ]
+  kl = [
+    b.kl_weight
+    for b, (_, with_kl) in zip(batches, terms, strict=True)
+    if with_kl
+  ]
+  zero = jnp.zeros((), jnp.float32)
+  return sum(map(jnp.sum, ce), zero), sum(map(jnp.sum, kl), zero)

@@ -1,16 +1,16 @@
-"""MiniGrid's DoorKey levels in AgentWorld's nouns, played by MiniGrid's moves.
+"""MiniGrid's DoorKey levels as AgentWorld levels, with MiniGrid's moves.
 
-A DoorKey level is an AgentWorld level with one pair: its key is a tool, its
-locked door an element. The moves differ. AgentWorld's agent steps to any side,
-takes a tool by walking onto it and opens an element by walking into it;
-MiniGrid's turns, and needs an action of its own to pick up and to unlock what
-lies *in front of* it. So the oracle of AgentWorld cannot be asked for their
-lengths: `solve` relaxes the same Bellman equation, by the same sweeps, over
+A DoorKey level is an AgentWorld level with one pair: the key is a tool, the
+locked door an element. The moves differ. AgentWorld's agent steps in any
+direction, takes a tool by walking onto it and opens an element by walking into
+it. MiniGrid's agent turns, and picks up or unlocks the object *in front of* it
+by a separate action. So AgentWorld's oracle does not give the lengths of their
+solutions. `solve` relaxes the same Bellman equation by the same sweeps over
 (cell, facing, held, opened) with the four moves below.
 
-Left out are drop, closing the door again and `done`: none ever shortens a way,
-since a held key and an open door bar nothing. In front of a tool nobody walks
-on: MiniGrid's key must be picked up first.
+Dropping, closing a door and `done` are left out: none shortens a solution, as a
+held key and an open door block nothing. A tool blocks its cell until it is
+picked up.
 
 Chevalier-Boisvert et al., "Minigrid & Miniworld", arXiv 2306.13831.
 """
@@ -21,8 +21,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from simulators.agentworld import dynamics, goals, oracle
-from simulators.agentworld.types import REAL_ELEMENTS, REAL_TOOLS, Level, Params
+from simulators.agentworld.game import dynamics, goals, oracle
+from simulators.agentworld.types import Level, Params
+from simulators.agentworld.vocabulary import REAL_ELEMENTS, REAL_TOOLS
 
 Array = jax.Array
 
@@ -34,11 +35,11 @@ LEFT, RIGHT, FORWARD, ACT = range(len(MOVES))
 FRONT = np.array([[0, 1], [1, 0], [0, -1], [-1, 0]], np.int32)
 
 
-class Place(NamedTuple):
-  """Where the agent is and what it has done.
+class Pose(NamedTuple):
+  """What MiniGrid's moves change.
 
   Attributes:
-    agent: i32[2], its cell.
+    agent: i32[2], the agent's cell.
     facing: i32[], index into FRONT.
     held: bool[P], tools picked up.
     opened: bool[P], elements opened.
@@ -50,14 +51,14 @@ class Place(NamedTuple):
   opened: Array
 
 
-def transcribe(env: Any) -> tuple[Level, Place]:
-  """A MiniGrid DoorKey environment, after its reset, as (level, start).
+def transcribe(env: Any) -> tuple[Level, Pose]:
+  """A MiniGrid DoorKey environment after its reset, as (level, start).
 
   Args:
     env: a `minigrid.minigrid_env.MiniGridEnv`.
 
   Raises:
-    ValueError: for an object that DoorKey does not have.
+    ValueError: the level is no DoorKey level.
   """
   env = env.unwrapped
   size = env.grid.width
@@ -85,27 +86,28 @@ def transcribe(env: Any) -> tuple[Level, Place]:
   column, row = env.agent_pos
   agent = np.array([row, column], np.int32)
   level = Level(
-    wall=wall,
-    hazard=np.zeros_like(wall),
-    agent=agent,
-    goal=found["goal"],
-    goal_kind=np.int32(goals.REACH),
-    goal_thing=np.int32(0),
-    tool_kind=np.array([REAL_TOOLS.index("key")], np.int32),
-    tool_at=found["key"][None],
-    element_kind=np.array([REAL_ELEMENTS.index("door")], np.int32),
-    element_at=found["door"][None],
-    box_at=np.zeros((0, 2), np.int32),
-    side=np.int32(size),
-    depth=np.int32(1),
+    wall=jnp.asarray(wall),
+    hazard=jnp.zeros((size, size), bool),
+    agent=jnp.asarray(agent),
+    goal=jnp.asarray(found["goal"]),
+    goal_kind=jnp.int32(goals.REACH),
+    goal_thing=jnp.int32(0),
+    tool_kind=jnp.array([REAL_TOOLS.index("key")], jnp.int32),
+    tool_at=jnp.asarray(found["key"][None]),
+    element_kind=jnp.array([REAL_ELEMENTS.index("door")], jnp.int32),
+    element_at=jnp.asarray(found["door"][None]),
+    box_at=jnp.zeros((0, 2), jnp.int32),
+    side=jnp.int32(size),
+    depth=jnp.int32(1),
   )
-  closed = np.zeros(1, bool)
-  return level, Place(agent, np.int32(env.agent_dir), closed, closed)
+  closed = jnp.zeros(1, bool)
+  start = Pose(level.agent, jnp.int32(env.agent_dir), closed, closed)
+  return level, start
 
 
-def move(level: Level, params: Params, place: Place, action: Array) -> Place:
-  """The place after one of MOVES; what is barred leaves it as it is."""
-  agent, facing, held, opened = place
+def move(level: Level, params: Params, pose: Pose, action: Array) -> Pose:
+  """The pose after one of MOVES; a blocked move changes nothing."""
+  agent, facing, held, opened = pose
   size = level.wall.shape[-1]
   turn = jnp.where(action == LEFT, -1, jnp.where(action == RIGHT, 1, 0))
   ahead = agent + jnp.asarray(FRONT)[facing]
@@ -117,7 +119,7 @@ def move(level: Level, params: Params, place: Place, action: Array) -> Place:
   free &= ~jnp.any(tool & ~held) & ~jnp.any(element & ~opened)
   fits = jnp.any(held[:, None] & dynamics.openers(level, params), axis=0)
   acts = action == ACT
-  return Place(
+  return Pose(
     agent=jnp.where(free & (action == FORWARD), ahead, agent),
     facing=(facing + turn) % len(FRONT),
     held=held | (acts & tool),
@@ -125,22 +127,22 @@ def move(level: Level, params: Params, place: Place, action: Array) -> Place:
   )
 
 
-def _number(level: Level, place: Place) -> Array:
-  """i32[]: the state's place in a table."""
+def _number(level: Level, pose: Pose) -> Array:
+  """i32[]: index of a pose in a table."""
   size, pairs = level.wall.shape[-1], level.tool_kind.shape[-1]
-  number = place.agent[0] * size + place.agent[1]
-  number = number * len(FRONT) + place.facing
-  number = (number << pairs) | oracle.bits(place.held)
-  return (number << pairs) | oracle.bits(place.opened)
+  number = pose.agent[0] * size + pose.agent[1]
+  number = number * len(FRONT) + pose.facing
+  number = (number << pairs) | oracle.bits(pose.held)
+  return (number << pairs) | oracle.bits(pose.opened)
 
 
-def _place(level: Level, number: Array) -> Place:
+def _pose(level: Level, number: Array) -> Pose:
   """The inverse of `_number`."""
   size, pairs = level.wall.shape[-1], level.tool_kind.shape[-1]
   flags = ((number >> jnp.arange(2 * pairs)) & 1) != 0
   number = number >> (2 * pairs)
   cell = number // len(FRONT)
-  return Place(
+  return Pose(
     agent=jnp.stack([cell // size, cell % size]),
     facing=number % len(FRONT),
     held=flags[pairs:],
@@ -153,7 +155,7 @@ def solve(level: Level, params: Params) -> Array:
 
   Args:
     level: one level; vmap for more.
-    params: the rules; only `opens` plays a part.
+    params: the rules; only `opens` matters.
 
   Returns:
     f32[S * S * 4 * 4^P], inf where the goal cannot be reached.
@@ -163,22 +165,22 @@ def solve(level: Level, params: Params) -> Array:
   states = jnp.arange(size * size * len(FRONT) * 4**pairs)
 
   def after(number: Array, action: Array) -> Array:
-    place = move(level, params, _place(level, number), action)
-    return _number(level, place)
+    pose = move(level, params, _pose(level, number), action)
+    return _number(level, pose)
 
   moves = jnp.arange(len(MOVES))
   successor = jax.vmap(lambda n: jax.vmap(after, (None, 0))(n, moves))(states)
-  place = jax.vmap(lambda n: _place(level, n).agent)(states)
-  start = jnp.where(dynamics.at(place, level.goal), 0.0, jnp.inf)
+  agents = jax.vmap(lambda n: _pose(level, n).agent)(states)
+  start = jnp.where(dynamics.at(agents, level.goal), 0.0, jnp.inf)
   return oracle.relax(
     lambda cost: 1.0 + jnp.min(cost[successor], axis=-1), start
   )
 
 
-def costs(table: Array, level: Level, params: Params, place: Place) -> Array:
-  """f32[4]: moves to the goal after each of MOVES, counting it."""
+def costs(table: Array, level: Level, params: Params, pose: Pose) -> Array:
+  """f32[4]: moves to the goal by way of each of MOVES, that move included."""
 
   def one(action: Array) -> Array:
-    return 1.0 + table[_number(level, move(level, params, place, action))]
+    return 1.0 + table[_number(level, move(level, params, pose, action))]
 
   return jax.vmap(one)(jnp.arange(len(MOVES)))

@@ -1,18 +1,18 @@
 """AgentWorld as a picture, under jit.
 
-Walls and the edge are dark, the goal is chequered, the agent a black disc. An
-element fills its cell while closed and frames it once open; a tool is a
-diamond. A tool and an element of the same kind share a colour. A box is brown,
-a hazard a red cross. Where the level asks for more than to reach the goal,
-black corners mark the tool or the boxes that it is about, chequers the element.
-The darker row below the grid shows what the agent holds.
+Walls and the edge are dark, the goal is chequered, the agent a black disc. A
+closed element fills its cell, an open one frames it; a tool is a diamond. A
+tool and an element of the same kind share a colour. A box is brown, a hazard a
+red cross. For goals other than `reach`, black corners mark the tool or the
+boxes of the goal, and chequers mark the element. The darker row below the grid
+shows the tools in hand.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from simulators.agentworld import dynamics, goals
+from simulators.agentworld.game import dynamics, goals
 from simulators.agentworld.types import Params
 from simulators.base import State
 

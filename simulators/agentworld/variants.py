@@ -1,31 +1,32 @@
-"""The real world and its imperfect copies, each a value of Params.
+"""The real world and its imperfect variants, each a value of Params.
 
-| name | what differs from `real` |
+| name | difference from `real` |
 |---|---|
 | real | nothing |
 | imperfect/swapped(k) | other words for all tools and elements, drawn by k |
-| imperfect/wrong-rules(p) | a share p of what opens what; told as in `real` |
+| imperfect/wrong-rules(p) | a share p of what opens what, not in the prompt |
 | imperfect/slippery(p) | a random move replaces the chosen one, chance p |
 | imperfect/failing(p) | a move does nothing, chance p |
 | imperfect/blind(p) | each tool and element goes unseen, chance p a step |
 | imperfect/misread(p) | each is taken for another kind, chance p a step |
-| imperfect/no-hazards | hazards are not there |
+| imperfect/no-hazards | there are no hazards |
 """
 
-import difflib
 import re
+from collections.abc import Mapping
 
 import jax.numpy as jnp
 import numpy as np
 
-from simulators.agentworld.types import (
+from simulators import fields
+from simulators.agentworld.types import Params
+from simulators.agentworld.vocabulary import (
   KINDS,
   OOD_KINDS,
   REAL_ELEMENTS,
   REAL_TOOLS,
   SWAPPED_ELEMENTS,
   SWAPPED_TOOLS,
-  Params,
 )
 
 VARIANTS = (
@@ -39,8 +40,7 @@ VARIANTS = (
   "imperfect/no-hazards",
 )
 
-
-# Chances of Params -> the variant that is one of them alone.
+# A probability in Params -> the variant that sets it.
 _CHANCES = {
   "slip": "imperfect/slippery",
   "failure": "imperfect/failing",
@@ -50,10 +50,16 @@ _CHANCES = {
 
 
 def _params(
-  tool_id=None, element_id=None, opens=None, hazardous=True, **chances
+  *,
+  tool_id: np.ndarray | None = None,
+  element_id: np.ndarray | None = None,
+  opens: np.ndarray | None = None,
+  hazardous: bool = True,
+  chances: Mapping[str, float] | None = None,
 ) -> Params:
+  """The real rules but for what is given; `chances` by field of Params."""
   names, same = np.arange(KINDS), np.eye(KINDS, dtype=bool)
-  chances = dict.fromkeys(_CHANCES, 0.0) | chances
+  chances = dict.fromkeys(_CHANCES, 0.0) | dict(chances or {})
   return Params(
     tool_id=jnp.asarray(names if tool_id is None else tool_id, jnp.int32),
     element_id=jnp.asarray(
@@ -67,7 +73,7 @@ def _params(
 
 
 def _swapped(k: int) -> Params:
-  """Eight tools and eight elements of the other words, paired at random."""
+  """Eight tools and eight elements of the swapped words, paired at random."""
   rng = np.random.default_rng(k)
   tools = rng.permutation(len(SWAPPED_TOOLS))[:KINDS] + len(REAL_TOOLS)
   elements = rng.permutation(len(SWAPPED_ELEMENTS))[:KINDS]
@@ -77,7 +83,8 @@ def _swapped(k: int) -> Params:
 def _wrong_rules(p: float) -> Params:
   """A share p of the pairs trade places in `opens`; at least two if p > 0.
 
-  Kinds of the usual levels go first, so that no wrong rule is idle there.
+  The kinds of all splits change before those of `ood-chain`, so that every
+  wrong rule matters there.
   """
   rng = np.random.default_rng(0)
   usual = KINDS - OOD_KINDS
@@ -92,7 +99,8 @@ def parse(variant: str) -> Params:
   """The rules that `variant` names.
 
   Raises:
-    ValueError: for an unknown name (the nearest is given) or a bad argument.
+    ValueError: the name is unknown (gives the nearest) or its argument is
+      wrong.
   """
   match = re.fullmatch(r"([^()]*?)\s*(?:\(\s*([^()]*?)\s*\))?", variant)
   name, argument = match.groups() if match else (variant, None)
@@ -104,7 +112,7 @@ def parse(variant: str) -> Params:
     k = "0" if argument is None else argument
     if not k.isdecimal():
       raise ValueError(
-        f"{variant!r}: k must be a whole number from 0, as in "
+        f"variant {variant!r} needs a whole number of at least 0: write it as "
         "'imperfect/swapped(1)'"
       )
     return _swapped(int(k))
@@ -112,21 +120,18 @@ def parse(variant: str) -> Params:
     return _wrong_rules(_share(variant, name, argument))
   for chance, named in _CHANCES.items():
     if name == named:
-      return _params(**{chance: _share(variant, name, argument)})
-  near = difflib.get_close_matches(variant, VARIANTS, 1, cutoff=0.0)[0]
-  raise ValueError(
-    f"variant {variant!r} is unknown: did you mean {near!r}? "
-    f"Variants are {', '.join(VARIANTS)}"
-  )
+      return _params(chances={chance: _share(variant, name, argument)})
+  raise ValueError(fields.unknown("variant", variant, VARIANTS))
 
 
 def _share(variant: str, name: str, argument: str | None) -> float:
+  """The argument as a number in 0..1."""
   try:
     share = float(argument or "")
   except ValueError:
     share = float("nan")
   if not 0.0 <= share <= 1.0:
     raise ValueError(
-      f"{variant!r}: p must be a number in 0..1, as in '{name}(0.25)'"
+      f"variant {variant!r} needs a number in 0..1: write it as '{name}(0.25)'"
     )
   return share

@@ -1,57 +1,50 @@
-"""AgentWorld's face: the world contract, each method one call."""
+"""AgentWorld as a world: each method of the contract is one call."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 
-from simulators.agentworld import (
-  dynamics,
-  oracle,
-  pools,
-  questions,
-  reference,
-  render,
-  text,
-  variants,
-)
-from simulators.agentworld.types import (
-  ACTIONS,
-  Config,
-  Level,
-  Obs,
-  Params,
-)
-from simulators.base import SPLITS, LevelPool, Question, QuestionArrays, State
+from simulators.agentworld import reference, render, variants
+from simulators.agentworld.config import Config
+from simulators.agentworld.game import dynamics, oracle, pools
+from simulators.agentworld.questions import sampling
+from simulators.agentworld.text import describe, read, rules
+from simulators.agentworld.types import Level, Obs, Params
+from simulators.agentworld.vocabulary import ACTIONS
+from simulators.base import LevelPool, Question, QuestionArrays, State, World
 
 Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
-class AgentWorld:
+class AgentWorld(World):
   """A grid of rooms; tools open the elements that bar the way.
 
-  Actions: up, down, left, right. Reward 1 and the end when what the level asks
-  for is so, the end without reward in a hazard; cut off after
-  `config.horizon` steps. What is seen: `types.Obs`.
+  Actions: up, down, left, right. The episode ends with reward 1 when the
+  level's goal is achieved, and without reward in a hazard. It is cut off after
+  `config.horizon` steps. `types.Obs` is what the agent sees.
   """
 
   config: Config = dataclasses.field(default_factory=Config)
 
   name = "agentworld"
   actions = ACTIONS
-  words = ()  # but the actions: another world calls things otherwise
-  splits = SPLITS
-  measures = ()  # success tells all
-  lookups = questions.LOOKUPS
-  memories = ("tried", "trail")  # asked about, without effect
-  reference = reference  # the rules again, by a second path
+  splits = pools.SPLITS
+  memories = ("tried", "trail")  # for questions; they have no effect
+  words = ()  # all words of a description name things, except the actions
+  lookups = sampling.LOOKUPS
+  reference = reference
 
-  def __post_init__(self):
-    questions.kinds(self.config)  # refuses those that are unknown
+  def __post_init__(self) -> None:
+    sampling.kinds(self.config)  # raises for kinds that cannot be asked
 
   @property
   def question_kinds(self) -> tuple[str, ...]:
-    return questions.kinds(self.config)
+    return sampling.names(self.config)
+
+  # --- Rules and levels -------------------------------------------------------
 
   def variants(self) -> tuple[str, ...]:
     return variants.VARIANTS
@@ -59,13 +52,17 @@ class AgentWorld:
   def params(self, variant: str = "real") -> Params:
     return variants.parse(variant)
 
-  def depths(self, split: str, depths=None) -> tuple[int, ...]:
+  def depths(
+    self, split: str, depths: Sequence[int] | None = None
+  ) -> tuple[int, ...]:
     return pools.depths_of(split, depths, self.config)
 
-  def pool(self, split: str, size: int, depths=None) -> LevelPool:
+  def pool(
+    self, split: str, size: int, depths: Sequence[int] | None = None
+  ) -> LevelPool:
     return pools.pool(split, size, depths, self.config)
 
-  # --- Playing --------------------------------------------------------------
+  # --- Playing ----------------------------------------------------------------
 
   def reset(self, key: Array, params: Params, level: Level) -> State:
     return dynamics.reset(key, params, level, self.config)
@@ -79,13 +76,13 @@ class AgentWorld:
   def render(self, state: State, params: Params) -> Array:
     return render.render(state, params)
 
-  # --- Knowing --------------------------------------------------------------
+  # --- Oracle and questions ---------------------------------------------------
 
   def oracle(self, state: State, params: Params) -> Array:
     return oracle.costs(state, params)
 
   def solve(self, level: Level, params: Params) -> Array:
-    """f32[states]: a table for `lookup`, good for all states of a level.
+    """f32[states]: a table for `lookup`, valid for all states of a level.
 
     See `oracle.solve`. A pytree of Params is one value: vmap for more.
     """
@@ -98,34 +95,31 @@ class AgentWorld:
   def sample_questions(
     self, key: Array, state: State, params: Params
   ) -> QuestionArrays:
-    return questions.sample(key, state, params, self.config)
+    return sampling.sample(key, state, params, self.config)
 
   def answer(
     self, state: State, params: Params, kind: Array, args: Array
   ) -> Array:
-    return questions.answer(state, params, kind, args, self.config)
+    return sampling.answer(state, params, kind, args, self.config)
 
-  # --- Speaking (numpy in, text out) ----------------------------------------
+  # --- Words (numpy in, text out) ---------------------------------------------
 
   def describe(self, obs: Obs) -> list[str]:
-    return text.describe(obs, self.config)
+    return describe.describe(obs, self.config)
 
   def instruction(self, obs: Obs) -> list[str]:
-    return text.instruction(obs)
+    return rules.instruction(obs)
 
   def rules(self, params: Params) -> str:
-    return text.rules(params, self.config)
+    return rules.rules(params, self.config)
 
   def ask(
-    self, questions_: QuestionArrays, obs: Obs, seed: int
+    self, questions: QuestionArrays, obs: Obs, seed: int
   ) -> list[list[Question]]:
-    return questions.ask(questions_, obs, seed, self.config)
+    return sampling.ask(questions, obs, seed, self.config)
 
-  def parse(self, text_: str) -> int | None:
-    return text.parse(text_)
+  def parse(self, text: str) -> int | None:
+    return read.parse(text)
 
-  def parse_description(self, text_: str) -> dict:
-    return text.parse_description(text_)
-
-
-World = AgentWorld  # what `simulators.make` looks for
+  def parse_description(self, text: str) -> dict[str, Any]:
+    return read.parse_description(text)

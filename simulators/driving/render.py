@@ -1,18 +1,20 @@
-"""Urban Driving from above, under jit: the ego in the middle, heading up.
+"""A picture of Urban Driving from above: the route runs up, the ego in it.
 
-Grey is road, white its lines, blue the ego, orange cars, brown trucks, pink
-people; the bar across the lane is the stop line in the light's colour, the
-striped one the crosswalk, the green one the goal.
+Grey: road. White: its lines. Blue: the ego. Orange: cars. Brown: trucks. Pink:
+pedestrians. The bar across the lane is the stop line in the colour of the
+light, the striped bar the crosswalk, the green bar the goal.
 """
 
 import jax.numpy as jnp
 
 from simulators.base import State
-from simulators.driving import roads, traffic
-from simulators.driving.types import FAR, LENGTH, WIDTH, Array, Params
+from simulators.driving.game import roads, traffic
+from simulators.driving.types import FAR, LENGTH, WIDTH, Array, Level, Params
 
 HEIGHT, BREADTH = 384, 192  # pixels
-SCALE, BEHIND = 4.0, 16.0  # pixels/m, m shown behind the ego
+SCALE = 4.0  # pixels a metre
+BEHIND = 16.0  # m, shown behind the ego
+Colour = Array | tuple[int, int, int]
 _COLOURS = dict(
   grass=(150, 178, 130), road=(95, 97, 102), line=(225, 225, 220),
   ego=(40, 90, 220), car=(235, 140, 40), truck=(120, 75, 40),
@@ -21,11 +23,11 @@ _COLOURS = dict(
 _LIGHTS = ((95, 97, 102), (40, 200, 90), (240, 200, 40), (220, 40, 40))
 
 
-def _paint(picture: Array, mask: Array, colour) -> Array:
+def _paint(picture: Array, mask: Array, colour: Colour) -> Array:
   return jnp.where(mask[..., None], jnp.asarray(colour, jnp.uint8), picture)
 
 
-def _frenet(level, x: Array, y: Array) -> tuple[Array, Array]:
+def _frenet(level: Level, x: Array, y: Array) -> tuple[Array, Array]:
   """(s, d) of pixels on the route: the nearest of its three segments."""
   best = (jnp.zeros_like(x), jnp.full_like(x, FAR))
   start = jnp.zeros(())
@@ -88,7 +90,9 @@ def render(state: State, params: Params) -> Array:
     picture, mine & (jnp.abs(s - level.goal) < 1.0), _COLOURS["goal"]
   )
 
-  def box(x0, y0, heading, long, wide):
+  def box(
+    x0: Array, y0: Array, heading: Array, long: Array | float, wide: float
+  ) -> Array:  # bool[H, W]
     fore = (x - x0) * jnp.cos(heading) + (y - y0) * jnp.sin(heading)
     side = (y - y0) * jnp.cos(heading) - (x - x0) * jnp.sin(heading)
     return (jnp.abs(fore) < long / 2) & (jnp.abs(side) < wide / 2)

@@ -1,25 +1,25 @@
-"""The real world and its imperfect copies, each a value of Params.
+"""The real world and its imperfect variants, each a value of `Params`.
 
 | name | what differs from `real` |
 |---|---|
 | real | nothing |
-| imperfect/temper(x) | all drivers shifted, x in -1 (timid) .. 1 (aggressive) |
+| imperfect/temper(x) | all drivers shifted by x, -1 (timid) .. 1 (aggressive) |
 | imperfect/delayed(t) | drivers react t s late, at most 1 |
 | imperfect/slippery(mu) | friction mu instead of 0.8 |
 | imperfect/lag(t) | engine and brakes answer with time constant t s |
-| imperfect/delay(t) | a decision takes hold after t s, at most 1 |
-| imperfect/noisy(p) | distances and speeds are seen with relative deviation p |
-| imperfect/blind(p) | each actor goes unseen, chance p a decision |
+| imperfect/delay(t) | a decision takes effect after t s, at most 1 |
+| imperfect/noisy(p) | seen distances and speeds deviate by the share p |
+| imperfect/blind(p) | each actor is unseen with probability p per decision |
 | imperfect/narrow(w) | lanes w m wide instead of 3.5 |
-| imperfect/no-cars, no-trucks, no-pedestrians, no-signals | a kind is missing |
-| imperfect/highway | drivers by highway-env's IDM and its numbers |
+| imperfect/no-cars, no-trucks, ... | no cars, trucks, pedestrians or signals |
+| imperfect/highway | drivers follow highway-env's IDM with its numbers |
 """
 
-import difflib
 import re
 
 import jax.numpy as jnp
 
+from simulators import fields
 from simulators.driving.types import Params
 
 _REAL = dict(
@@ -28,13 +28,13 @@ _REAL = dict(
   safe_brake=2.0, threshold=0.2, right_bias=0.1, friction=0.8, lag=0.2,
   delay=0.1, lane_width=3.5, noise=0.0, dropout=0.0,
 )  # fmt: skip
-# highway_env/vehicle/behavior.py, IDMVehicle: constants of release 1.12.
+# The constants of IDMVehicle in highway_env/vehicle/behavior.py, release 1.12.
 _HIGHWAY = dict(
   accel=3.0, brake=5.0, headway=1.5, gap=10.0, clamped=0.0, centred=1.0,
   limit=6.0, politeness=0.0, safe_brake=2.0, threshold=0.2, right_bias=0.0,
 )  # fmt: skip
 _KINDS = ("cars", "trucks", "pedestrians", "signals")
-# name -> field, least, greatest, an example
+# name -> field of Params, least value, greatest value, an example
 _DIALS = {
   "temper": ("temper", -1.0, 1.0, "-0.5"),
   "delayed": ("reaction", 0.0, 1.0, "0.6"),
@@ -60,19 +60,22 @@ VARIANTS = (
 )
 
 
-def _params(without: str = "", **changed: float) -> Params:
+def _params(
+  changed: dict[str, float] | None = None, without: str = ""
+) -> Params:
+  """The real rules with some fields changed, or without a kind of actor."""
   values = {
     name: jnp.asarray(value, jnp.float32)
-    for name, value in (_REAL | changed).items()
+    for name, value in (_REAL | (changed or {})).items()
   }
   return Params(present=jnp.array([k != without for k in _KINDS]), **values)
 
 
 def parse(variant: str) -> Params:
-  """The rules that `variant` names.
+  """The rules of a variant, such as "imperfect/slippery(0.3)".
 
   Raises:
-    ValueError: for an unknown name (the nearest is given) or a bad argument.
+    ValueError: the name is unknown, or its argument is not in the range.
   """
   match = re.fullmatch(r"([^()]*?)\s*(?:\(\s*([^()]*?)\s*\))?", variant)
   name, argument = match.groups() if match else (variant, None)
@@ -83,17 +86,14 @@ def parse(variant: str) -> Params:
     if name == "real":
       return _params()
     if name == "imperfect/highway":
-      return _params(**_HIGHWAY)
+      return _params(_HIGHWAY)
     if name in VARIANTS:
-      return _params(short.removeprefix("no-"))
-  near = difflib.get_close_matches(variant, VARIANTS, 1, cutoff=0.0)[0]
-  raise ValueError(
-    f"variant {variant!r} is unknown: did you mean {near!r}? "
-    f"Variants are {', '.join(VARIANTS)}"
-  )
+      return _params(without=short.removeprefix("no-"))
+  raise ValueError(fields.unknown("variant", variant, VARIANTS))
 
 
 def _dialled(variant: str, short: str, argument: str | None) -> Params:
+  """The rules of a variant that takes a number."""
   field, least, greatest, example = _DIALS[short]
   try:
     value = float(argument or "")
@@ -101,7 +101,7 @@ def _dialled(variant: str, short: str, argument: str | None) -> Params:
     value = float("nan")
   if not least <= value <= greatest:
     raise ValueError(
-      f"{variant!r}: give a number in {least}..{greatest}, as in "
-      f"'imperfect/{short}({example})'"
+      f"argument of {variant!r} must be a number in {least}..{greatest}: "
+      f"write 'imperfect/{short}({example})', for example"
     )
-  return _params(**{field: value})
+  return _params({field: value})

@@ -1,56 +1,57 @@
-"""Urban Driving's face: the world contract, each method one call."""
+"""The world `driving`: each method of the contract as one call."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 
+from simulators import base
 from simulators.base import LevelPool, Question, QuestionArrays, State
-from simulators.driving import (
-  dynamics,
-  oracle,
-  pools,
-  questions,
-  reference,
-  render,
-  text,
-  variants,
-)
+from simulators.driving import reference, render, variants
+from simulators.driving.game import dynamics, oracle, pools
+from simulators.driving.questions import sampling
+from simulators.driving.text import describing, parsing, words
 from simulators.driving.types import ACTIONS, Config, Level, Obs, Params
 
 Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
-class Driving:
+class Driving(base.World):
   """A city car among drivers who follow IDM and MOBIL.
 
-  Actions: keep, faster, slower, left, right, stop, go, each for a second.
-  Reward 1 and the end on passing the goal in time; the end without reward on
-  a collision, off the road, over a red light, past a pedestrian or in the way
-  of an oncoming car. `depths` of a pool are families. What is seen:
-  `types.Obs`; what is measured: `metrics`.
+  Actions: keep, faster, slower, left, right, stop, go; each lasts a second. An
+  episode ends with reward 1 when the ego passes the goal in time. It ends
+  without reward on a collision, off the road, over a red light, past a
+  pedestrian, or in the way of an oncoming car. The depths of a pool are
+  scenario families. `types.Obs` holds what the ego sees, `game/metrics.py`
+  what is measured.
   """
 
   config: Config = dataclasses.field(default_factory=Config)
 
   name = "driving"
   actions = ACTIONS
-  words = text.PLAIN
+  words = words.PLAIN
   splits = pools.SPLITS
   measures = (
     "collision", "at_fault", "off_road", "red_light", "no_yield", "forced",
     "progress",
   )  # fmt: skip
-  lookups = questions.LOOKUPS
-  memories = ("past", "chance", "meters")  # told, asked about or counted
-  reference = reference  # the rules again, by a second path
+  lookups = sampling.LOOKUPS
+  # Shown in descriptions or questions, or summed up; no later step reads them.
+  memories = ("past", "chance", "meters")
+  reference = reference
 
-  def __post_init__(self):
-    questions.kinds(self.config)  # refuses those that are unknown
+  def __post_init__(self) -> None:
+    sampling.names(self.config)  # raises for unknown kinds
 
   @property
   def question_kinds(self) -> tuple[str, ...]:
-    return questions.kinds(self.config)
+    return sampling.names(self.config)
+
+  # --- Rules and levels -----------------------------------------------------
 
   def variants(self) -> tuple[str, ...]:
     return variants.VARIANTS
@@ -59,15 +60,19 @@ class Driving:
     params = variants.parse(variant)
     if float(params.reaction) > self.config.reaction:
       raise ValueError(
-        f"{variant!r}: drivers may react {self.config.reaction} s late at "
-        "most here: set the world's `reaction` higher"
+        f"variant {variant!r}: drivers of this world react at most "
+        f"{self.config.reaction} s late: raise its field `reaction`"
       )
     return params
 
-  def depths(self, split: str, depths=None) -> tuple[int, ...]:
+  def depths(
+    self, split: str, depths: Sequence[int] | None = None
+  ) -> tuple[int, ...]:
     return pools.depths_of(split, depths)
 
-  def pool(self, split: str, size: int, depths=None) -> LevelPool:
+  def pool(
+    self, split: str, size: int, depths: Sequence[int] | None = None
+  ) -> LevelPool:
     return pools.pool(split, size, depths, self.config)
 
   # --- Playing --------------------------------------------------------------
@@ -84,47 +89,44 @@ class Driving:
   def render(self, state: State, params: Params) -> Array:
     return render.render(state, params)
 
-  # --- Knowing --------------------------------------------------------------
+  # --- True costs and answers -----------------------------------------------
 
   def oracle(self, state: State, params: Params) -> Array:
-    """f32[A]: seconds to the goal and penalties; lower is better, finite."""
+    """f32[A] s: time to the goal and penalties; lower is better, finite."""
     return oracle.costs(state.env_state, params, self.config)
 
   def follow(self, state: State, params: Params) -> Array:
-    """i32[]: the action of a driver who knows IDM alone: a baseline."""
+    """i32[]: the action of a baseline driver that knows IDM alone."""
     return oracle.follow(state.env_state, params)
 
   def sample_questions(
     self, key: Array, state: State, params: Params
   ) -> QuestionArrays:
-    return questions.sample(key, state, params, self.config)
+    return sampling.sample(key, state, params, self.config)
 
   def answer(
     self, state: State, params: Params, kind: Array, args: Array
   ) -> Array:
-    return questions.answer(state, params, kind, args, self.config)
+    return sampling.answer(state, params, kind, args, self.config)
 
-  # --- Speaking (numpy in, text out) ----------------------------------------
+  # --- Words: numpy observations in, text out -------------------------------
 
   def describe(self, obs: Obs) -> list[str]:
-    return text.describe(obs)
+    return describing.describe(obs)
 
   def instruction(self, obs: Obs) -> list[str]:
-    return text.instruction(obs)
+    return describing.instruction(obs)
 
   def rules(self, params: Params) -> str:
-    return text.rules(params)
+    return describing.rules(params)
 
   def ask(
-    self, questions_: QuestionArrays, obs: Obs, seed: int
+    self, questions: QuestionArrays, obs: Obs, seed: int
   ) -> list[list[Question]]:
-    return questions.ask(questions_, obs, seed, self.config)
+    return sampling.ask(questions, obs, seed, self.config)
 
-  def parse(self, text_: str) -> int | None:
-    return text.parse(text_)
+  def parse(self, text: str) -> int | None:
+    return parsing.parse(text)
 
-  def parse_description(self, text_: str) -> dict:
-    return text.parse_description(text_)
-
-
-World = Driving  # what `simulators.make` looks for
+  def parse_description(self, text: str) -> dict[str, Any]:
+    return parsing.parse_description(text)

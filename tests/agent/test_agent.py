@@ -6,10 +6,11 @@ import re
 import numpy as np
 import pytest
 
-from glimo_jax.agent import prompts, skills, weighing
+from glimo_jax.agent import costs, prompts
 from glimo_jax.agent.agent import Agent, AgentConfig
 from glimo_jax.agent.llm import Completion, ScriptedLM
 from glimo_jax.agent.memory import Memory
+from glimo_jax.agent.skills import NextActionSkill, PlanSkill, QuestionSkill
 from glimo_jax.types import VERDICTS
 
 
@@ -19,34 +20,34 @@ def embed(texts):
   return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-def right_answer(seed, tools):
-  if seed.asked is not None:
-    return seed.asked.question.answer
-  best = weighing.best_actions(tools.measure([seed.experience])[0])
+def right_answer(task, tools):
+  if task.question is not None:
+    return task.question.answer
+  best = costs.best_actions(tools.measure([task.experience])[0])
   return tools.world.actions[best[0]]
 
 
-def wrong_answers(seed, tools):
-  if seed.asked is not None:
-    return [c for c in seed.choices if c != seed.asked.question.answer]
-  best = weighing.best_actions(tools.measure([seed.experience])[0])
+def wrong_answers(task, tools):
+  if task.question is not None:
+    return [c for c in task.choices if c != task.question.answer]
+  best = costs.best_actions(tools.measure([task.experience])[0])
   return [w for a, w in enumerate(tools.world.actions) if a not in best]
 
 
-def seed_of(request, seeds):
+def task_of(request, tasks):
   """The task that a request is about, whatever stands around it."""
   last = request.messages[-1]["content"]
   last = re.sub(r"^Seen before: .* -> \w+\. ", "", last)
-  fits = [s for s in seeds if last.startswith(s.prompt[-1]["content"])]
+  fits = [s for s in tasks if last.startswith(s.prompt[-1]["content"])]
   return max(fits, key=lambda s: len(s.prompt[-1]["content"]))
 
 
 @pytest.fixture(scope="module")
-def seeds(tools, experiences, asked):
-  acting = [skills.next_action(tools, e) for e in experiences]
+def tasks(tools, experiences, asked):
+  acting = [NextActionSkill().task(tools, e) for e in experiences]
   acting = [s for s in acting if wrong_answers(s, tools)]
   questions = [
-    skills.question(tools, e, row[0])
+    QuestionSkill().task(tools, e, row[0])
     for e, row in zip(experiences, asked, strict=True)
   ]
   few = [*questions[:5], *acting[:5]]
@@ -54,39 +55,39 @@ def seeds(tools, experiences, asked):
 
 
 def test_a_refutation_stands_in_the_next_request_and_leads_to_a_repair(
-  tools, seeds
+  tools, tasks
 ):
   def answer(request):
-    seed = seed_of(request, seeds)
-    if request.messages == seed.prompt:
-      return wrong_answers(seed, tools)[0]
-    return right_answer(seed, tools)
+    task = task_of(request, tasks)
+    if request.messages == task.prompt:
+      return wrong_answers(task, tools)[0]
+    return right_answer(task, tools)
 
   lm = ScriptedLM(answer)
-  outcomes = Agent(lm, tools, None, AgentConfig(refinements=1)).run(seeds)
+  outcomes = Agent(lm, tools, None, AgentConfig(refinements=1)).run(tasks)
   assert {(o.verdict, o.attempts) for o in outcomes} == {("verified", 2)}
-  first, second = lm.requests[: len(seeds)], lm.requests[len(seeds) :]
-  assert [r.messages for r in first] == [s.prompt for s in seeds]
+  first, second = lm.requests[: len(tasks)], lm.requests[len(tasks) :]
+  assert [r.messages for r in first] == [s.prompt for s in tasks]
   for draft, repair, outcome in zip(first, second, outcomes, strict=True):
     assert repair.messages[0] == draft.messages[0]  # one shared prefix
-    refuted = wrong_answers(outcome.seed, tools)[0]
+    refuted = wrong_answers(outcome.task, tools)[0]
     assert set(draft.choices) - set(repair.choices) == {refuted}
     assert outcome.refutations[0] in repair.messages[-1]["content"]
     assert outcome.prompt_hash == prompts.prompt_hash(repair.messages)
 
 
-def test_what_stays_wrong_is_refuted_after_all_refinements(tools, seeds):
+def test_what_stays_wrong_is_refuted_after_all_refinements(tools, tasks):
   def wrong(request):
-    return wrong_answers(seed_of(request, seeds), tools)[0]
+    return wrong_answers(task_of(request, tasks), tools)[0]
 
   lm = ScriptedLM(wrong)
-  outcomes = Agent(lm, tools, None, AgentConfig(refinements=2)).run(seeds)
+  outcomes = Agent(lm, tools, None, AgentConfig(refinements=2)).run(tasks)
   assert {(o.verdict, o.attempts) for o in outcomes} == {("refuted", 3)}
   texts = [r.messages[-1]["content"] for r in lm.requests]
   assert len(set(texts)) == len(texts)  # no request is asked twice
 
 
-def test_each_trouble_of_the_model_has_its_verdict(tools, seeds):
+def test_each_trouble_of_the_model_has_its_verdict(tools, tasks):
   def trouble(reason, error_class):
     error = error_class and "x"
     return lambda r: Completion(
@@ -101,25 +102,25 @@ def test_each_trouble_of_the_model_has_its_verdict(tools, seeds):
     ("error", "reject", "failed", 1),
   ):
     lm = ScriptedLM(trouble(reason, error_class))
-    (outcome,) = Agent(lm, tools).run(seeds[:1])
+    (outcome,) = Agent(lm, tools).run(tasks[:1])
     assert outcome.verdict == verdict
     assert len(lm.requests) == asked_for
     assert verdict in VERDICTS
 
 
-def test_a_second_sample_may_mend_an_unreadable_answer(tools, seeds):
-  replies = iter(["hmm, let me see", right_answer(seeds[0], tools)])
+def test_a_second_sample_may_mend_an_unreadable_answer(tools, tasks):
+  replies = iter(["hmm, let me see", right_answer(tasks[0], tools)])
   lm = ScriptedLM(lambda r: next(replies))
-  (outcome,) = Agent(lm, tools).run(seeds[:1])
+  (outcome,) = Agent(lm, tools).run(tasks[:1])
   assert outcome.verdict == "verified"
   assert lm.requests[0].seed != lm.requests[1].seed
 
 
-def test_a_moment_that_replay_does_not_reach_is_never_drafted(tools, seeds):
+def test_a_moment_that_replay_does_not_reach_is_never_drafted(tools, tasks):
   lost = dataclasses.replace(
-    seeds[0],
+    tasks[0],
     experience=dataclasses.replace(
-      seeds[0].experience, description="goal here."
+      tasks[0].experience, description="goal here."
     ),
   )
   lm = ScriptedLM({})
@@ -129,39 +130,39 @@ def test_a_moment_that_replay_does_not_reach_is_never_drafted(tools, seeds):
 
 
 def test_verified_drafts_are_remembered_and_shown_to_other_episodes(
-  tools, seeds
+  tools, tasks
 ):
   def half(request):
     """Right for every other seed, wrong for the rest."""
-    seed = seed_of(request, seeds)
-    if seeds.index(seed) % 2:
-      return wrong_answers(seed, tools)[0]
-    return right_answer(seed, tools)
+    task = task_of(request, tasks)
+    if tasks.index(task) % 2:
+      return wrong_answers(task, tools)[0]
+    return right_answer(task, tools)
 
   memory = Memory(embed)
   lm = ScriptedLM(half)
   agent = Agent(lm, tools, memory, AgentConfig(refinements=1, memories=1))
-  outcomes = agent.run(seeds)
+  outcomes = agent.run(tasks)
   assert len(memory) == 5
   rows = {row.id: row for row in memory.rows}
   repaired = [o for o in outcomes if o.attempts == 2]
   assert len(repaired) == agent.usage["retrievals"] == 5
   for outcome, request in zip(repaired, lm.requests[-5:], strict=True):
     (name,) = outcome.memories
-    assert rows[name].episode != outcome.seed.experience.episode
+    assert rows[name].episode != outcome.task.experience.episode
     shown = request.messages[-1]["content"]
     assert f"Seen before: {rows[name].text} -> {rows[name].answer}." in shown
 
 
-def test_progress_counts_every_draft_that_may_come(tools, seeds):
+def test_progress_counts_every_draft_that_may_come(tools, tasks):
   def right(request):
-    return right_answer(seed_of(request, seeds), tools)
+    return right_answer(task_of(request, tasks), tools)
 
-  told = []
+  reported = []
   Agent(ScriptedLM(right), tools, None, AgentConfig(refinements=2)).run(
-    seeds * 13, lambda *counts: told.append(counts)
+    tasks * 13, lambda *counts: reported.append(counts)
   )
-  assert told == [(64, 390), (128, 390), (130, 390), (390, 390)]
+  assert reported == [(64, 390), (128, 390), (130, 390), (390, 390)]
 
 
 @pytest.mark.parametrize(
@@ -169,8 +170,8 @@ def test_progress_counts_every_draft_that_may_come(tools, seeds):
   [("up", "up"), (" Up. ", "up"), ("'LEFT'", "left"), ("up or left", None)],
 )
 def test_one_word_answers_are_read_whole(tools, experiences, text, answer):
-  seed = skills.next_action(tools, experiences[0])
-  assert skills.read(tools, seed, text) == answer
+  task = NextActionSkill().task(tools, experiences[0])
+  assert task.skill.read(tools, task, text) == answer
 
 
 @pytest.mark.parametrize(
@@ -183,5 +184,5 @@ def test_one_word_answers_are_read_whole(tools, experiences, text, answer):
   ],
 )
 def test_plans_are_nothing_but_moves(tools, experiences, text, answer):
-  seed = skills.plan(tools, experiences[0])
-  assert skills.read(tools, seed, text) == answer
+  task = PlanSkill().task(tools, experiences[0])
+  assert task.skill.read(tools, task, text) == answer

@@ -6,7 +6,7 @@ import pytest
 from glimo_jax.agent.memory import (
   ExactIndex,
   Memory,
-  Row,
+  MemoryRecord,
   ScannIndex,
   make_index,
 )
@@ -30,7 +30,7 @@ def embed(texts):
 
 
 def row(i, text, episode="e0", importance=0.0, split="train", answer="up"):
-  return Row(f"m{i}", text, answer, episode, split, importance, i)
+  return MemoryRecord(f"m{i}", text, answer, episode, split, importance, i)
 
 
 @pytest.mark.parametrize("n", [1, 5, 15, 100, 500])

@@ -165,19 +165,19 @@ def test_a_server_that_goes_away_for_a_moment_is_tried_again():
 
 
 def test_requests_in_flight_are_bounded_and_fall_on_429():
-  busy, most = 0, 0
-  limited = [True]
+  """Four at a time; one after four refusals; with time four again."""
+  busy = 0
+  in_flight = []  # at the start of each request
 
   async def handler(request):
-    nonlocal busy, most
+    nonlocal busy
     busy += 1
-    most = max(most, busy)
-    await asyncio.sleep(0)
+    in_flight.append(busy)
+    refused = len(in_flight) <= 4
+    for _ in range(50):  # whatever may start meanwhile does
+      await asyncio.sleep(0)
     busy -= 1
-    if limited:
-      limited.pop()
-      return httpx.Response(429)
-    return reply("ok")
+    return httpx.Response(429) if refused else reply("ok")
 
   async def sleep(seconds):
     del seconds
@@ -191,7 +191,9 @@ def test_requests_in_flight_are_bounded_and_fall_on_429():
   )
   texts = [c.text for c in lm.generate([ask(str(i)) for i in range(40)])]
   assert texts == ["ok"] * 40
-  assert most == 4
+  assert in_flight[:5] == [1, 2, 3, 4, 1]
+  assert max(in_flight[5:9]) == 2
+  assert max(in_flight) == max(in_flight[9:]) == 4
 
 
 def test_tokens_and_cost_are_counted_and_the_budget_stops():
@@ -251,6 +253,7 @@ def test_a_real_server_answers_choices_text_and_truncations(served_fixture):
 def test_eight_rows_are_annotated_by_a_real_server(served_fixture, tmp_path):
   import simulators
   from glimo_jax.agent import prompts
+  from glimo_jax.agent.skills import NextActionSkill, QuestionSkill
   from glimo_jax.data import annotate, collect, journal
 
   world = simulators.make("agentworld", size=5)
@@ -258,7 +261,10 @@ def test_eight_rows_are_annotated_by_a_real_server(served_fixture, tmp_path):
     levels=6, depths=(0,), steps=12, actors={"mixed": 1.0}, moments=16
   )
   wanted = annotate.AnnotateConfig(
-    questions=4, next_actions=4, llm_questions=4, llm_actions=4
+    skills={
+      "question": QuestionSkill(rows=4, drafted=4),
+      "next_action": NextActionSkill(rows=4, drafted=4),
+    }
   )
   url, model = served_fixture
   with journal.Journal(tmp_path / "journal.jsonl") as book:

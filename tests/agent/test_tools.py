@@ -1,4 +1,4 @@
-"""The tools and the verifier: what they say is what the simulator does."""
+"""Tools and skills agree with the simulator and with the reference."""
 
 import dataclasses
 
@@ -6,8 +6,22 @@ import jax
 import numpy as np
 import pytest
 
-from glimo_jax.agent import verifier, weighing
+from glimo_jax.agent import costs as costs_lib
+from glimo_jax.agent.skills import (
+  NextActionSkill,
+  PlannedRow,
+  PlanSkill,
+  QuestionSkill,
+)
 from glimo_jax.agent.tools import Tools
+
+QUESTION, ACTION, PLAN = QuestionSkill(), NextActionSkill(), PlanSkill()
+
+
+def _planned(tools, task, actions):
+  """A row whose right answers are these actions."""
+  words = tuple(tools.world.actions[a] for a in actions)
+  return PlannedRow(task, words, (1 / len(words),) * len(words))
 
 
 def test_replay_equals_stepping_the_world_by_hand(world, tools, experiences):
@@ -36,30 +50,26 @@ def test_batches_of_any_size_and_order_say_the_same(tools, experiences):
   assert again == [tools.ask(experiences, seed=0)[i] for i in order]
 
 
-def test_rewinding_comes_back_to_an_earlier_moment(tools, experiences):
-  e = max(experiences, key=lambda e: len(e.actions))
-  start = tools.rewind(e, len(e.actions))
-  assert start.actions == ()
-  assert tools.rewind(e, 0) == e
-  assert len(tools.rewind(e, 1).actions) == len(e.actions) - 1
-
-
 def test_truths_agree_with_the_reference_and_wrong_answers_are_refuted(
   tools, experiences, asked
 ):
-  flat = [
-    (e, a) for e, row in zip(experiences, asked, strict=True) for a in row
+  tasks = [
+    QUESTION.task(tools, e, question)
+    for e, row in zip(experiences, asked, strict=True)
+    for question in row
   ]
-  moments, questions = zip(*flat, strict=True)
-  assert {a.question.kind for a in questions} >= {"where", "bump", "plan"}
-  assert verifier.recheck_answers(tools, moments, questions).all()
-  right = [a.question.answer for a in questions]
+  assert {task.kind for task in tasks} >= {"where", "bump", "plan"}
+  right = [task.question.answer for task in tasks]
+  rows = [
+    PlannedRow(task, (answer,), (1.0,))
+    for task, answer in zip(tasks, right, strict=True)
+  ]
+  assert QUESTION.recheck(tools, rows).all()
   wrong = [
-    next(c for c in a.question.choices if c != a.question.answer)
-    for a in questions
+    next(c for c in task.choices if c != task.question.answer) for task in tasks
   ]
   for answers, verdict in ((right, "verified"), (wrong, "refuted")):
-    checks = verifier.verify_answers(tools, moments, questions, answers)
+    checks = QUESTION.verify(tools, tasks, answers)
     assert {c.verdict for c in checks} == {verdict}
 
 
@@ -67,20 +77,19 @@ def test_a_question_about_another_moment_is_unverifiable(
   tools, experiences, asked
 ):
   other = dataclasses.replace(asked[0][0], code=asked[0][0].code + 1)
-  (check,) = verifier.verify_answers(
-    tools, experiences[:1], [other], [other.question.answer]
-  )
+  task = QUESTION.task(tools, experiences[0], other)
+  (check,) = QUESTION.verify(tools, [task], [other.answer])
   assert check.verdict == "unverifiable"
 
 
 def test_actions_are_verified_exactly_where_they_cost_least(tools, experiences):
   costs = tools.measure(experiences)
-  best = [weighing.best_actions(c) for c in costs]
-  assert verifier.recheck_actions(tools, experiences, best).all()
+  best = [costs_lib.best_actions(c) for c in costs]
+  tasks = [ACTION.task(tools, e) for e in experiences]
+  rows = [_planned(tools, *pair) for pair in zip(tasks, best, strict=True)]
+  assert ACTION.recheck(tools, rows).all()
   for a, word in enumerate(tools.world.actions):
-    checks = verifier.verify_actions(
-      tools, experiences, [word] * len(experiences)
-    )
+    checks = ACTION.verify(tools, tasks, [word] * len(tasks))
     assert [c.verdict == "verified" for c in checks] == [a in b for b in best]
     for e, check in zip(experiences, checks, strict=True):
       if check.verdict == "refuted":
@@ -89,10 +98,8 @@ def test_actions_are_verified_exactly_where_they_cost_least(tools, experiences):
         assert ("barred" in check.refutation) == barred
 
 
-def test_who_may_lapse_keeps_off_the_edge_and_the_reference_agrees(
-  tools, experiences
-):
-  careful = Tools(tools.world, tools.pool, lapse=0.5)
+def test_action_noise_adds_the_regret_of_a_random_action(tools, experiences):
+  careful = Tools(tools.world, tools.pool, action_noise=0.5)
   plain, costs = (t.measure(experiences) for t in (tools, careful))
   assert (costs >= plain).all()
   assert (costs > plain).any()
@@ -106,13 +113,17 @@ def test_who_may_lapse_keeps_off_the_edge_and_the_reference_agrees(
     then = tools.measure([after])[0]
     lost = 0.5 * np.mean(then - then.min())
     np.testing.assert_allclose(costs[0, a] - plain[0, a], lost, rtol=1e-5)
-  best = [weighing.best_actions(c) for c in costs]
-  assert verifier.recheck_actions(careful, experiences, best).all()
+  tasks = [ACTION.task(careful, e) for e in experiences]
+
+  def recheck(actions):
+    pairs = zip(tasks, actions, strict=True)
+    return ACTION.recheck(careful, [_planned(careful, *pair) for pair in pairs])
+
+  assert recheck([costs_lib.best_actions(c) for c in costs]).all()
   worst = [(int(c.argmax()),) for c in costs]
   far = costs.max(1) > costs.min(1) + 0.5
   assert far.any()
-  agrees = verifier.recheck_actions(careful, experiences, worst)
-  np.testing.assert_array_equal(agrees, ~far)
+  np.testing.assert_array_equal(recheck(worst), ~far)
 
 
 def test_plans_are_verified_by_their_replay(tools, experiences):
@@ -120,14 +131,16 @@ def test_plans_are_verified_by_their_replay(tools, experiences):
   plan: tuple[int, ...] = ()
   while not tools.simulate([_after(e, plan)]).success[0]:
     costs = tools.measure([_after(e, plan)])[0]
-    plan += weighing.best_actions(costs)[:1]
+    plan += costs_lib.best_actions(costs)[:1]
   words = [tools.world.actions[a] for a in plan]
-  good, short = verifier.verify_plans(
-    tools, [e, e], [" ".join(words), " ".join(words[:-1] or ["up"])]
+  task = PLAN.task(tools, e)
+  good, short = PLAN.verify(
+    tools, [task, task], [" ".join(words), " ".join(words[:-1] or ["up"])]
   )
   assert (good.verdict, good.steps) == ("verified", len(plan))
   assert short.verdict == "refuted"
-  assert verifier.recheck_plans(tools, [e], [plan]).all()
+  row = PlannedRow(task, (" ".join(words),), (1.0,))
+  assert PLAN.recheck(tools, [row]).all()
 
 
 def _after(e, plan):

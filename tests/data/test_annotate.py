@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import simulators
-from glimo_jax.agent import prompts, verifier, weighing
+from glimo_jax.agent import costs, prompts
 from glimo_jax.agent.llm import Completion, ScriptedLM
 from glimo_jax.agent.memory import Memory
+from glimo_jax.agent.skills import SKILLS, PlanSkill, Task
 from glimo_jax.agent.tools import Tools
 from glimo_jax.data import collect, counts, dataset
 from glimo_jax.data.annotate import AnnotateConfig, annotate
@@ -28,15 +29,18 @@ COLLECT = collect.CollectConfig(
   actors={"mixed": 1.0},
   moments=60,
 )
+
+
+def skills_of(**numbers):
+  """Skill settings from name=(rows, drafted)."""
+  return {name: SKILLS[name](*pair) for name, pair in numbers.items()}
+
+
 CONFIG = AnnotateConfig(
-  questions=40,
-  next_actions=30,
-  plans=4,
-  llm_questions=20,
-  llm_actions=10,
-  llm_plans=2,
+  skills=skills_of(question=(40, 20), next_action=(30, 10), plan=(4, 2)),
   val_share=0.2,
 )
+ALONE = skills_of(question=(40, 0), next_action=(30, 0), plan=(4, 0))
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +114,7 @@ def test_a_lost_row_is_an_error(made):
     counts.check(tally.counts(), ["a"])
   tally.add("llm", "where", "verified")
   counts.check(tally.counts(), ["a", "b"])
-  with pytest.raises(RuntimeError, match="1 names"):
+  with pytest.raises(RuntimeError, match="with 1 names"):
     counts.check(tally.counts(), ["a", "a"])
 
 
@@ -121,7 +125,7 @@ def test_every_row_stands_a_fresh_replay(world, pool, made):
   acting = [row for row in rows_of(data) if row.kind == "next_action"]
   assert len(acting) >= 30
   for row, cost in zip(acting, tools.measure(acting), strict=True):
-    best = {world.actions[a] for a in weighing.best_actions(cost)}
+    best = {world.actions[a] for a in costs.best_actions(cost)}
     if row.source == "tool":
       assert set(row.answers) == best
     else:
@@ -136,7 +140,7 @@ def test_question_rows_hold_the_simulators_truth(world, pool, made):
   tools = Tools(world, pool)
   rows = [row for row in rows_of(data) if row.stage == 1]
   games = tools.games(rows)
-  from simulators.agentworld.questions import ANSWERS
+  from simulators.agentworld.vocabulary import ANSWERS
 
   for row, game in zip(rows, games, strict=True):
     code = world.reference.answer(game, row.kind, row.args)
@@ -174,10 +178,11 @@ def test_kinds_are_balanced_and_rows_unique(made):
 def test_moments_are_asked_about_as_often_as_set(
   world, pool, experiences, per_moment
 ):
-  config = AnnotateConfig(
-    questions=40, questions_per_moment=per_moment, next_actions=20,
-    llm_questions=0, llm_actions=0,
-  )  # fmt: skip
+  skills = skills_of(question=(40, 0), next_action=(20, 0))
+  skills["question"] = dataclasses.replace(
+    skills["question"], per_moment=per_moment
+  )
+  config = AnnotateConfig(skills=skills)
   data = annotate(experiences, world, pool, config)
   moments: dict[tuple, Counter] = {}
   for row in rows_of(data):
@@ -214,10 +219,10 @@ def test_who_is_examined_is_asked_what_it_answers_wrongly(
   world, pool, experiences
 ):
   config = AnnotateConfig(
-    questions=30, next_actions=5, llm_questions=0, llm_actions=0
+    skills=skills_of(question=(30, 0), next_action=(5, 0))
   )
   whole = annotate(experiences, world, pool, config)
-  some = annotate(experiences, world, pool, config, examined=FirstChoice({}))
+  some = annotate(experiences, world, pool, config, student=FirstChoice({}))
 
   def missed(made):
     rows = [row for row in (*made.train, *made.val) if row.stage == 1]
@@ -254,9 +259,7 @@ def test_provenance_tells_teacher_from_tool(made):
 def test_the_second_path_is_walked_as_often_as_is_asked(
   world, pool, experiences
 ):
-  config = dataclasses.replace(
-    CONFIG, llm_questions=0, llm_actions=0, llm_plans=0, rechecked=3
-  )
+  config = dataclasses.replace(CONFIG, skills=ALONE, rechecked=3)
   rows = rows_of(annotate(experiences, world, pool, config))
   again = [row.kind for row in rows if row.checked_by == "replay+reference"]
   assert {row.checked_by for row in rows} == {"replay", "replay+reference"}
@@ -273,7 +276,9 @@ def test_plan_rows_reach_the_goal_in_the_fewest_steps(world, pool, made):
     assert len(row.answers[0].split()) >= cost.min()
     if row.source == "tool":
       assert len(row.answers[0].split()) == cost.min()
-  checks = verifier.verify_plans(tools, plans, [r.answers[0] for r in plans])
+  skill = PlanSkill()
+  tasks = [Task(skill, row.kind, row, row.messages, ()) for row in plans]
+  checks = skill.verify(tools, tasks, [r.answers[0] for r in plans])
   assert {c.verdict for c in checks} == {"verified"}
 
 
@@ -296,12 +301,12 @@ def test_without_drafts_no_model_is_needed_and_with_drafts_it_is(
   world, pool, experiences
 ):
   alone = AnnotateConfig(
-    questions=10, next_actions=10, llm_questions=0, llm_actions=0
+    skills=skills_of(question=(10, 0), next_action=(10, 0))
   )
   data = annotate(experiences, world, pool, alone)
   assert data.counts["by_source"]["llm"]["planned"] == 0
   assert data.counts["verified"] == 20
-  with pytest.raises(ValueError, match="drafted by nobody"):
+  with pytest.raises(ValueError, match="there is no language model"):
     annotate(experiences, world, pool, CONFIG)
 
 
@@ -310,10 +315,7 @@ def test_the_agents_own_labels_bring_no_tool_row_for_acting(
 ):
   config = AnnotateConfig(
     label_source="agent",
-    questions=8,
-    next_actions=12,
-    llm_questions=4,
-    llm_actions=12,
+    skills=skills_of(question=(8, 4), next_action=(12, 12)),
     search_width=16,
     search_depth=16,
   )
@@ -328,16 +330,32 @@ def test_the_agents_own_labels_bring_no_tool_row_for_acting(
 @pytest.mark.parametrize(
   ("fields", "message"),
   [
-    ({"label_source": "guess"}, "must be one of"),
-    ({"llm_questions": 601}, "must lie in"),
+    ({"label_source": "guess"}, "'guess' is unknown"),
     ({"label_source": "self"}, "no tool writes acting rows"),
+    ({"skills": {"questoin": PlanSkill()}}, "did you mean 'question'"),
+    ({"skills": {"question": PlanSkill()}}, "give QuestionSkill"),
     ({"val_share": 1.0}, "val_share"),
-    ({"questions_per_moment": 0}, "must be at least 1"),
+    ({"search_width": 0}, "must be at least 1"),
+    ({"temperature": math.inf}, "finite"),
   ],
 )
 def test_bad_settings_are_refused(fields, message):
   with pytest.raises(ValueError, match=message):
     AnnotateConfig(**fields)
+
+
+@pytest.mark.parametrize(
+  ("skill", "fields", "message"),
+  [
+    ("question", {"rows": 2, "drafted": 3}, "at most rows 2"),
+    ("question", {"per_moment": 0}, "per_moment 0 must be at least 1"),
+    ("next_action", {"regret_scale": math.nan}, "finite"),
+    ("plan", {"rows": -1}, "at least 0"),
+  ],
+)
+def test_bad_settings_of_a_skill_are_refused(skill, fields, message):
+  with pytest.raises(ValueError, match=message):
+    SKILLS[skill](**fields)
 
 
 def test_evaluation_splits_are_refused(world, pool, experiences):

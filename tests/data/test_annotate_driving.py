@@ -7,6 +7,7 @@ import types
 import pytest
 
 import simulators
+from glimo_jax.agent.skills import NextActionSkill, PlanSkill, QuestionSkill
 from glimo_jax.agent.tools import Tools
 from glimo_jax.data import annotate as annotate_lib
 from glimo_jax.data import collect
@@ -24,15 +25,13 @@ COLLECT = collect.CollectConfig(
   actors={"random": 1.0},
   moments=24,
 )
-CONFIG = AnnotateConfig(
-  questions=24,
-  questions_per_moment=4,
-  next_actions=8,
-  plans=6,
-  llm_questions=0,
-  llm_actions=0,
-  rechecked=3,
-)
+SKILLS = {
+  "question": QuestionSkill(rows=24, per_moment=4),
+  "next_action": NextActionSkill(rows=8),
+  "plan": PlanSkill(rows=6),
+}
+WITHOUT_PLANS = {k: v for k, v in SKILLS.items() if k != "plan"}
+CONFIG = AnnotateConfig(skills=SKILLS, rechecked=3)
 KINDS = (  # few compile sooner; none asks the planner, actions and plans do
   "people", "beside", "pace", "limit", "rule", "halt", "in_time", "speed_after",
 )  # fmt: skip
@@ -54,7 +53,7 @@ def made():
       annotate_lib,
       "tools_of",
       lambda world, pool, config: Tools(
-        world, pool, lapse=config.lapse, chunk=8
+        world, pool, action_noise=config.action_noise, chunk=8
       ),
     )
     yield make
@@ -77,7 +76,7 @@ def test_the_second_path_is_walked_by_as_many_rows_of_each_form(rows):
   )
   planned = collections.Counter(map(_form, rows))
   assert {row.checked_by for row in rows} == {"replay", "replay+reference"}
-  assert planned["question"] == CONFIG.questions
+  assert planned["question"] == CONFIG.rows("question")
   assert set(planned) == set(FORMS)
   for form in FORMS:
     assert again[form] == min(CONFIG.rechecked, planned[form])
@@ -100,7 +99,7 @@ def test_a_reference_that_disagrees_refutes_what_it_was_asked(
   made, rows, monkeypatch, form, reference_
 ):
   monkeypatch.setattr(Driving, "reference", reference_)
-  data = made(dataclasses.replace(CONFIG, plans=0))
+  data = made(dataclasses.replace(CONFIG, skills=WITHOUT_PLANS))
   left = [*data.train, *data.val]
   asked = {row.row_id for row in rows
            if _form(row) == form and row.checked_by != "replay"}  # fmt: skip
@@ -109,15 +108,15 @@ def test_a_reference_that_disagrees_refutes_what_it_was_asked(
   }
   assert lost == asked
   assert data.counts["refuted"] == len(asked) == CONFIG.rechecked
-  told = data.counts["by_source"]["tool"]
-  assert told["planned"] == told["verified"] + told["refuted"]
+  counts = data.counts["by_source"]["tool"]
+  assert counts["planned"] == counts["verified"] + counts["refuted"]
 
 
-def test_actions_weighed_by_regret_and_lapses_walk_the_second_path(
-  made, monkeypatch
-):
+def test_actions_with_regret_and_action_noise_are_rechecked(made, monkeypatch):
   careful = dataclasses.replace(
-    CONFIG, questions=0, plans=0, lapse=0.3, regret_scale=1.0
+    CONFIG,
+    skills={"next_action": NextActionSkill(rows=8, regret_scale=1.0)},
+    action_noise=0.3,
   )
   data = made(careful)
   assert data.counts["refuted"] == 0

@@ -10,10 +10,10 @@ import pytest
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from glimo_jax.data import batching, packing
+from glimo_jax.data import batching, encoding, packing
 from glimo_jax.data.epochs import zip_batches
 from glimo_jax.data.replay_text import ReplayBatches
-from glimo_jax.models import decoder
+from glimo_jax.models import decoder, parameters
 from glimo_jax.models.tokenizer import END, START, Tokenizer
 from glimo_jax.train import losses
 from glimo_jax.types import BRANCHES, InstructionExample
@@ -145,7 +145,7 @@ def test_answers_that_begin_alike_leave_the_first(tokenizer):
 
 def test_of_more_answers_than_a_position_can_weigh_the_heaviest_stay(tokenizer):
   words = [*WORDS, *OTHERS]
-  assert len(words) == packing.SLOTS + 1
+  assert len(words) == encoding.SLOTS + 1
   weights = [1.0, 1.0, 0.5, *[1.0] * (len(words) - 3)]
   total = sum(weights) - 0.5
   row = example(0, "goal", "tree", words, [w / sum(weights) for w in weights])
@@ -176,7 +176,7 @@ def test_packed_loss_equals_unpacked_loss(tokenizer, examples):
     head_dim=8,
     mlp_dim=64,
   )
-  params = decoder.init(jax.random.key(0), config)
+  params = parameters.init(jax.random.key(0), config)
   params = jax.tree.map(lambda p: 4 * p, params)  # far from uniform
 
   @jax.jit
@@ -317,14 +317,39 @@ def test_bad_input_is_named(tokenizer, examples):
     )
 
 
-def test_first_fit_leaves_no_row_that_a_later_segment_fits(tokenizer):
-  """Rows are opened only when no open row can take the segment."""
-  rows = [example(i, "goal", "tree " * (i % 7), ["up"]) for i in range(200)]
-  encoded = packing.encode(rows, tokenizer, 96)
-  batch = batching.pack(rows, tokenizer, 96)
-  sizes = sum(item.size(0) for item in encoded.items)
-  room = 96 - len(encoded.prefixes[0])
-  assert len(batch.tokens) <= 1.15 * sizes / room + 1
+class InOrder(np.random.Generator):
+  """Leaves trunks and rows in the order in which they come."""
+
+  def permutation(self, x):
+    return np.arange(x)
+
+
+@pytest.mark.parametrize("scored", [6, 90])
+def test_first_fit_leaves_no_row_that_a_later_segment_fits(tokenizer, scored):
+  """No part fits into what is left of a row that was opened before its own."""
+  words = np.random.default_rng(0).integers(0, 40, 150).tolist()
+  rows = [
+    example(i, ("goal", "tree tree")[i % 2], "tree " * n, ["up"])
+    for i, n in enumerate(words)
+  ]
+  encoded = encoding.encode(rows, tokenizer, 96)
+  packed = packing.Packing(encoded, 96, scored, InOrder(np.random.PCG64(0)))
+
+  def need(part):  # columns, targets
+    (i,) = part.items
+    return np.array([encoded.items[i].size(0), len(packed.answer(i))])
+
+  opened = {0: [], 1: []}  # prefix -> what is left of its rows
+  for row in packed.rows:
+    group = encoded.trunks[row[0].trunk].group
+    parts = [need(part) for part in row]
+    for left in opened[group]:
+      assert not any(np.all(part <= left) for part in parts)
+    room = np.array([96 - len(encoded.prefixes[group]), scored])
+    opened[group].append(room - sum(parts))
+    assert np.all(opened[group][-1] >= 0)
+  assert min(map(len, opened.values())) > 5
+  assert max(map(len, packed.rows)) > 2
 
 
 def test_show_marks_targets(tokenizer):

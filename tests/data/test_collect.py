@@ -62,8 +62,8 @@ def test_every_moment_is_reached_again_by_replay(world, everything):
     dataclasses.replace(e, actions=(*e.actions, e.next_action))
     for e in everything
   ]
-  said = tools.simulate(nexts).description
-  assert said == [e.next_description for e in everything]
+  described = tools.simulate(nexts).description
+  assert described == [e.next_description for e in everything]
 
 
 def test_moments_of_an_episode_are_one_history(everything):
@@ -97,7 +97,12 @@ def test_dealt_levels_are_played_under_one_variant_as_many_under_each(
 ):
   variants = tuple(f"imperfect/swapped({k})" for k in range(count))
   dealt = dataclasses.replace(
-    CONFIG, variants=variants, dealt=True, levels=12, depths=(0, 1), steps=2
+    CONFIG,
+    variants=variants,
+    one_variant_per_level=True,
+    levels=12,
+    depths=(0, 1),
+    steps=2,
   )
   moments = collect.collect(world, dealt)
   under = {(e.level, e.variant) for e in moments}
@@ -117,14 +122,14 @@ def test_visits_count_equal_descriptions(everything):
 
 def test_surprise_is_the_models_and_steers_what_is_kept(world, everything):
   lm = Opinionated({})
-  told = collect.collect(world, CONFIG, lm)
+  kept_all = collect.collect(world, CONFIG, lm)
   assert len(lm.requests) == CONFIG.surprise_candidates
   rules = {v: world.rules(world.params(v)) for v in CONFIG.variants}
-  possible = [prompts.acting(rules[e.variant], e.description) for e in told]
+  possible = [prompts.acting(rules[e.variant], e.description) for e in kept_all]
   assert all(p in possible for p in lm.requests)
   low, high = -np.log(0.7), -np.log(0.1)
-  mean = np.mean([e.surprise for e in told])
-  for e in told:
+  mean = np.mean([e.surprise for e in kept_all])
+  for e in kept_all:
     expected = low if e.next_action == world.actions.index("up") else high
     assert np.isclose(e.surprise, expected) or low < e.surprise < high
   few = dataclasses.replace(

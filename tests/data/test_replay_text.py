@@ -1,4 +1,4 @@
-"""Replayed text is text, cut into windows that only leash."""
+"""Replay text is text, cut into windows that only the KL covers."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from glimo_jax.data.replay_text import ReplayBatches
 
 
-def test_replay_windows_are_text_and_only_leashed():
+def test_replay_windows_are_text_and_only_in_the_kl():
   text = np.random.default_rng(0).integers(0, 97, 1000)
   batches = ReplayBatches(text, 3, 64)
   starts = []

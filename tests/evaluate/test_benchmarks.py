@@ -96,8 +96,8 @@ def test_rows_of_real_are_refused_but_in_the_arm_of_that_name(pools):
   ("lack", "match"),
   [
     ({"data": "elsewhere"}, "train.data=elsewhere"),
-    ({"questions": False}, "annotate.questions=0"),
-    ({"actions": False}, "annotate.next_actions=0"),
+    ({"questions": False}, "annotate.skills.question.rows=0"),
+    ({"actions": False}, "annotate.skills.next_action.rows=0"),
   ],
 )
 def test_a_base_that_cannot_be_asked_is_found_before_any_work(lack, match):

@@ -7,7 +7,7 @@ import pytest
 
 import simulators
 from glimo_jax.evaluate import exam
-from simulators.agentworld.types import REAL_ELEMENTS
+from simulators.agentworld.vocabulary import REAL_ELEMENTS
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from glimo_jax.evaluate import mlp
-from simulators.agentworld import text
+from simulators.agentworld.text.read import parse_description
+from simulators.agentworld.vocabulary import NUMBERS
 
 ACTIONS = ("up", "down", "left", "right")
 
@@ -24,7 +25,7 @@ def goal(rows, columns):
   """(text, the actions that lead to a goal so far off)."""
   moves = [(rows, ACTIONS[:2]), (columns, ACTIONS[2:])]
   said = [
-    f"{text.NUMBERS[abs(n)] + ' ' if abs(n) > 1 else ''}{words[n > 0]}"
+    f"{NUMBERS[abs(n)] + ' ' if abs(n) > 1 else ''}{words[n > 0]}"
     for n, words in moves
     if n
   ]
@@ -38,13 +39,13 @@ def test_words_are_numbered_by_their_first_appearance():
     for a, b in (("tree", "ax"), ("vine", "coat"))
   )
   first, second = (
-    mlp.features(text.parse_description(t), ACTIONS) for t in (one, other)
+    mlp.features(parse_description(t), ACTIONS) for t in (one, other)
   )
   assert first == second
   assert first[".blocked=up"] == 1  # an action's word stays itself
   assert first[".goal.offset.0"] == -2
   swapped = one.replace("needs ax", "needs key")
-  assert mlp.features(text.parse_description(swapped), ACTIONS) != first
+  assert mlp.features(parse_description(swapped), ACTIONS) != first
 
 
 def test_it_learns_the_way_to_the_goal_and_keeps_it_on_new_texts():
@@ -54,9 +55,7 @@ def test_it_learns_the_way_to_the_goal_and_keeps_it_on_new_texts():
   rng = np.random.default_rng(0)
   told = [goal(*cells[i]) for i in rng.permutation(len(cells))]
   learnt, new = told[:60], told[60:]
-  policy = mlp.MlpPolicy(
-    [row(*t) for t in learnt], text.parse_description, ACTIONS
-  )
+  policy = mlp.MlpPolicy([row(*t) for t in learnt], parse_description, ACTIONS)
   scores = policy.scores([said for said, _ in new], range(len(new)))
   np.testing.assert_allclose(np.exp(scores).sum(-1), 1, rtol=1e-5)
   hits = [
@@ -68,4 +67,4 @@ def test_it_learns_the_way_to_the_goal_and_keeps_it_on_new_texts():
 
 def test_rows_without_a_next_action_are_refused():
   with pytest.raises(ValueError, match="next_action"):
-    mlp.MlpPolicy([], text.parse_description, ACTIONS)
+    mlp.MlpPolicy([], parse_description, ACTIONS)

@@ -1,4 +1,4 @@
-"""Bad input is told in one line, with exit code 2, before any work."""
+"""Bad input is reported in one line, with exit code 2, before any work."""
 
 import os
 import pathlib
@@ -25,7 +25,7 @@ def _launch(*arguments, script="pipeline"):
 
 
 @pytest.mark.parametrize(
-  ("arguments", "told"),
+  ("arguments", "words"),
   [
     ((), ("--config is missing",)),
     ((QUICK,), ("--workdir is missing",)),
@@ -73,14 +73,14 @@ def _launch(*arguments, script="pipeline"):
     ),
   ],
 )
-def test_bad_input_is_one_clear_line(arguments, told, tmp_path):
+def test_bad_input_is_one_clear_line(arguments, words, tmp_path):
   run = _launch(*(a.replace("=W", f"={tmp_path}/w") for a in arguments))
   assert run.returncode == 2, run.stderr
   assert "Traceback" not in run.stderr
   last = run.stderr.strip().splitlines()[-1]
   assert last.startswith("error: ")
-  for words in told:
-    assert words in run.stderr
+  for word in words:
+    assert word in run.stderr
   assert not (tmp_path / "w").exists()
 
 
@@ -93,11 +93,11 @@ SCRIPTS = [
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_lists_the_flags_that_a_script_has(script):
-  said = _launch("--help", script=script).stdout
+  shown = _launch("--help", script=script).stdout
   own = {"play": ["option", "gif"], "report": ["folder", "runs"]}
   flags = own.get(script, ["config", "workdir"])
   for flag in flags + ["suite"] * (script == "evaluate"):
-    assert f"--{flag}:" in said, said
+    assert f"--{flag}:" in shown, shown
 
 
 def test_a_later_stage_names_the_one_that_is_missing(tmp_path):
@@ -109,31 +109,34 @@ def test_a_later_stage_names_the_one_that_is_missing(tmp_path):
 def test_every_field_can_be_built_and_typed():
   from configs import quickstart
   from glimo_jax.config import Config
-  from launch import common
 
   values = quickstart.get_config().to_dict()
-  config = common.build(Config, values)
+  config = Config.from_dict(values)
   assert config.train.lr == values["train"]["lr"]
   values["train"]["lr"] = "much"
-  with pytest.raises(common.UsageError, match=r"train\.lr='much'.*float"):
-    common.build(Config, values)
-  with pytest.raises(common.UsageError, match="did you mean 'train'"):
-    common.build(Config, {"trian": {}})
+  with pytest.raises(ValueError, match=r"train\.lr='much'.*float"):
+    Config.from_dict(values)
+  with pytest.raises(ValueError, match="did you mean 'train'"):
+    Config.from_dict({"trian": {}})
+  with pytest.raises(ValueError, match="did you mean 'question'"):
+    Config.from_dict({"annotate": {"skills": {"questoin": {}}}})
+  with pytest.raises(ValueError, match=r"skills\.plan\.row is unknown"):
+    Config.from_dict({"annotate": {"skills": {"plan": {"row": 1}}}})
 
 
 @pytest.mark.parametrize(
-  ("arguments", "told"),
+  ("arguments", "words"),
   [
     ((), "--folder is missing"),
     (("--folder=FOLDER",), "holds no fragment"),
     (("--folder=FOLDER", "--runs=FOLDER/none"), "no folder of runs"),
   ],
 )
-def test_a_report_of_nothing_is_refused(arguments, told, tmp_path):
+def test_a_report_of_nothing_is_refused(arguments, words, tmp_path):
   arguments = [a.replace("FOLDER", str(tmp_path)) for a in arguments]
   run = _launch(*arguments, script="report")
   assert run.returncode == 2
-  assert told in run.stderr.splitlines()[-1]
+  assert words in run.stderr.splitlines()[-1]
 
 
 def test_an_unknown_suite_is_refused(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
-from glimo_jax.models import decoder, lora
+from glimo_jax.models import decoder, lora, parameters
 from glimo_jax.models.tokenizer import Tokenizer
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -67,7 +67,7 @@ class Tiny:
     padded = np.zeros((1, -(-len(ids) // 128) * 128), np.int32)
     padded[0, : len(ids)] = ids
     hidden = self.hidden(padded, **options)[0]
-    logits = decoder.logits(self.params, self.config, hidden)
+    logits = decoder.logits(self.params, hidden)
     return np.asarray(jax.nn.log_softmax(logits))[: len(ids)]
 
 
@@ -84,7 +84,7 @@ def tiny() -> Tiny:
     mlp_dim=64,
     context=2048,
   )
-  params = jax.jit(decoder.init, static_argnums=1)(jax.random.key(0), config)
+  params = jax.jit(parameters.init, static_argnums=1)(jax.random.key(0), config)
   # Larger than usual, so that attention is far from uniform.
   for name in config.linear_shapes:
     params["layers"][name] *= 4

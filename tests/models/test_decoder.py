@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from glimo_jax import mesh as mesh_lib
-from glimo_jax.models import attention, caching, decoder, layers
+from glimo_jax.models import attention, decoder, kv_cache, layers, parameters
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_a_shared_prefix_equals_the_whole_text(tiny, tokens, shared):
     got = got[0, 8:].reshape(2, 6, -1)
   else:
     padding = [0] * 5 if shared == "padded prefix" else []
-    kept = caching.prefill(
+    kept = kv_cache.prefill(
       tiny.config,
       tiny.params,
       jnp.asarray([*prefix, *padding], jnp.int32),
@@ -88,11 +88,11 @@ def test_a_shared_prefix_equals_the_whole_text(tiny, tokens, shared):
 
 def test_continuing_a_cache_equals_reading_at_once(tiny, tokens):
   whole = tiny.hidden(tokens[:, :10], adapter=tiny.adapter)
-  cache = caching.empty(tiny.config, 2, 12)
+  cache = kv_cache.empty(tiny.config, 2, 12)
   parts = []
   for start, end in ((0, 6), (6, 7), (7, 10)):
     columns = jnp.broadcast_to(jnp.arange(start, end), (2, end - start))
-    hidden, cache = caching.extend(
+    hidden, cache = kv_cache.extend(
       tiny.config,
       tiny.params,
       jnp.asarray(tokens[:, start:end]),
@@ -195,7 +195,7 @@ def test_eight_devices_compute_what_one_does(tiny, tokens):
   mesh = mesh_lib.make(data=2, fsdp=2, tensor=2)
   placed = jax.tree.map(
     lambda spec, p: jax.device_put(p, mesh_lib.sharding(mesh, *spec)),
-    decoder.param_specs(tiny.config),
+    parameters.specs(tiny.config),
     tiny.params,
     is_leaf=lambda spec: isinstance(spec, tuple),
   )
@@ -220,9 +220,9 @@ def test_random_weights_can_be_sure_of_two_words_among_many(tiny, tied):
   config = dataclasses.replace(
     tiny.config, vocab_size=49152, dim=576, tied=tied
   )
-  params = decoder.init(jax.random.key(0), config)
+  params = parameters.init(jax.random.key(0), config)
   state = layers.rms_norm(
     decoder.head(params)[:2].sum(0), params["norm"], config.norm_eps
   )
-  probs = jax.nn.softmax(decoder.logits(params, config, state))
+  probs = jax.nn.softmax(decoder.logits(params, state))
   assert probs[:2].sum() > 0.9

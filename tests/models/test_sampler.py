@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from glimo_jax.models import generation, rows, sampler
+from glimo_jax.models import generation, sampler, scoring_rows
 
 RULES = {"role": "system", "content": "walk. answer with one word."}
 
@@ -66,11 +66,11 @@ def test_scores_depend_neither_on_company_nor_on_order(plain, prompts):
 def test_an_adapter_comes_and_goes_without_a_new_compilation(tiny, plain):
   prompts, choices = [chat("up", RULES)] * 2, [("up", "down")] * 2
   before = plain.score(prompts, choices)
-  compiled = sampler._log_probs._cache_size()
+  compiled = scoring_rows.log_probs._cache_size()
   adapted = plain.with_adapter(tiny.adapter)
   moved = adapted.score(prompts, choices)
   back = adapted.with_adapter(None).score(prompts, choices)
-  assert sampler._log_probs._cache_size() == compiled
+  assert scoring_rows.log_probs._cache_size() == compiled
   np.testing.assert_array_equal(before, back)
   np.testing.assert_array_equal(before, plain.score(prompts, choices))
   assert np.abs(moved[0] - before[0]).max() > 0.01
@@ -82,17 +82,17 @@ def test_an_adapter_comes_and_goes_without_a_new_compilation(tiny, plain):
 def test_packing_keeps_every_text_once_and_wastes_little(choices):
   rng = np.random.default_rng(0)
   items = [
-    rows.closed_item([i] * n, choices, start=5)
+    scoring_rows.closed_item([i] * n, choices, start=5)
     for i, n in enumerate(rng.integers(20, 45, 100))
   ]
-  batches = list(rows.pack(items))
+  batches = list(scoring_rows.pack(items))
   packed = [item for b in batches for row in b.items for item in row]
   assert sorted(i.tokens[0] for i in packed) == list(range(100))
   columns = sum(len(b.items) * b.length for b in batches)
   assert sum(len(i.tokens) for i in items) > 0.85 * columns
   assert len({(len(b.items), b.length) for b in batches}) <= 3
   for batch in batches:
-    _, _, segments, asked, _ = rows.arrays(batch)
+    _, _, segments, asked, _ = scoring_rows.arrays(batch)
     flat = segments.reshape(-1)
     count = sum(len(i.columns) for row in batch.items for i in row)
     assert len(set(asked[:count])) == count
@@ -181,18 +181,18 @@ def test_draws_follow_the_distribution_within_the_nucleus():
 def test_stop_strings_are_cut_and_their_tokens_counted(tiny):
   ids = tiny.tokenizer.encode("go up; then down")
   end = tiny.tokenizer.end_of_turn
-  settings = generation.Settings(40, 0.0, 1.0, (";", "then"))
+  settings = generation.GenerationSettings(40, 0.0, 1.0, (";", "then"))
 
   def finish(ids, settings):
     return generation.finish(tiny.tokenizer, ids, settings)
 
   cut = len(tiny.tokenizer.encode("go up;"))
   assert finish(ids, settings) == ("go up", "stop", cut)
-  free = generation.Settings(40, 0.0, 1.0, ())
+  free = generation.GenerationSettings(40, 0.0, 1.0, ())
   assert finish(ids, free) == ("go up; then down", "length", len(ids))
   ended = [*ids[:3], end, *ids]
   assert finish(ended, settings) == ("go ", "stop", 4)
-  short = generation.Settings(2, 0.0, 1.0, ())
+  short = generation.GenerationSettings(2, 0.0, 1.0, ())
   assert finish(ids, short) == ("go", "length", 2)
 
 

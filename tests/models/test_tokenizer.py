@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simulators.agentworld import types
+from simulators.agentworld.vocabulary import ACTIONS, ELEMENTS, TOOLS
 
 CHAT = (
   {"role": "system", "content": "Answer with one word."},
@@ -94,7 +94,7 @@ def test_the_mask_covers_answers_and_their_ends_only(tokenizer):
 def test_a_world_s_words_are_single_tokens_behind_a_space_and_without(
   tokenizer,
 ):
-  words = (*types.ACTIONS, *types.TOOLS, *types.ELEMENTS, "yes", "no")
+  words = (*ACTIONS, *TOOLS, *ELEMENTS, "yes", "no")
   assert len(set(words)) == len(words)
   for word in words:
     assert len(tokenizer.encode_plain(word)) == 1

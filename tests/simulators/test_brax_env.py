@@ -29,6 +29,16 @@ def brax_env():
   return brax_env, brax.envs.get_environment("glimo")
 
 
+def test_a_world_without_a_time_limit_needs_one(brax_env):
+  module, env = brax_env
+  world = simulators.make("examples.your_world:World")
+  params, levels = world.params(), world.pool("train", 2).levels
+  with pytest.raises(ValueError, match="give episode_length in steps"):
+    module.BraxEnv(world, params, levels)
+  assert module.BraxEnv(world, params, levels, 24).episode_length == 24
+  assert env.episode_length == WORLD.config.horizon
+
+
 def test_importing_simulators_does_not_import_brax():
   code = "import sys, simulators.rollout; print('brax' in sys.modules)"
   out = subprocess.run(

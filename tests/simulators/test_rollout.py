@@ -137,6 +137,21 @@ def test_a_mixture_lies_between_its_actors():
     rollout.mixed_policy(WORLD, 1.5)
 
 
+def test_equal_actors_compile_once_and_an_oracle_is_asked_for():
+  for make in (
+    rollout.random_policy,
+    rollout.oracle_policy,
+    lambda world: rollout.mixed_policy(world, 0.5),
+  ):
+    assert make(WORLD) == make(WORLD)
+    assert hash(make(WORLD)) == hash(make(WORLD))
+  assert rollout.mixed_policy(WORLD, 0.5) != rollout.mixed_policy(WORLD, 0.4)
+  lift = simulators.make("examples.your_world:World")
+  for make in (rollout.oracle_policy, lambda w: rollout.mixed_policy(w, 0.5)):
+    with pytest.raises(ValueError, match=r"'lift' has no oracle: give it"):
+      make(lift)
+
+
 def test_endless_play_draws_fresh_levels_and_shows_the_final_moment():
   params = WORLD.params("real")
   pool = WORLD.pool("train", N)

@@ -110,6 +110,39 @@ def test_a_level_that_is_not_in_the_pool_is_named_with_its_size():
     text_world.reset([-1])
 
 
+def test_optional_parts_are_there_where_the_world_has_them():
+  text_world = _make()
+  assert isinstance(text_world, TextWorld)
+  lift = simulators.make("examples.your_world:World")
+  plain = TextWorld(lift, lift.params(), lift.pool("test", 4))
+  for ready in (False, True):
+    assert isinstance(text_world, module.HasTextOracle)
+    assert not isinstance(plain, module.HasTextOracle)
+    for each in (text_world, plain):
+      assert isinstance(each, module.HasFailures)
+      assert isinstance(each, module.HasMeasures)
+      assert each.measures == {}
+      assert len(each.failed) == (2 if ready else 0)
+      each.reset([0, 1])
+
+
+def test_a_failure_is_told_from_success_and_time_limit():
+  """A lift that takes its passenger in and lets them out at once fails."""
+  lift = simulators.make("examples.your_world:World")
+  text_world = TextWorld(lift, lift.params(), lift.pool("train", 64))
+  floors = text_world.pool.levels
+  there = np.flatnonzero(floors.floor == floors.waiting)
+  away = np.flatnonzero(floors.floor != floors.waiting)
+  text_world.reset([there[0], away[0]])
+  for _ in range(2):
+    *_, done = text_world.step([2, 2])
+  assert done.tolist() == text_world.failed.tolist() == [True, False]
+  while not text_world.done.all():
+    text_world.step([2, 2])
+  assert text_world.failed.tolist() == [True, False]
+  assert not text_world.success.any()
+
+
 def test_misuse_says_what_to_do():
   text_world = _make()
   with pytest.raises(RuntimeError, match="call reset first"):

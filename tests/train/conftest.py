@@ -8,7 +8,7 @@ import pytest
 from jax.sharding import Mesh
 
 from glimo_jax import mesh as mesh_lib
-from glimo_jax.models import decoder, lora
+from glimo_jax.models import decoder, lora, parameters
 from glimo_jax.types import Batch
 
 VOCAB, LENGTH = 96, 16
@@ -69,7 +69,7 @@ def make_tiny():
     mlp_dim=64,
   )
   keys = jax.random.split(jax.random.key(0), 3)
-  params = jax.jit(decoder.init, static_argnums=1)(keys[0], config)
+  params = jax.jit(parameters.init, static_argnums=1)(keys[0], config)
   # Weights of a size at which the layers matter and gradients are not small,
   # and tokens of 0.1 a dimension, so that float32 tells what tests ask of it.
   params["layers"] = jax.tree.map(lambda p: 5 * p, params["layers"])

@@ -11,10 +11,11 @@ import jax
 import numpy as np
 import pytest
 
-from glimo_jax.train import checkpoint, step, trainer
-from glimo_jax.train.trainer import Stage, TrainConfig
+from glimo_jax.train import checkpoint, placement, trainer
+from glimo_jax.train.step import StepConfig
+from glimo_jax.train.trainer import Phase
 
-CONFIG = TrainConfig(
+CONFIG = StepConfig(
   lr=1e-2, warmup=1, chunk=16, kl_coef=0.5, checkpoint_every=3
 )
 
@@ -42,7 +43,7 @@ def stop():
 
 
 def train(tiny, one_device, rows, folder, at=None, end=stop, config=CONFIG):
-  """Two stages of 5 and 4 steps; `end` comes before step `at` of the second.
+  """Two phases of 5 and 4 steps; `end` comes before step `at` of the second.
 
   Returns:
     The bytes of the adapter, and the history without its timings.
@@ -54,7 +55,7 @@ def train(tiny, one_device, rows, folder, at=None, end=stop, config=CONFIG):
     tiny.config,
     tiny.params,
     tiny.adapter,
-    [Stage("one", rows(replay=8), 5), Stage("two", second, 4)],
+    [Phase("one", rows(replay=8), 5), Phase("two", second, 4)],
     one_device,
     folder,
     lambda line: None,
@@ -73,7 +74,7 @@ def straight(tiny, one_device, rows, tmp_path_factory):
 def test_a_stopped_run_goes_on_bitwise(
   tiny, one_device, rows, straight, tmp_path, at
 ):
-  """Stopped between the stages, behind a checkpoint, and far from one."""
+  """Stopped between the phases, behind a checkpoint, and far from one."""
   with pytest.raises(KeyboardInterrupt):
     train(tiny, one_device, rows, tmp_path, at)
   assert train(tiny, one_device, rows, tmp_path) == straight
@@ -82,7 +83,7 @@ def test_a_stopped_run_goes_on_bitwise(
 def test_a_killed_process_goes_on_bitwise(
   tiny, one_device, rows, straight, tmp_path
 ):
-  """SIGKILL in the midst of stage two; nobody had a chance to tidy up."""
+  """SIGKILL during phase two: no code of the process runs after it."""
   script = (
     "import sys; sys.path[:0] = sys.argv[2:]\n"
     "import test_checkpoint; test_checkpoint.be_killed(sys.argv[1])"
@@ -132,9 +133,9 @@ def test_other_settings_are_refused_and_shown(tiny, one_device, rows, tmp_path):
 
 def test_state_and_position_round_trip(tiny, one_device, tmp_path):
   """Every leaf, the PRNG key and the JSON come back; two are kept."""
-  state = step.init_state(CONFIG, tiny.moved, one_device)
+  state = placement.init_state(CONFIG, tiny.moved, one_device)
   empty = jax.tree.map(jax.numpy.zeros_like, state.adapter)
-  template = step.init_state(
+  template = placement.init_state(
     dataclasses.replace(CONFIG, seed=9), empty, one_device
   )
   saver = checkpoint.Checkpointer(tmp_path, {"a": (1, 2)})

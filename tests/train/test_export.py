@@ -6,7 +6,14 @@ import jax
 import numpy as np
 import pytest
 
-from glimo_jax.models import decoder, families, lora, weights
+from glimo_jax.models import (
+  decoder,
+  families,
+  layers,
+  lora,
+  parameters,
+  weights,
+)
 from glimo_jax.train import export
 
 torch = pytest.importorskip("torch")
@@ -28,7 +35,7 @@ def our_logits(config, params, tokens, adapter=None):
     np.ones_like(tokens),
     adapter=adapter,
   )
-  return np.asarray(decoder.logits(params, config, hidden))
+  return np.asarray(decoder.logits(params, hidden))
 
 
 def their_logits(model, tokens):
@@ -72,9 +79,9 @@ def test_merged_folder_is_read_back_as_it_was(tmp_path, tied):
     mlp_dim=24,
     rope_theta=5e5,
     tied=tied,
-    rope_scaling=None if tied else decoder.RopeScaling(),
+    rope_scaling=None if tied else layers.RopeScaling(),
   )
-  params = jax.jit(decoder.init, static_argnums=1)(jax.random.key(1), config)
+  params = jax.jit(parameters.init, static_argnums=1)(jax.random.key(1), config)
   low = lora.LoraConfig(rank=2, first_layer=0, targets=("q", "down"))
   adapter = lora.init(jax.random.key(2), low, config)
   adapter = jax.tree.map(lambda x: x + 0.1, adapter)
@@ -82,7 +89,7 @@ def test_merged_folder_is_read_back_as_it_was(tmp_path, tied):
   raw = json.loads((tmp_path / "config.json").read_text())
   family = families.find(raw["model_type"])
   assert family.read_hf(raw) == config
-  read = families.assemble(
+  read = weights.assemble(
     config,
     family.hf,
     family.ignored,

@@ -195,31 +195,31 @@ def task():
   )
 
 
-def test_leash_on_replay_spares_task_rows(task):
-  assert not losses.leash(task, "replay").kl_weight.any()
+def test_kl_on_replay_spares_task_rows(task):
+  assert not losses.mask_kl(task, "replay").kl_weight.any()
   text = task.replace(
     ce_weight=np.zeros((2, 3), np.float32),
     kl_weight=np.ones((2, 3), np.float32),
   )
-  assert losses.leash(text, "replay").kl_weight.all()
-  assert not losses.leash(text, "completion").kl_weight.any()
+  assert losses.mask_kl(text, "replay").kl_weight.all()
+  assert not losses.mask_kl(text, "completion").kl_weight.any()
 
 
-def test_leash_on_completion_covers_what_ce_scores(task):
-  leashed = losses.leash(task, "completion")
-  np.testing.assert_array_equal(leashed.kl_weight, task.ce_weight)
+def test_kl_on_completion_covers_what_ce_scores(task):
+  masked = losses.mask_kl(task, "completion")
+  np.testing.assert_array_equal(masked.kl_weight, task.ce_weight)
 
 
-def test_leash_on_all_covers_every_token_and_keeps_the_ce(task):
-  leashed = losses.leash(task, "all")
+def test_kl_on_all_covers_every_token_and_keeps_the_ce(task):
+  masked = losses.mask_kl(task, "all")
   np.testing.assert_array_equal(
-    leashed.kl_weight, np.float32(task.segment_ids >= 0)
+    masked.kl_weight, np.float32(task.segment_ids >= 0)
   )
-  assert leashed.ce_weight.sum() == task.ce_weight.sum()
+  assert masked.ce_weight.sum() == task.ce_weight.sum()
   found = {
-    (row, int(leashed.scored[row, i]), int(leashed.target_ids[row, i, 0]))
-    for row, i in zip(*np.nonzero(leashed.ce_weight), strict=True)
+    (row, int(masked.scored[row, i]), int(masked.target_ids[row, i, 0]))
+    for row, i in zip(*np.nonzero(masked.ce_weight), strict=True)
   }
   assert found == {(0, 3, 7), (0, 5, 8), (1, 3, 9)}
   with pytest.raises(ValueError, match="kl_tokens 'some'"):
-    losses.leash(task, "some")
+    losses.mask_kl(task, "some")

@@ -11,12 +11,13 @@ import pytest
 
 from glimo_jax import mesh as mesh_lib
 from glimo_jax.models import decoder
-from glimo_jax.train import export, step, trainer
-from glimo_jax.train.trainer import Stage, TrainConfig
+from glimo_jax.train import export, placement, step, trainer
+from glimo_jax.train.step import StepConfig
+from glimo_jax.train.trainer import Phase
 
 # The moments' eps is well above rounding: where a gradient is all but 0, AdamW
 # with a small eps would turn its rounding into a whole step.
-CONFIG = TrainConfig(
+CONFIG = StepConfig(
   lr=1e-2, warmup=1, chunk=16, kl_coef=0.5, log_every=2, eps=1e-4
 )
 
@@ -25,13 +26,13 @@ def quiet(line):
   del line
 
 
-def run(tiny, mesh, tmp_path, stages, config=CONFIG, adapter=None):
+def run(tiny, mesh, tmp_path, phases, config=CONFIG, adapter=None):
   return trainer.train(
     config,
     tiny.config,
     tiny.params,
     tiny.adapter if adapter is None else adapter,
-    stages,
+    phases,
     mesh,
     tmp_path,
     quiet,
@@ -40,13 +41,21 @@ def run(tiny, mesh, tmp_path, stages, config=CONFIG, adapter=None):
 
 def one_step(tiny, mesh, data, config=CONFIG, steps=1):
   """Adapter and metrics after `steps` steps on the same data."""
-  state = step.init_state(config, tiny.moved, mesh)
-  params = step.place_params(tiny.params, tiny.config, mesh)
-  batches, terms = step.place_batches(data, config, mesh)
-  train_step = step.make_step(config, tiny.config, mesh)
+  state = placement.init_state(config, tiny.moved, mesh)
+  params = placement.place_params(tiny.params, tiny.config, mesh)
+  batches, terms = placement.place_batches(data, config, mesh)
   for _ in range(steps):
-    state, told = train_step(state, params, batches, np.float32(1e-3), terms)
-  return jax.device_get((state.adapter, told))
+    state, metrics = step.train_step(
+      state,
+      params,
+      batches,
+      np.float32(1e-3),
+      config=config,
+      decoder_config=tiny.config,
+      mesh=mesh,
+      terms=terms,
+    )
+  return jax.device_get((state.adapter, metrics))
 
 
 def assert_close(a, b, atol=1e-5):
@@ -58,7 +67,7 @@ def test_kl_is_zero_at_first_and_base_bytes_never_change(
 ):
   before = jax.tree.map(lambda p: np.array(p).tobytes(), tiny.params)
   adapter, history = run(
-    tiny, one_device, tmp_path, [Stage("only", rows(replay=8), 6)]
+    tiny, one_device, tmp_path, [Phase("only", rows(replay=8), 6)]
   )
   assert history[0]["kl"] == 0.0
   assert history[-1]["kl"] > 1e-6
@@ -76,17 +85,17 @@ def test_learning_lowers_the_loss(tiny, rows, one_device, tmp_path):
       self.index = 0
       return super().__next__()
 
-  _, history = run(tiny, one_device, tmp_path, [Stage("only", Same(), 30)])
+  _, history = run(tiny, one_device, tmp_path, [Phase("only", Same(), 30)])
   assert history[-1]["ce"] < 0.7 * history[0]["ce"]
 
 
-def test_stage_two_is_leashed_to_the_base(tiny, rows, one_device, tmp_path):
-  """Its first KL is that of stage one's adapter to the base, not 0."""
-  stages = [Stage("one", rows(replay=8), 4), Stage("two", rows(replay=8), 2)]
-  stages[1].iterator.seed = 5
-  _, history = run(tiny, one_device, tmp_path / "both", stages)
+def test_the_kl_of_phase_two_is_to_the_base(tiny, rows, one_device, tmp_path):
+  """Its first KL is that of phase one's adapter to the base, not 0."""
+  phases = [Phase("one", rows(replay=8), 4), Phase("two", rows(replay=8), 2)]
+  phases[1].iterator.seed = 5
+  _, history = run(tiny, one_device, tmp_path / "both", phases)
   alone, _ = run(
-    tiny, one_device, tmp_path / "one", [Stage("one", rows(replay=8), 4)]
+    tiny, one_device, tmp_path / "one", [Phase("one", rows(replay=8), 4)]
   )
   _, text = next(rows(replay=8, seed=5))
 
@@ -99,13 +108,13 @@ def test_stage_two_is_leashed_to_the_base(tiny, rows, one_device, tmp_path):
       text.segment_ids,
       adapter=adapter,
     )
-    logits = decoder.logits(tiny.params, tiny.config, hidden)
+    logits = decoder.logits(tiny.params, hidden)
     at = jnp.take_along_axis(logits, text.scored[..., None], 1)
     return jax.nn.log_softmax(at)
 
   p, q = logq(None), logq(alone)
   expected = jnp.mean(jnp.sum(jnp.exp(p) * (p - q), -1))
-  assert history[4]["stage"] == "two"
+  assert history[4]["phase"] == "two"
   assert float(expected) > 1e-4
   np.testing.assert_allclose(history[4]["kl"], expected, rtol=1e-3)
 
@@ -136,18 +145,26 @@ def test_task_rows_alone_run_no_reference(tiny, rows, one_device, monkeypatch):
   monkeypatch.setattr(decoder, "hidden_pair", refuse)
 
   def trace(config):
-    state = step.init_state(config, tiny.moved, one_device)
-    batches, terms = step.place_batches(next(rows()), config, one_device)
-    make_step = step.make_step.__wrapped__  # remember nothing of this
-    train_step = make_step(config, tiny.config, one_device)
-    train_step.trace(state, tiny.params, batches, np.float32(0), terms=terms)
+    config = dataclasses.replace(config, seed=11)  # traced by no other test
+    state = placement.init_state(config, tiny.moved, one_device)
+    batches, terms = placement.place_batches(next(rows()), config, one_device)
+    step.train_step.trace(
+      state,
+      tiny.params,
+      batches,
+      np.float32(0),
+      config=config,
+      decoder_config=tiny.config,
+      mesh=one_device,
+      terms=terms,
+    )
 
   trace(CONFIG)
   with pytest.raises(AssertionError, match="reference was computed"):
     trace(dataclasses.replace(CONFIG, kl_tokens="completion"))
 
 
-def test_kl_tokens_choose_what_is_leashed(rows, one_device):
+def test_kl_tokens_choose_what_the_kl_covers(rows, one_device):
   task, text = data = next(rows(rows=4, replay=2))
   expected = {
     "replay": [0, text.kl_weight.sum()],
@@ -156,14 +173,14 @@ def test_kl_tokens_choose_what_is_leashed(rows, one_device):
   }
   for tokens, counts in expected.items():
     config = dataclasses.replace(CONFIG, kl_tokens=tokens)
-    batches, terms = step.place_batches(data, config, one_device)
+    batches, terms = placement.place_batches(data, config, one_device)
     assert [float(b.kl_weight.sum()) for b in batches] == counts
     assert [with_kl for _, with_kl in terms] == [n > 0 for n in counts]
     assert float(batches[0].ce_weight.sum()) == task.ce_weight.sum()
   free = dataclasses.replace(CONFIG, kl_coef=0.0)
-  assert step.place_batches(data, free, one_device)[1] == ((True, False),)
+  assert placement.place_batches(data, free, one_device)[1] == ((True, False),)
   with pytest.raises(ValueError, match="nothing to learn"):
-    step.place_batches(data[1:], free, one_device)
+    placement.place_batches(data[1:], free, one_device)
 
 
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
@@ -210,8 +227,8 @@ def test_adamw_steps_equal_peft(tiny, rows, one_device, tmp_path, direction):
     adamw.step()
   model.save_pretrained(tmp_path / "end")
   expected = export.load_peft(tmp_path / "end")
-  adapter, told = one_step(tiny, one_device, data, config, steps=2)
-  np.testing.assert_allclose(told["loss"], loss.item(), rtol=1e-5)
+  adapter, metrics = one_step(tiny, one_device, data, config, steps=2)
+  np.testing.assert_allclose(metrics["loss"], loss.item(), rtol=1e-5)
   assert_close(adapter.weights, jax.device_get(expected.weights))
 
 
@@ -225,33 +242,33 @@ def test_what_is_not_finite_names_step_and_rows(
         batch = batch.replace(target_probs=batch.target_probs * np.inf)
       return (batch,)
 
-  stages = [Stage("acting", Broken(), 9)]
+  phases = [Phase("acting", Broken(), 9)]
   with pytest.raises(
     FloatingPointError, match=re.escape("[[16, 17, 18, 19, 20, 21, 22, 23]]")
   ) as error:
-    run(tiny, one_device, tmp_path, stages)
-  assert "step 3 of stage 'acting'" in str(error.value)
+    run(tiny, one_device, tmp_path, phases)
+  assert "step 3 of phase 'acting'" in str(error.value)
 
 
-def test_rates_rise_and_fall_in_each_stage(rows):
-  config = TrainConfig(lr=2.0, warmup=2)
-  stages = [Stage("one", rows(), 6), Stage("two", rows(), 4)]
-  rates = trainer.learning_rates(config, stages)
+def test_rates_rise_and_fall_in_each_phase(rows):
+  config = StepConfig(lr=2.0, warmup=2)
+  phases = [Phase("one", rows(), 6), Phase("two", rows(), 4)]
+  rates = trainer.learning_rates(config, phases)
   np.testing.assert_allclose(rates[:3], [1.0, 2.0, 2.0])
   np.testing.assert_allclose(rates[4], 1.0, rtol=1e-6)  # half way down
   np.testing.assert_allclose(rates[6:], [1.0, 2.0, 2.0, 1.0], rtol=1e-6)
-  with pytest.raises(ValueError, match="stage 'two' has 2 steps"):
-    trainer.learning_rates(config, [Stage("two", rows(), 2)])
+  with pytest.raises(ValueError, match="phase 'two' has 2 steps"):
+    trainer.learning_rates(config, [Phase("two", rows(), 2)])
 
 
 def test_rows_that_the_mesh_cannot_divide_are_refused(tiny, rows, tmp_path):
-  stages = [Stage("only", rows(rows=6), 3)]
+  phases = [Phase("only", rows(rows=6), 3)]
   with pytest.raises(ValueError, match="batch 6 is not divisible by data"):
-    run(tiny, mesh_lib.make(), tmp_path, stages)
+    run(tiny, mesh_lib.make(), tmp_path, phases)
   config = dataclasses.replace(CONFIG, accumulate=3)
-  stages = [Stage("only", rows(rows=8), 3)]
+  phases = [Phase("only", rows(rows=8), 3)]
   with pytest.raises(ValueError, match="accumulate = 24"):
-    run(tiny, mesh_lib.make(), tmp_path / "b", stages, config)
+    run(tiny, mesh_lib.make(), tmp_path / "b", phases, config)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +283,7 @@ def test_rows_that_the_mesh_cannot_divide_are_refused(tiny, rows, tmp_path):
 )
 def test_bad_settings_are_named(field, value):
   with pytest.raises(ValueError, match=rf"train\.{field} '?{value}"):
-    TrainConfig(**{field: value})
+    StepConfig(**{field: value})
 
 
 def test_log_lines_come_every_n_steps(tiny, rows, one_device, tmp_path):
@@ -276,7 +293,7 @@ def test_log_lines_come_every_n_steps(tiny, rows, one_device, tmp_path):
     tiny.config,
     tiny.params,
     tiny.adapter,
-    [Stage("acting", rows(), 5)],
+    [Phase("acting", rows(), 5)],
     one_device,
     tmp_path,
     lines.append,

@@ -51,12 +51,6 @@ class Fragment:
   failures: Sequence[Mapping[str, Any]] = ()
 
 
-def folder(workdir: files.PathLike, suite: str) -> pathlib.Path:
-  """Where the report and the fragment of a suite are written."""
-  run = pathlib.Path(workdir)
-  return run if suite == "test" else run / f"evaluate-{suite}"
-
-
 def write(path: files.PathLike, fragment: Fragment) -> None:
   """Writes a fragment, whole or not at all."""
   values = {

@@ -24,7 +24,7 @@ COUNTS = {
   },
 }  # fmt: skip
 METRICS = [
-  {"stage": "understanding" if s <= 20 else "acting", "step": s,
+  {"phase": "understanding" if s <= 20 else "acting", "step": s,
    "loss": 3 / s, "ce": 2 / s, "kl": s / 1000, "accuracy": 0.5}
   for s in range(1, 41)
 ]  # fmt: skip

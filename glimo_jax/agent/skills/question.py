@@ -1,0 +1,183 @@
+"""The skill of answering a question about a moment."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+
+from glimo_jax import fields
+from glimo_jax.agent import prompts
+from glimo_jax.agent.llm import LanguageModel
+from glimo_jax.agent.skills.task import (
+  Plan,
+  PlannedRow,
+  Skill,
+  Task,
+  choice_in,
+  shuffled,
+)
+from glimo_jax.agent.tools import Tools
+from glimo_jax.agent.verifier import Check
+from glimo_jax.types import Experience
+from simulators import asking
+from simulators.base import AsksQuestions, HasReference, Question, World
+
+_DRAWS = 3  # questions of a kind that a moment offers to choose from
+
+
+@dataclasses.dataclass(frozen=True)
+class QuestionSkill(Skill):
+  """Answers questions from a closed set; the simulator knows the truth.
+
+  Attributes:
+    kinds: kinds of question; () for all that the world asks.
+    per_moment: questions about a moment, on average; training encodes the
+      description of a moment once for all of them.
+  """
+
+  kinds: tuple[str, ...] = ()
+  per_moment: int = 1
+
+  name = "question"
+  stage = 1
+  labelled = False
+
+  def __post_init__(self):
+    super().__post_init__()
+    where = f"annotate.skills.{self.name}."
+    fields.check_ranges(self, where, at_least={"per_moment": 1})
+
+  def check(self, world: World) -> None:
+    if isinstance(world, AsksQuestions):
+      where = f"annotate.skills.{self.name}.kinds"
+      asking.chosen(self.kinds, world.question_kinds, where)
+    elif self.rows:
+      raise ValueError(
+        f"annotate.skills.{self.name}.rows is {self.rows}, but the world "
+        f"{world.name} asks no questions: set it to 0"
+      )
+
+  def plan(
+    self,
+    tools: Tools,
+    experiences: Sequence[Experience],
+    seed: int,
+    student: LanguageModel | None = None,
+  ) -> Plan:
+    """Plans questions, the kinds as even as the moments allow.
+
+    Moments are taken until they give `per_moment` questions each, on average.
+    Each gives one question before any gives a second: of the kind that is
+    rarest so far and, among those, with the rarest answer.
+    """
+    plan, order = Plan(), shuffled(experiences, seed)
+    kinds: Counter[str] = Counter()
+    answers: Counter[tuple[str, str]] = Counter()
+    while order and kinds.total() < self.rows:
+      needed = -(-(self.rows - kinds.total()) // self.per_moment)
+      moments, order = order[:needed], order[needed:]
+      left = self._offers(tools, moments, seed)
+      if student is not None:
+        left = self._answered_wrongly(tools, moments, left, student)
+      while kinds.total() < self.rows and any(left):
+        for moment, offered in zip(moments, left, strict=True):
+          if not offered or kinds.total() >= self.rows:
+            continue
+          rarest = min(
+            offered,
+            key=lambda q: (kinds[q.kind], answers[q.kind, q.answer]),
+          )
+          offered.remove(rarest)
+          task = self.task(tools, moment, rarest)
+          if plan.add(PlannedRow(task, (rarest.answer,), (1.0,))):
+            kinds[rarest.kind] += 1
+            answers[rarest.kind, rarest.answer] += 1
+    return plan
+
+  def task(
+    self, tools: Tools, experience: Experience, question: Question
+  ) -> Task:
+    """The task of answering one question about a moment."""
+    rules = tools.rules(experience.variant)
+    prompt = prompts.question(rules, experience.description, question.text)
+    choices = tuple(question.choices)
+    return Task(self, question.kind, experience, prompt, choices, question)
+
+  def read(self, tools: Tools, task: Task, text: str) -> str | None:
+    return choice_in(task, text)
+
+  def verify(
+    self, tools: Tools, tasks: Sequence[Task], answers: Sequence[str]
+  ) -> list[Check]:
+    """Compares answers with the truth, computed again from the replay."""
+    questions = [_question(task) for task in tasks]
+    codes = tools.truths([task.experience for task in tasks], questions)
+    checks = []
+    for code, question, answer in zip(codes, questions, answers, strict=True):
+      if code != question.code:  # not the moment that was asked about
+        checks.append(Check("unverifiable"))
+      elif answer == question.answer:
+        checks.append(Check("verified"))
+      else:
+        checks.append(Check("refuted", prompts.refute_answer(answer)))
+    return checks
+
+  def recheck(
+    self, tools: Tools, rows: Sequence[PlannedRow]
+  ) -> np.ndarray | None:
+    """Whether the world's reference gives the same truths."""
+    games = tools.games([row.task.experience for row in rows])
+    if games is None or not isinstance(tools.world, HasReference):
+      return None
+    answer = tools.world.reference.answer
+    questions = [_question(row.task) for row in rows]
+    same = [
+      answer(game, q.kind, q.args) == q.code
+      for game, q in zip(games, questions, strict=True)
+    ]
+    return np.array(same, bool)
+
+  def _offers(
+    self, tools: Tools, moments: Sequence[Experience], seed: int
+  ) -> list[list[Question]]:
+    """What each moment can be asked, no question twice."""
+    draws = [tools.ask(moments, seed + d * 1_000_003) for d in range(_DRAWS)]
+    return [
+      list(
+        {
+          (q.kind, q.args): q
+          for q in chain(*offered)
+          if not self.kinds or q.kind in self.kinds
+        }.values()
+      )
+      for offered in zip(*draws, strict=True)
+    ]
+
+  def _answered_wrongly(
+    self,
+    tools: Tools,
+    moments: Sequence[Experience],
+    offers: Sequence[list[Question]],
+    student: LanguageModel,
+  ) -> list[list[Question]]:
+    """The questions whose most likely choice is not the answer."""
+    pairs = [(i, q) for i, some in enumerate(offers) for q in some]
+    if not pairs:
+      return list(offers)
+    tasks = [self.task(tools, moments[i], q) for i, q in pairs]
+    scores = student.loglik(
+      [task.prompt for task in tasks], [task.choices for task in tasks]
+    )
+    out: list[list[Question]] = [[] for _ in moments]
+    for (i, question), score in zip(pairs, scores, strict=True):
+      if question.choices[int(np.argmax(score))] != question.answer:
+        out[i].append(question)
+    return out
+
+
+def _question(task: Task) -> Question:
+  if task.question is None:
+    raise ValueError(f"task of kind {task.kind!r} has no question")
+  return task.question

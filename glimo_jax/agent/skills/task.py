@@ -1,0 +1,178 @@
+"""Tasks for the agent and the rows planned from them."""
+
+import abc
+import dataclasses
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from glimo_jax import fields
+from glimo_jax.agent.llm import LanguageModel
+from glimo_jax.agent.prompts import Prompt
+from glimo_jax.agent.tools import Tools
+from glimo_jax.agent.verifier import Check
+from glimo_jax.types import Experience
+from simulators.base import Question, World
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+  """One task for the agent; a verified answer makes it a row of the dataset.
+
+  Attributes:
+    skill: the skill that made the task, reads answers and verifies them.
+    kind: a question kind, `next_action` or `full_plan`.
+    experience: the moment that the task is about.
+    prompt: what the student is asked.
+    choices: the closed set of answers; empty for free text.
+    question: the question with its true answer; None for acting tasks.
+  """
+
+  skill: "Skill"
+  kind: str
+  experience: Experience
+  prompt: Prompt
+  choices: tuple[str, ...]
+  question: Question | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedRow:
+  """A task and its right answers.
+
+  Attributes:
+    task: the task.
+    answers: all right answers by the label source; () where it found none.
+    weights: target probability of each answer, the best first; they sum to 1.
+  """
+
+  task: Task
+  answers: tuple[str, ...]
+  weights: tuple[float, ...]
+
+  @property
+  def best(self) -> tuple[str, ...]:
+    """The answers of the largest weight."""
+    pairs = zip(self.answers, self.weights, strict=True)
+    return tuple(a for a, w in pairs if w == self.weights[0])
+
+
+class Plan:
+  """Planned rows without duplicates.
+
+  Attributes:
+    rows: in order of planning.
+    duplicates: number of rows that were left out.
+  """
+
+  def __init__(self):
+    self.rows: list[PlannedRow] = []
+    self.duplicates = 0
+    self._known: set[tuple] = set()
+
+  def add(self, planned: PlannedRow) -> bool:
+    """Adds a row; False where its prompt and answers are there already."""
+    contents = tuple(m["content"] for m in planned.task.prompt)
+    name = (contents, planned.answers)
+    if name in self._known:
+      self.duplicates += 1
+      return False
+    self._known.add(name)
+    self.rows.append(planned)
+    return True
+
+
+@dataclasses.dataclass(frozen=True)
+class Skill(abc.ABC):
+  """What the agent can write: how rows are planned, asked, read and verified.
+
+  A skill is one class in one file; its fields are its settings in
+  `AnnotateConfig.skills`.
+
+  Attributes:
+    rows: number of rows to plan.
+    drafted: how many of them the language model drafts; where it fails, the
+      tools write the row in addition.
+    name: key of the skill in the settings.
+    stage: training stage of its rows: 1 understanding, 2 acting.
+    labelled: whether the right answers come from the label source; otherwise
+      the simulator computes them whatever the label source is.
+    max_tokens: most tokens of an answer.
+  """
+
+  rows: int = 0
+  drafted: int = 0
+
+  name: ClassVar[str]
+  stage: ClassVar[int]
+  labelled: ClassVar[bool]
+  max_tokens: ClassVar[int] = 8
+
+  def __post_init__(self):
+    where = f"annotate.skills.{self.name}."
+    fields.check_ranges(self, where, at_least={"rows": 0, "drafted": 0})
+    if self.drafted > self.rows:
+      raise ValueError(
+        f"{where}drafted {self.drafted} must be at most rows {self.rows}: "
+        "drafted rows are a part of them"
+      )
+
+  def check(self, world: World) -> None:
+    """Raises ValueError where the world does not support the settings."""
+    del world
+
+  @abc.abstractmethod
+  def plan(
+    self,
+    tools: Tools,
+    experiences: Sequence[Experience],
+    seed: int,
+    student: LanguageModel | None = None,
+  ) -> Plan:
+    """Plans up to `rows` rows about some moments.
+
+    Args:
+      tools: the world.
+      experiences: the moments.
+      seed: of all draws.
+      student: a model that is asked only what it answers wrongly, where the
+        skill can tell; None: no such selection.
+    """
+
+  @abc.abstractmethod
+  def read(self, tools: Tools, task: Task, text: str) -> str | None:
+    """The answer in a completion; None if there is none."""
+
+  @abc.abstractmethod
+  def verify(
+    self, tools: Tools, tasks: Sequence[Task], answers: Sequence[str]
+  ) -> list[Check]:
+    """The verdict on each answer, by replay in the simulator."""
+
+  @abc.abstractmethod
+  def recheck(
+    self, tools: Tools, rows: Sequence[PlannedRow]
+  ) -> np.ndarray | None:
+    """bool[n]: whether the independent second path gives the same answers.
+
+    None where there is no second path.
+    """
+
+
+def words_of(text: str) -> list[str]:
+  """The words of an answer in lower case, without marks around them."""
+  words = text.lower().replace(",", " ").split()
+  return [w for w in (word.strip(".!?\"'`*") for word in words) if w]
+
+
+def choice_in(task: Task, text: str) -> str | None:
+  """The choice that a text names, whatever its case and marks."""
+  folded = {choice.lower(): choice for choice in task.choices}
+  return folded.get(" ".join(words_of(text)))
+
+
+def shuffled(experiences: Sequence[Experience], seed: int) -> list[Experience]:
+  """The moments in random order: the same order for all skills."""
+  rng = np.random.default_rng([seed, 1])
+  return [experiences[i] for i in rng.permutation(len(experiences))]

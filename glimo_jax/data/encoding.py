@@ -1,0 +1,160 @@
+"""Instruction rows in tokens, with the beginnings that they share.
+
+A prefix is the messages before the last one. A trunk is the common beginning
+of the last messages about one moment of an episode. An item is the rest of one
+example; see `packing` for how they are laid out.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from glimo_jax.models.tokenizer import Tokenizer
+from glimo_jax.types import InstructionExample
+
+SLOTS = 8  # answers that one position can weigh
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+  """One example in tokens.
+
+  Attributes:
+    prompt: the last turn behind its trunk, and the opening of the answer.
+    answers: tokens of each answer, with or without the end of the turn.
+    probs: f64[len(answers)], the target distribution.
+  """
+
+  prompt: list[int]
+  answers: list[list[int]]
+  probs: np.ndarray
+
+  def size(self, answer: int) -> int:
+    """Columns of the branch with this answer."""
+    return len(self.prompt) + len(self.answers[answer]) - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Trunk:
+  """The common beginning of the rows about one moment.
+
+  Attributes:
+    group: index of its prefix.
+    tokens: first tokens of their last turns; none where there is one row.
+    items: indices of the rows.
+  """
+
+  group: int
+  tokens: list[int]
+  items: list[int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoded:
+  """A dataset in tokens: prefixes, trunks behind them, items behind those."""
+
+  prefixes: list[list[int]]
+  trunks: list[Trunk]
+  items: list[Item]
+
+
+def encode(
+  examples: Sequence[InstructionExample],
+  tokenizer: Tokenizer,
+  length: int,
+  train_end: bool = True,
+) -> Encoded:
+  """Tokenises examples once, for packing in any order.
+
+  Several answers become a soft target on the first token; of more than SLOTS,
+  the SLOTS heaviest. Where two answers begin with the same token, only the
+  first answer is kept.
+
+  Raises:
+    ValueError: an example does not fit into `length` columns, or its weights
+      do not fit its answers.
+  """
+  groups: dict[tuple, int] = {}
+  prefixes: list[list[int]] = []
+  moments: dict[tuple, list[int]] = {}
+  cache: dict[str, list[int]] = {}
+  items = []
+  for i, example in enumerate(examples):
+    before = example.messages[:-1]
+    name = tuple((m["role"], m["content"]) for m in before)
+    if name not in groups:
+      groups[name] = len(prefixes)
+      prefixes.append(tokenizer.render_chat(before)[0])
+    moment = (groups[name], example.episode, example.actions)
+    moments.setdefault(moment, []).append(i)
+    prompt, _ = tokenizer.render_chat(example.messages[-1:], True)
+    for answer in example.answers:
+      if answer not in cache:
+        cache[answer] = _answer(answer, example, tokenizer, train_end)
+    item = _item(example, prompt, [cache[a] for a in example.answers])
+    need = len(prefixes[groups[name]])
+    need += max(map(item.size, range(len(item.answers))))
+    if need > length:
+      raise ValueError(
+        f"row {example.row_id} needs {need} columns ("
+        f"{len(prefixes[groups[name]])} of prefix), length is {length}: set "
+        f"--config.train.length to at least {need}, or drop the row"
+      )
+    items.append(item)
+  trunks = []
+  for (group, *_), members in moments.items():
+    shared = _shared([items[i].prompt for i in members])
+    for i in members:
+      rest = items[i].prompt[len(shared) :]
+      items[i] = dataclasses.replace(items[i], prompt=rest)
+    trunks.append(Trunk(group, shared, members))
+  return Encoded(prefixes, trunks, items)
+
+
+def _item(
+  example: InstructionExample, prompt: list[int], answers: list[list[int]]
+) -> Item:
+  """The example in tokens, without answers of weight 0."""
+  weights = np.asarray(example.weights, np.float64)
+  if len(weights) != len(example.answers) or not weights.sum() > 0:
+    raise ValueError(
+      f"row {example.row_id} has answers {example.answers} but weights "
+      f"{example.weights}: give each answer one, with a positive sum"
+    )
+  heaviest = np.argsort(-weights, kind="stable")[:SLOTS]
+  kept = np.sort(heaviest[weights[heaviest] > 0])
+  answers = [answers[i] for i in kept]
+  if len({tokens[0] for tokens in answers}) < len(answers):
+    kept, answers = kept[:1], answers[:1]
+  return Item(prompt, answers, weights[kept] / weights[kept].sum())
+
+
+def _shared(prompts: Sequence[list[int]]) -> list[int]:
+  """The longest common beginning of several prompts that none of them is."""
+  if len(prompts) < 2:
+    return []
+  low, high = min(prompts), max(prompts)
+  most = min(map(len, prompts)) - 1
+  pairs = itertools.takewhile(
+    lambda p: p[0] == p[1], zip(low, high, strict=False)
+  )
+  return low[: min(most, sum(1 for _ in pairs))]
+
+
+def _answer(
+  answer: str,
+  example: InstructionExample,
+  tokenizer: Tokenizer,
+  train_end: bool,
+) -> list[int]:
+  """Tokens of an answer in the assistant's turn."""
+  turn = {"role": "assistant", "content": answer}
+  ids, mask = tokenizer.render_chat([turn])
+  tokens = list(itertools.compress(ids, mask))
+  if not tokens[:-1]:
+    raise ValueError(
+      f"row {example.row_id} has an empty answer: drop it or give it words"
+    )
+  return tokens if train_end else tokens[:-1]

@@ -1,0 +1,92 @@
+"""Continuing texts: prefixes that rows share, and a key-value cache."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Float, Int
+
+from glimo_jax.models import decoder
+from glimo_jax.models.attention import Cache, Mask, Prefix, attention_mask
+from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.lora import Adapter
+from glimo_jax.types import AnyArray
+
+Array = jax.Array
+PyTree = Any
+
+
+def prefill(
+  config: DecoderConfig,
+  params: PyTree,
+  tokens: Int[AnyArray, " P"],
+  adapter: Adapter | None = None,
+  length: Int[AnyArray, ""] | None = None,
+) -> Prefix:
+  """Keys and values of a text that all rows of a batch begin with.
+
+  Args:
+    config: sizes.
+    params: weights.
+    tokens: the text, and padding behind it.
+    adapter: None for the base model.
+    length: tokens of the text; None: there is no padding.
+  """
+  count = jnp.int32(tokens.shape[0]) if length is None else jnp.asarray(length)
+  columns = jnp.arange(tokens.shape[0], dtype=jnp.int32)[None]
+  mask = attention_mask(jnp.where(columns < count, 0, -1))
+  _, read = decoder.forward(
+    config, params, tokens[None], columns, mask, adapter
+  )
+  return Prefix(read.k[:, 0].swapaxes(1, 2), read.v[:, 0].swapaxes(1, 2), count)
+
+
+def empty(
+  config: DecoderConfig, batch: int, size: int, dtype: DTypeLike = jnp.float32
+) -> Cache:
+  """A cache with room for `size` columns of `batch` rows."""
+  shape = (config.layers, batch, config.kv_heads, size, config.head_dim)
+  return Cache(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
+
+
+def extend(
+  config: DecoderConfig,
+  params: PyTree,
+  tokens: Int[AnyArray, "B T"],
+  positions: Int[AnyArray, "B T"],
+  mask: Mask,
+  cache: Cache,
+  column: Int[AnyArray, ""],
+  *,
+  adapter: Adapter | None = None,
+  prefix: Prefix | None = None,
+) -> tuple[Float[Array, "B T D"], Cache]:
+  """Continues the rows of a cache by T tokens each.
+
+  Args:
+    config: sizes.
+    params: weights.
+    tokens: i32, the new tokens.
+    positions: i32, rotary.
+    mask: bool[B, T, P + S] over the columns of prefix and cache.
+    cache: keys and values of the rows so far; updated in place under jit.
+    column: the cache column of the first new token.
+    adapter: None for the base model.
+    prefix: text that all rows begin with.
+
+  Returns:
+    f32 states after the final norm, and the cache.
+  """
+  x, cache = decoder.forward(
+    config,
+    params,
+    tokens,
+    positions,
+    mask,
+    adapter,
+    prefix=prefix,
+    cache=cache,
+    column=jnp.asarray(column),
+  )
+  return decoder.final(config, params, x), cache

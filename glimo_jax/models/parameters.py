@@ -1,0 +1,75 @@
+"""The arrays of a decoder: their shapes, their sharding, random values.
+
+Params: {"embed": [V, D], "layers": {name: [layers, ...]}, "norm": [D]}, and
+"head": [V, D] where the output matrix is not the embedding's. Linear maps are
+[in, out].
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from glimo_jax.models import layers
+from glimo_jax.models.layers import DecoderConfig, Parameter
+
+PyTree = Any
+Path = tuple[str, ...]
+
+
+def table(config: DecoderConfig) -> dict[Path, Parameter]:
+  """Path -> shape and logical axes of every array of params."""
+  vocab = Parameter((config.vocab_size, config.dim), ("vocab", "embed"))
+  arrays = {("embed",): vocab, ("norm",): Parameter((config.dim,), (None,))}
+  if not config.tied:
+    arrays[("head",)] = vocab
+  stacked = {
+    ("layers", name): Parameter(
+      (config.layers, *array.shape), ("layers", *array.axes)
+    )
+    for name, array in layers.parameters(config).items()
+  }
+  return {**arrays, **stacked}
+
+
+def nested(arrays: Mapping[Path, Any]) -> dict[str, Any]:
+  """Params from values by path."""
+  params: dict[str, Any] = {"layers": {}}
+  for path, array in arrays.items():
+    (params["layers"] if path[0] == "layers" else params)[path[-1]] = array
+  return params
+
+
+def specs(config: DecoderConfig) -> PyTree:
+  """Logical axes of each array of params, for `mesh.spec`."""
+  return nested({path: array.axes for path, array in table(config).items()})
+
+
+def init(
+  key: jax.Array, config: DecoderConfig, dtype: DTypeLike = jnp.float32
+) -> PyTree:
+  """Random params, for tests and for training from nothing.
+
+  Embeddings have unit length and the last state has length sqrt(D): a logit
+  reaches sqrt(D), so that even with a frozen output matrix the model can give
+  one word among many nearly all probability.
+  """
+  layer_key, embed_key, head_key = jax.random.split(key, 3)
+  x = jnp.zeros((1, 1, config.dim))
+  rope = layers.rotary(config, jnp.zeros((1, 1), jnp.int32))
+  mask = jnp.ones((1, 1, 1), bool)
+
+  def layer(key):
+    return layers.Block(config).init(key, x, rope, mask)["params"]
+
+  shape, deviation = (config.vocab_size, config.dim), config.dim**-0.5
+  params = {
+    "embed": deviation * jax.random.normal(embed_key, shape),
+    "layers": jax.vmap(layer)(jax.random.split(layer_key, config.layers)),
+    "norm": jnp.ones(config.dim),
+  }
+  if not config.tied:
+    params["head"] = deviation * jax.random.normal(head_key, shape)
+  return jax.tree.map(lambda p: p.astype(dtype), params)

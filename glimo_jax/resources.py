@@ -1,0 +1,103 @@
+"""What the stages of a run share: each part is made once, when first needed."""
+
+import dataclasses
+import functools
+import logging
+
+from jax.sharding import Mesh
+
+import simulators
+from glimo_jax import config as config_lib
+from glimo_jax import mesh as mesh_lib
+from glimo_jax.agent import llm
+from glimo_jax.config import Config
+from glimo_jax.data import collect, texts
+from glimo_jax.evaluate import benchmarks
+from glimo_jax.models import weights
+from glimo_jax.models.embedder import Embedder
+from glimo_jax.models.sampler import Sampler
+from glimo_jax.models.tokenizer import Tokenizer
+from simulators.base import AsksQuestions, LevelPool, World
+
+_log = logging.getLogger(__name__)
+
+
+class Resources:
+  """World, models and texts of a run; each is made when first asked for.
+
+  Args:
+    config: see Config.
+
+  Attributes:
+    config: as given.
+    world: the simulator.
+
+  Raises:
+    ValueError, FileNotFoundError: bad settings, before any work.
+  """
+
+  def __init__(self, config: Config):
+    self.config = config
+    self.world: World = simulators.make(
+      config.world.name, **config.world.options
+    )
+    config_lib.check(config, self.world)
+    self._texts: dict[str, str] = {}
+
+  @property
+  def asks_questions(self) -> bool:
+    """Whether the world asks questions."""
+    return isinstance(self.world, AsksQuestions)
+
+  @functools.cached_property
+  def pool(self) -> LevelPool:
+    """The levels that experience is collected on."""
+    return collect.pool_of(self.world, self.config.collect)
+
+  @functools.cached_property
+  def evaluation_pools(self) -> list[LevelPool]:
+    """`val`, the judged suite, then the out-of-distribution splits."""
+    return benchmarks.pools(self.world, self.config.evaluate)
+
+  @functools.cached_property
+  def model(self) -> weights.Loaded:
+    """(config, params, tokenizer) of the LLM to improve."""
+    _log.info("loading %s", self.config.model.source)
+    return weights.load(self.config.model.source)
+
+  @property
+  def tokenizer(self) -> Tokenizer:
+    """Of the LLM."""
+    return self.model[2]
+
+  @functools.cached_property
+  def sampler(self) -> Sampler:
+    """Scores and generates with the base model."""
+    return Sampler(*self.model)
+
+  @property
+  def base(self) -> llm.LocalLM:
+    """The LLM before training."""
+    return llm.LocalLM(self.sampler, self.config.model.source)
+
+  @functools.cached_property
+  def embedder(self) -> Embedder:
+    """Embeds the memory's texts."""
+    return Embedder.load(self.config.model.embedder)
+
+  @functools.cached_property
+  def teacher(self) -> llm.LanguageModel:
+    """The language model that drafts rows: a served one, or the base."""
+    teacher = self.config.teacher
+    return teacher.make() if teacher.base_url else self.base
+
+  @functools.cached_property
+  def mesh(self) -> Mesh:
+    """The devices."""
+    return mesh_lib.make(**dataclasses.asdict(self.config.mesh))
+
+  def text(self, name: str) -> str:
+    """A text of `data.texts`, such as `replay`, read once."""
+    if name not in self._texts:
+      self._texts[name] = texts.load(name)
+    return self._texts[name]

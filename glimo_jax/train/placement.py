@@ -1,0 +1,86 @@
+"""Lays a run's state, base params and batches over the devices of a mesh."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from glimo_jax import mesh as mesh_lib
+from glimo_jax.models import parameters
+from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.lora import Adapter
+from glimo_jax.train import losses, step
+from glimo_jax.train.step import StepConfig, Terms
+from glimo_jax.types import Batch, TrainState
+
+PyTree = Any
+
+
+def init_state(config: StepConfig, adapter: Adapter, mesh: Mesh) -> TrainState:
+  """The state before the first step, on every device of the mesh."""
+  # A copy: the first step donates it, and the caller keeps the original.
+  adapter = jax.tree.map(functools.partial(jnp.array, copy=True), adapter)
+  state = TrainState(
+    step=jnp.zeros((), jnp.int32),
+    adapter=adapter,
+    opt_state=step.optimizer(config).init(adapter),  # pyright: ignore[reportArgumentType] (optax names no pytrees)
+    key=jax.random.key(config.seed),
+  )
+  return jax.device_put(state, mesh_lib.sharding(mesh))
+
+
+def place_params(params: PyTree, config: DecoderConfig, mesh: Mesh) -> PyTree:
+  """The base params, laid over the mesh by `parameters.specs`."""
+  return jax.tree.map(
+    lambda spec, x: jax.device_put(x, mesh_lib.sharding(mesh, *spec)),
+    parameters.specs(config),
+    params,
+    is_leaf=lambda spec: isinstance(spec, tuple),
+  )
+
+
+def place_batches(
+  batches: Sequence[Batch], config: StepConfig, mesh: Mesh
+) -> tuple[tuple[Batch, ...], Terms]:
+  """Sets the tokens of the KL, and lays the rows over the mesh.
+
+  In a run of several processes each gives its own rows.
+
+  Returns:
+    The batches that have a term, and the terms of each.
+
+  Raises:
+    ValueError: mesh or accumulation cannot divide the rows, or no batch has a
+      term.
+  """
+  placed, terms = [], []
+  for batch in batches:
+    batch = losses.mask_kl(batch, config.kl_tokens)
+    term = (
+      bool(np.any(batch.ce_weight > 0)),
+      config.kl_coef > 0 and bool(np.any(batch.kl_weight > 0)),
+    )
+    if not any(term):
+      continue
+    rows = batch.tokens.shape[0] * jax.process_count()
+    mesh_lib.check_batch(rows, mesh)
+    ways = mesh.shape["data"] * mesh.shape["fsdp"] * config.accumulate
+    if rows % ways:
+      raise ValueError(
+        f"batch {rows} is not divisible by data x fsdp x accumulate = {ways}: "
+        f"set --config.train.batch to a multiple of {ways}"
+      )
+    sharding = mesh_lib.sharding(mesh, "batch")
+    put = functools.partial(jax.make_array_from_process_local_data, sharding)
+    placed.append(jax.tree.map(put, batch))
+    terms.append(term)
+  if not placed:
+    raise ValueError(
+      "the batches of a step have nothing to learn: give task rows, or replay "
+      "text with kl_coef above 0"
+    )
+  return tuple(placed), tuple(terms)

@@ -1,0 +1,1 @@
+"""The game: levels and their pools, dynamics, goals, oracle, moments."""

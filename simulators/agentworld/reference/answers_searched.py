@@ -1,0 +1,65 @@
+"""Answers found by searching the whole level; see `reference`."""
+
+import math
+
+from simulators.agentworld.reference.game import Game
+from simulators.agentworld.reference.look import (
+  Answer,
+  apart_by,
+  number,
+  thing_word,
+)
+from simulators.agentworld.vocabulary import ACTIONS
+
+
+def optimal_next(game: Game, *_: int) -> Answer:
+  best = game.optimal()
+  return ACTIONS[best[0]] if len(best) == 1 else ""
+
+
+def steps(game: Game, *_: int) -> Answer:
+  return number(min(game.costs()))
+
+
+def better(game: Game, first: int, second: int, *_: int) -> Answer:
+  costs = game.costs()
+  if costs[first] == costs[second]:
+    return ""
+  return ACTIONS[first if costs[first] < costs[second] else second]
+
+
+def progress(game: Game, action: int, *_: int) -> Answer:
+  return action in game.optimal()
+
+
+def good_start(game: Game, first: int, second: int, *_: int) -> Answer:
+  there = game.step(first).step(second)
+  left = math.inf if there.failed else game.distance(there.place())
+  return left == min(game.costs()) - 2
+
+
+def helps(game: Game, tool: int, *_: int) -> Answer:
+  agent, held, opened, boxes = game.place()
+  eased = game.distance((agent, held | {tool}, opened, boxes))
+  return eased < game.distance(game.place())
+
+
+def first_tool(game: Game, *_: int) -> Answer:
+  agent, held, opened, boxes = game.place()
+  passed = {
+    e for e, (_, kind) in enumerate(game.elements) if game.openable(kind, held)
+  }
+  within = game.walkable(opened | passed)
+  lying = set(range(len(game.tools))) - held
+  if game.goal in within:
+    ready = game.task in ("reach", "open")
+    ready |= game.task == "bring" and game.thing in held
+    mine = ready and not any(helps(game, t) for t in lying)
+    return "nothing" if mine else ""
+  near = []
+  for t in lying:
+    there = game.tools[t][0]
+    after = (there, held | {t}, opened, boxes)
+    steps = apart_by(agent, there) + game.distance(after)
+    near += [t] * (there in within and steps <= game.distance(game.place()))
+  return thing_word(game, 1 + near[0]) if len(near) == 1 else ""

@@ -1,0 +1,1 @@
+"""Words: writes descriptions, goals and rules; reads them and answers."""

@@ -1,0 +1,1 @@
+"""How Urban Driving works: roads, traffic, ego car, meters and planner."""

@@ -1,0 +1,168 @@
+"""The planner: rolls out candidates and scores them in seconds.
+
+A candidate is a first action followed by a manner of driving on: by IDM in
+the present lane, by IDM after a change to the left or the right, now or two
+seconds later, or after a halt of two or five seconds. All candidates play on
+under vmap with the world's own Params, so that traffic reacts to them. The
+cost of a candidate is
+
+    cost = seconds to the goal, as played or at the limit from where it ended
+           + 50 for coming too late + 4 for a time to collision below 0.95 s
+           + 0.3 for each second lost in the first three, against delay
+         = 200 - survived seconds for a fault that ends the episode
+
+rounded to a quarter of a second, so that equally good candidates tie. An action
+costs what its best candidate costs; an illegal one costs 300. Lower is better,
+and the cost is finite. `regret` scores a whole plan in the same way.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from simulators.driving.game import dynamics, metrics, roads, traffic, vehicle
+from simulators.driving.types import (
+  ACTIONS,
+  FAR,
+  FASTER,
+  GO,
+  KEEP,
+  LEFT,
+  LENGTH,
+  RIGHT,
+  SLOWER,
+  STOP,
+  WIDTH,
+  Array,
+  Config,
+  EnvState,
+  Params,
+)
+
+DEPTH = 14  # decisions in a candidate
+FAULT, ILLEGAL = 200.0, 300.0  # s, costs of a fault now and an illegal action
+# Manners of driving on: a lane change (-1 right, 1 left), the decision in which
+# it happens, and the decision up to which the ego stops.
+_SIDE = (0, 1, -1, 1, 0, 0)
+_WHEN = (0, 1, 1, 3, 0, 0)
+_HELD = (0, 0, 0, 0, 2, 5)
+
+
+def follow(env: EnvState, params: Params) -> Array:
+  """i32[]: the action nearest to what IDM would do in the ego's lane."""
+  level, ego, cars = env.level, env.ego, env.cars
+  here = traffic.there(level, params) & (level.road == 0)
+  space = cars.s - ego.s - 0.5 * (level.size + LENGTH)
+  aim = ego.lane.astype(jnp.float32) * params.lane_width
+  beside = (jnp.abs(cars.d - aim) < WIDTH + 0.2) | (
+    jnp.abs(cars.d - ego.d) < WIDTH
+  )
+  gap = jnp.where(here & beside & (cars.s > ego.s), space, FAR)
+  lead = cars.v[jnp.argmin(gap)]
+  gap = jnp.min(gap)
+  now, nose = env.time.astype(jnp.float32), roads.nose(ego.s)
+  line = traffic.barrier(
+    level, params, jnp.zeros((), jnp.int32), nose, ego.v, now
+  )
+  # The end of a ramp is a wall for an ego that stays in its lane.
+  wall = jnp.where(ego.lane == 0, level.ramp[1] - nose, FAR)
+  line = jnp.minimum(line, wall)
+  zero = jnp.zeros(())
+  who = traffic.Drivers(level.limit, zero, zero)
+  a = jnp.minimum(
+    traffic.idm(ego.v, gap, lead, who, params),
+    traffic.idm(ego.v, line, zero, who, params),
+  )
+  wanted = jnp.clip(ego.v + 1.5 * a, 0.0, level.limit)
+  targets = jnp.stack(
+    [
+      ego.target,
+      ego.target + vehicle.SPEED_STEP,
+      jnp.maximum(ego.target - vehicle.SPEED_STEP, 0.0),
+      zero,
+      level.limit,
+    ]
+  )
+  choices = jnp.array([KEEP, FASTER, SLOWER, STOP, GO])
+  return choices[jnp.argmin(jnp.abs(targets - wanted))]
+
+
+def _go_on(env: EnvState, manner: Array, t: Array, params: Params) -> Array:
+  """i32[]: the action of a manner in decision t of a candidate."""
+  side, when, held = (jnp.asarray(x)[manner] for x in (_SIDE, _WHEN, _HELD))
+  action = follow(env, params)
+  action = jnp.where(t <= held, STOP, action)
+  turn = (side != 0) & (t == when)
+  return jnp.where(turn, jnp.where(side > 0, LEFT, RIGHT), action)
+
+
+def _plan_cost(
+  env: EnvState, plan: Array, manner: Array, params: Params, config: Config
+) -> Array:
+  """f32[] s: the cost of a plan i32[L] (-1 pads) and a manner after it."""
+  length = jnp.sum(plan >= 0)
+
+  def take(env: EnvState, t: Array) -> tuple[EnvState, tuple[Array, Array]]:
+    planned = plan[jnp.minimum(t, len(plan) - 1)]
+    later = _go_on(env, manner, t - length + 1, params)
+    action = jnp.where(t < length, planned, later)
+    new = dynamics.advance(env, action, params, config)
+    new = jax.tree.map(lambda a, b: jnp.where(env.ended, a, b), env, new)
+    barred = (t < length) & ~env.ended & ~dynamics.legal_actions(env)[planned]
+    return new, (env.ego.s, barred)
+
+  decisions = jnp.arange(max(DEPTH, len(plan)))
+  end, (way, barred) = jax.lax.scan(take, env, decisions)
+  level = env.level
+  failed = metrics.failed(end.meters)
+  took = (end.time - env.time).astype(jnp.float32)
+  left = jnp.maximum(level.goal - end.ego.s, 0.0)
+  lack = jnp.maximum(level.limit - end.ego.v, 0.0)
+  over = (end.ego.s - level.goal) / jnp.maximum(end.ego.v, 1.0)
+  rest = jnp.where(
+    left > 0.0,
+    (left + 0.25 * lack * lack) / level.limit,
+    -jnp.clip(over, 0.0, 1.0),
+  )
+  total = took + rest
+  late = env.time.astype(jnp.float32) + total > level.time.astype(jnp.float32)
+  close = (end.meters.ttc < 0.95) & (env.meters.ttc >= 0.95)
+  idle = jnp.maximum(3.0 - (way[3] - way[0]) / level.limit, 0.0)
+  cost = (
+    total + jnp.where(late, 50.0, 0.0) + jnp.where(close, 4.0, 0.0) + 0.3 * idle
+  )
+  cost = jnp.where(failed, FAULT - took, cost)
+  return jnp.where(jnp.any(barred), ILLEGAL, cost)
+
+
+def plan_cost(
+  env: EnvState, plan: Array, params: Params, config: Config
+) -> Array:
+  """f32[] s: the cost of a plan i32[L] followed by the best manner."""
+  each = jax.vmap(_plan_cost, (None, None, 0, None, None))
+  costs = each(env, plan, jnp.arange(len(_SIDE)), params, config)
+  return jnp.round(4.0 * jnp.min(costs)) / 4.0
+
+
+def costs(env: EnvState, params: Params, config: Config) -> Array:
+  """f32[A] s: the cost of each action; see the module."""
+  plans = jnp.arange(len(ACTIONS))[:, None]
+  return jax.vmap(plan_cost, (None, 0, None, None))(env, plans, params, config)
+
+
+def regret(
+  env: EnvState, actions: Array, params: Params, config: Config
+) -> Array:
+  """f32[] s: the cost of a plan minus that of the best first action.
+
+  The best manner follows the plan. Actions after the goal cost nothing. The
+  planner searches few candidates, so a plan that beats them has a negative
+  regret.
+
+  Args:
+    env: where the plan starts; vmap for more.
+    actions: i32[L], the plan, at least one action; -1 pads.
+    params: the rules that the plan is judged by.
+    config: sizes and counts.
+  """
+  best = jnp.min(costs(env, params, config))
+  return plan_cost(env, actions, params, config) - best

@@ -1,0 +1,1 @@
+"""Urban Driving in words: observations to text, and text back to data."""

@@ -1,0 +1,311 @@
+"""Levels keep their promises, and no level is in two splits."""
+
+import hashlib
+
+import jax
+import numpy as np
+import pytest
+
+import simulators
+from simulators.agentworld.config import Config
+from simulators.agentworld.game import hashing, pools
+from simulators.agentworld.game.pools import SPLITS
+from simulators.agentworld.vocabulary import GOALS, KINDS, OOD_KINDS
+
+
+def _things(levels, i):
+  """Cells of agent, goal, tools, elements and boxes of level i.
+
+  Where a tool or an element is asked for, the goal is where that lies.
+  """
+  at = [levels.agent[i]]
+  if GOALS[levels.goal_kind[i]] not in ("take", "open"):
+    at.append(levels.goal[i])
+  at += [*levels.tool_at[i], *levels.element_at[i], *levels.box_at[i]]
+  return [tuple(c) for c in at]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_shortest_solutions_open_the_promised_chain(
+  world, pool, large, rich, walk, seed
+):
+  """Whichever shortest solution is taken, it opens exactly `depth` elements."""
+  params = world.params()
+  for levels in (pool, large, rich):
+    states, _ = walk(params, levels.levels, seed=seed, chance=0.0)
+    terminated, metrics = jax.device_get((states.terminated, states.metrics))
+    assert metrics["success"].any(0).all()
+    end = terminated.argmax(0)
+    opened = metrics["opened"][end, np.arange(len(levels))]
+    np.testing.assert_array_equal(opened, levels.depths)
+    np.testing.assert_array_equal(levels.levels.depth, levels.depths)
+
+
+def test_every_thing_has_a_free_cell_of_its_own(pool, large, rich):
+  for levels in (pool.levels, large.levels, rich.levels):
+    for i, side in enumerate(levels.side):
+      things = _things(levels, i)
+      assert len(set(things)) == len(things)
+      assert not any(levels.wall[i][cell] for cell in things)
+      assert not any(levels.hazard[i][cell] for cell in things)
+      assert not (levels.hazard[i] & levels.wall[i]).any()
+      assert levels.wall[i, side:].all()
+      assert levels.wall[i, :, side:].all()
+      assert len(set(levels.tool_kind[i])) == 3
+      assert set(levels.tool_kind[i]) == set(levels.element_kind[i])
+
+
+def _turned(levels, swap, flip):
+  """The same levels seen from another side, written out anew."""
+  end = levels.side[:, None] - 1
+
+  def turned(grid, outside):
+    out = np.full_like(grid, outside)
+    for i, side in enumerate(levels.side):
+      inner = grid[i, :side, :side]
+      inner = inner.T if swap else inner
+      out[i, :side, :side] = inner[:, ::-1] if flip else inner
+    return out
+
+  def there(cells):
+    cells = cells[..., ::-1] if swap else cells
+    column = cells[..., 1] * 1
+    far = end if cells.ndim == 3 else end[:, 0]
+    return np.stack([cells[..., 0], far - column if flip else column], -1)
+
+  return levels.replace(
+    wall=turned(levels.wall, True),
+    hazard=turned(levels.hazard, False),
+    agent=there(levels.agent),
+    goal=there(levels.goal),
+    tool_at=there(levels.tool_at),
+    element_at=there(levels.element_at),
+    box_at=there(levels.box_at),
+  )
+
+
+@pytest.mark.parametrize("kind", ["pool", "rich"])
+def test_hash_ignores_turns_mirrors_and_names_and_nothing_else(kind, request):
+  drawn = request.getfixturevalue(kind)
+  levels, names = drawn.levels, drawn.hashes
+  np.testing.assert_array_equal(hashing.hashes(levels), names)
+  for swap, flip in ((True, False), (False, True), (True, True)):
+    turned = _turned(levels, swap, flip)
+    np.testing.assert_array_equal(hashing.hashes(turned), names)
+  new = np.random.default_rng(0).permutation(KINDS)
+  renamed = levels.replace(
+    tool_kind=new[levels.tool_kind], element_kind=new[levels.element_kind]
+  )
+  np.testing.assert_array_equal(hashing.hashes(renamed), names)
+  swapped = levels.replace(tool_kind=levels.tool_kind[:, [2, 0, 1]])
+  assert (hashing.hashes(swapped) != names).all()
+
+
+def test_hash_ignores_the_order_of_tools(pool):
+  order = [2, 0, 1]
+  levels = pool.levels
+  shuffled = levels.replace(
+    tool_kind=levels.tool_kind[:, order], tool_at=levels.tool_at[:, order]
+  )
+  np.testing.assert_array_equal(hashing.hashes(shuffled), pool.hashes)
+  other = levels.replace(agent=levels.goal, goal=levels.agent)
+  assert (hashing.hashes(other) != pool.hashes).all()
+
+
+def test_hash_tells_boxes_hazards_and_what_is_asked_for_apart(rich):
+  levels, names = rich.levels, rich.hashes
+  assert set(levels.goal_kind) == set(range(len(GOALS)))
+  asks = np.flatnonzero(levels.goal_kind == GOALS.index("bring"))
+  for change in (
+    {"hazard": np.zeros_like(levels.hazard)},
+    {"box_at": levels.agent[:, None], "agent": levels.box_at[:, 0]},
+    {"goal_thing": (levels.goal_thing + 1) % 3},
+    {"goal_kind": levels.goal_kind * 0},
+  ):
+    other = hashing.hashes(levels.replace(**change))
+    rows = levels.hazard.any((1, 2)) if "hazard" in change else asks
+    assert (other[rows] != names[rows]).all()
+
+
+def test_each_goal_is_where_it_belongs(rich):
+  levels = rich.levels
+  for i, kind in enumerate(levels.goal_kind):
+    thing = levels.goal_thing[i]
+    if GOALS[kind] == "take":
+      np.testing.assert_array_equal(levels.goal[i], levels.tool_at[i, thing])
+    if GOALS[kind] == "open":
+      np.testing.assert_array_equal(levels.goal[i], levels.element_at[i, thing])
+      assert levels.depth[i] > 0
+    if GOALS[kind] == "bring":
+      assert (levels.tool_at[i, thing] != levels.goal[i]).any()
+
+
+GOLDEN = "346c7546da602344"
+
+
+def test_the_small_levels_stay_what_they_were():
+  """The recipe's figures are of these levels, bit by bit."""
+  digest = hashlib.blake2b(digest_size=8)
+  for split in ("train", "test", "ood-size"):
+    depths = (0,) if split == "ood-size" else (0, 1)
+    levels = pools.pool(split, 24, depths).levels
+    for name in ("wall", "agent", "goal", "tool_kind", "tool_at"):
+      digest.update(np.ascontiguousarray(getattr(levels, name)).tobytes())
+  assert digest.hexdigest() == GOLDEN
+
+
+def test_long_chains_keep_their_promise(walk):
+  """Depths 3 and 4, in a world whose pool brings the room they need."""
+  world = simulators.make("agentworld", deeper=(3, 4))
+  drawn = world.pool("ood-depth", 8)
+  levels = drawn.levels
+  assert levels.tool_kind.shape == (8, 5)
+  assert levels.wall.shape == (8, 10, 10)
+  np.testing.assert_array_equal(levels.side, [8, 10] * 4)
+  states, _ = walk(world.params(), levels, chance=0.0)
+  success, opened = jax.device_get(
+    (states.metrics["success"], states.metrics["opened"])
+  )
+  assert success.any(0).all()
+  end = success.argmax(0)
+  np.testing.assert_array_equal(opened[end, np.arange(8)], drawn.depths)
+
+
+@pytest.fixture(scope="module")
+def splits(world):
+  drawn = {
+    split: world.pool(split, 96, (1, 2)) for split in SPLITS[:5]
+  }  # at equal depths and sides: the hash alone must keep them apart
+  usual = simulators.make("agentworld")
+  return drawn | {"ood-depth": usual.pool("ood-depth", 96)}
+
+
+def test_no_level_is_in_two_splits_nor_twice_in_one(splits):
+  names = np.concatenate([pool.hashes for pool in splits.values()])
+  assert len(np.unique(names)) == len(names) == 96 * len(SPLITS)
+
+
+def test_each_ood_split_is_one_shift(splits):
+  usual = KINDS - OOD_KINDS
+  for split, drawn in splits.items():
+    levels = drawn.levels
+    new = (levels.tool_kind >= usual).sum(1)
+    chain = levels.depth if split == "ood-chain" else 0
+    np.testing.assert_array_equal(new, np.zeros(96, int) + chain)
+    sides = (7,) if split == "ood-size" else (5, 6)
+    assert set(levels.side) <= set(sides)
+    assert (levels.side >= np.where(levels.depth == 2, 6, 5)).all()
+
+
+def test_default_depths_take_turns():
+  world = simulators.make("agentworld")
+  expected = {"ood-chain": [1] * 4, "ood-depth": [2] * 4}
+  for split in SPLITS:
+    depths = world.pool(split, 4).depths
+    np.testing.assert_array_equal(depths, expected.get(split, [0, 1] * 2))
+
+
+def test_a_longer_pool_starts_with_the_shorter_one(pool, world):
+  again = world.pool("test", 200, (0, 1, 2))
+  np.testing.assert_array_equal(again.hashes[:48], pool.hashes)
+  jax.tree.map(
+    np.testing.assert_array_equal, again.take(np.arange(48)), pool.levels
+  )
+
+
+def test_four_pairs_leave_one_more_distractor():
+  levels = pools.pool("train", 4, (1,), Config(size=7, pairs=4)).levels
+  assert levels.tool_kind.shape == (4, 4)
+  assert all(len(set(kinds)) == 4 for kinds in levels.tool_kind)
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (("tran", 3), "did you mean 'train'"),
+    (("train", 0), "at least 1"),
+    (("train", 3, (3,)), "kept for ood-depth"),
+    (("ood-depth", 3, (2,)), r"of \(3,\)"),
+    (("train", 3, (1, 1)), "distinct"),
+    (("ood-chain", 3, (0,)), r"of \(1, 2\)"),
+  ],
+)
+def test_a_pool_that_cannot_be_is_refused(world, arguments, message):
+  with pytest.raises(ValueError, match=message):
+    world.pool(*arguments)
+
+
+def test_a_pool_that_runs_dry_says_so(monkeypatch):
+  same = lambda levels: np.zeros(len(levels.side), np.uint64)  # noqa: E731
+  monkeypatch.setattr(hashing, "hashes", same)
+  monkeypatch.setattr(pools, "_PATIENCE", 1)
+  with pytest.raises(ValueError, match="train has 1 levels of depth 0"):
+    pools.pool("train", 2, (0,))
+
+
+def test_a_deeper_split_of_too_many_states_is_refused_before_it_is_drawn():
+  world = simulators.make("agentworld", boxes=1, deeper=(4,))
+  with pytest.raises(ValueError, match="states"):
+    world.depths("ood-depth")
+
+
+def test_an_open_level_has_a_chain():
+  world = simulators.make("agentworld", goals=("open",))
+  with pytest.raises(ValueError, match=r"give distinct ones of \(1,\)"):
+    world.pool("train", 1, (0,))
+
+
+def test_no_split_has_chains_as_deep_as_those_kept_for_ood_depth():
+  world = simulators.make("agentworld", pairs=5, deeper=(2,))
+  assert world.depths("train") == (0, 1)
+  with pytest.raises(ValueError, match=r"give distinct ones of \(0, 1\)"):
+    world.depths("train", (3,))
+
+
+def test_a_world_may_have_no_larger_levels():
+  world = simulators.make("agentworld", size=9, sides=(9,), larger=())
+  assert world.pool("val", 1).levels.side == 9
+  with pytest.raises(ValueError, match="set sides, larger or size"):
+    world.depths("ood-size")
+
+
+def test_a_small_array_has_no_large_levels():
+  with pytest.raises(ValueError, match="set sides, larger or size"):
+    pools.pool("ood-size", 1, config=Config(size=5))
+
+
+@pytest.mark.parametrize(
+  ("fields", "message"),
+  [
+    ({"size": 14}, "size 14 must be at most 13: lower it"),
+    ({"size": 13, "boxes": 1}, "more than 1048576"),
+    ({"goals": ("push",)}, "set boxes to 1"),
+    ({"goals": ("fly",)}, "reach, take"),
+    ({"sides": (5, 7)}, "must be larger than all of sides"),
+    ({"sides": (9,), "larger": (8,)}, "must be larger than all of sides"),
+    ({"sides": ()}, r"sides \(\) is empty"),
+    ({"deeper": (5,)}, r"1\.\.4"),
+    ({"deeper": (0,)}, r"1\.\.4"),
+    ({"rendering": "film"}, "words, map"),
+    ({"horizon": 2}, "horizon 2 must be at least 3: raise it"),
+    ({"sides": (5.5,)}, "must hold only int"),
+    ({"deeper": ("2",)}, "must hold only int"),
+    ({"kinds": (3,)}, "must hold only str"),
+    ({"deeper": (2, 2)}, "drop it"),
+    ({"goals": ("open", "open")}, "drop it"),
+  ],
+)
+def test_a_world_that_cannot_be_is_refused(fields, message):
+  with pytest.raises(ValueError, match=message):
+    Config(**fields)
+
+
+def test_levels_solved_in_an_array_of_their_own_side_are_the_same(monkeypatch):
+  config = Config(size=6, boxes=1, sides=(5, 6))
+  assert config.states > pools._CROPPED
+  cropped = pools.pool("train", 24, (0, 1), config)
+  monkeypatch.setattr(pools, "_CROPPED", config.states)
+  whole = pools.pool("train", 24, (0, 1), config)
+  assert set(cropped.levels.side.tolist()) == {5, 6}
+  jax.tree.map(np.testing.assert_array_equal, cropped.levels, whole.levels)
+  np.testing.assert_array_equal(cropped.hashes, whole.hashes)

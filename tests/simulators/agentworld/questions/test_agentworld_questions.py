@@ -1,0 +1,497 @@
+"""Questions: true by two paths, in words that decide, never a constant."""
+
+import collections
+import dataclasses
+import functools
+import re
+import types
+import zlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import simulators
+from benchmarks.words import guessed
+from simulators import asking
+from simulators.agentworld import reference
+from simulators.agentworld.questions import sampling
+from simulators.agentworld.questions.parts import Names
+from simulators.agentworld.questions.sampling import KINDS
+from simulators.agentworld.reference import SEARCHED
+from simulators.agentworld.text import words
+from simulators.agentworld.vocabulary import ANSWERS, ELEMENTS, TOOLS
+
+VARIANTS = (
+  "real",
+  "imperfect/swapped(0)",
+  "imperfect/wrong-rules(0.5)",
+  "imperfect/blind(0.3)",
+  "imperfect/misread(0.3)",
+)
+TEN = (
+  "where", "adjacent", "nearer", "which_tool", "bump", "if_held", "reachable",
+  "optimal_next", "plan", "steps",
+)  # fmt: skip
+WORLD = simulators.make("agentworld")
+WIDE = simulators.make(
+  "agentworld", size=5, boxes=1, hazards=2, sides=(5,),
+  goals=("reach", "take", "open", "bring", "push"),
+)  # fmt: skip
+STATES = 160  # of each variant
+WALK = 12  # random steps at most before a state is asked about
+
+
+@functools.lru_cache
+def _player(world):
+  """A jitted function: (keys, levels, params) -> states met, their keys."""
+
+  @jax.jit
+  @functools.partial(jax.vmap, in_axes=(0, 0, None))
+  def play(key, level, params):
+    reset, walk, length, ask = jax.random.split(key, 4)
+    actions = jax.random.randint(walk, (WALK,), 0, len(world.actions))
+    stop = jax.random.randint(length, (), 0, WALK + 1)
+
+    def take(i, state):
+      new = world.step(state, actions[i], params)
+      idle = state.done | (i >= stop)
+      return jax.tree.map(lambda a, b: jnp.where(idle, a, b), state, new)
+
+    state = jax.lax.fori_loop(0, WALK, take, world.reset(reset, params, level))
+    return state, ask
+
+  return play
+
+
+@functools.lru_cache
+def _sampler(world):
+  return jax.jit(jax.vmap(world.sample_questions, (0, 0, None)))
+
+
+@functools.lru_cache
+def _moments(variant: str, world=WORLD, seed: int = 0):
+  """States met on random walks, with a sampled question of each kind."""
+  params = world.params(variant)
+  levels = world.pool("train", STATES).take(np.arange(STATES))
+  keys = jax.random.split(jax.random.key(seed), STATES)
+  state, ask = _player(world)(keys, levels, params)
+  asked = _sampler(world)(ask, state, params)
+  return params, *jax.device_get((state, asked))
+
+
+def _row(tree, i):
+  return jax.tree.map(lambda x: x[i], tree)
+
+
+# --- Truth --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+  ("world", "variant"),
+  [
+    *((WORLD, variant) for variant in VARIANTS),
+    (WIDE, "real"),
+    (WIDE, "imperfect/misread(0.3)"),
+  ],
+)
+def test_sampled_answers_agree_with_the_reference(world, variant):
+  params, states, asked = _moments(variant, world)
+  kinds, checked = world.question_kinds, collections.Counter()
+  for i in np.flatnonzero(asked.valid.any(-1)):
+    game = reference.Game.from_state(_row(states.env_state, i), params)
+    for k in np.flatnonzero(asked.valid[i]):
+      if kinds[k] in SEARCHED and i % 8:
+        continue
+      code = asked.options[i, k, asked.answer[i, k]]
+      told = reference.answer(game, kinds[k], asked.args[i, k])
+      assert ANSWERS[told] == ANSWERS[code], (
+        kinds[k],
+        asked.args[i, k],
+        game,
+      )
+      checked[kinds[k]] += 1
+  assert checked.total() > 12 * STATES
+  assert set(kinds) - set(checked) <= set(SEARCHED)  # of these one in eight
+
+
+@pytest.mark.parametrize("variant", ["real", "imperfect/wrong-rules(0.5)"])
+def test_a_question_asked_again_by_its_arguments_has_the_same_truth(variant):
+  params, states, asked = _moments(variant)
+  rows, kinds = np.nonzero(asked.valid)
+  some = np.random.default_rng(0).permutation(len(rows))[:256]
+  rows, kinds = rows[some], kinds[some]
+  again = jax.jit(jax.vmap(WORLD.answer, (0, None, 0, 0)))(
+    _row(states, rows), params, kinds, asked.args[rows, kinds]
+  )
+  codes = asked.options[rows, kinds, asked.answer[rows, kinds]]
+  np.testing.assert_array_equal(again, codes)
+
+
+def test_wrong_rules_change_what_happens_and_not_what_is_told():
+  _, states, asked = _moments("imperfect/wrong-rules(0.5)")
+  real = WORLD.params("real")
+  differing = collections.Counter()
+  told = ("which_tool", "which_element", "opens")
+  for i, k in np.argwhere(asked.valid):
+    kind = WORLD.question_kinds[k]
+    if kind in (*told, "if_held", "can_open"):
+      game = reference.Game.from_state(_row(states.env_state, i), real)
+      code = asked.options[i, k, asked.answer[i, k]]
+      other = reference.answer(game, kind, asked.args[i, k])
+      differing[kind] += code != other
+  assert all(differing[kind] == 0 for kind in told)
+  assert differing["if_held"] > 0
+  assert differing["can_open"] > 0
+
+
+def test_nothing_is_asked_once_an_episode_is_over():
+  _, states, asked = _moments("real")
+  assert states.done.any()
+  assert not asked.valid[states.done].any()
+  assert asked.valid[~states.done].any(-1).all()
+
+
+def test_only_what_is_seen_as_what_it_is_is_asked_about():
+  """By the words of the question alone, whatever its kind."""
+  for variant in ("imperfect/blind(0.3)", "imperfect/misread(0.3)"):
+    params, states, asked = _moments(variant)
+    level, obs = states.env_state.level, states.obs
+    named = {
+      "tool": (obs.tool, np.asarray(params.tool_id)[level.tool_kind]),
+      "element": (
+        obs.element,
+        np.asarray(params.element_id)[level.element_kind],
+      ),
+    }
+    for i, row in enumerate(WORLD.ask(asked, obs, seed=0)):
+      wrong = {
+        names[word]
+        for (said, true), names in zip(
+          named.values(), (TOOLS, ELEMENTS), strict=True
+        )
+        for word in (*said[i][said[i] != true[i]], *true[i][said[i] != true[i]])
+        if word >= 0
+      }
+      for question in row:
+        if KINDS[question.kind].category != "rules":
+          words = question.text.replace("?", " ").replace(",", " ").split()
+          assert not wrong & set(words), question
+          assert question.answer not in wrong or question.kind == "lacking"
+
+
+def test_a_move_that_did_nothing_by_chance_is_not_asked_about():
+  """A free way that was not taken: the sides cannot tell of it."""
+  _, states, asked = _moments("imperfect/failing(0.5)")
+  k = WORLD.question_kinds.index("did_move")
+  env = states.env_state
+  moved = (env.trail[:, 0] != env.agent).any(-1)
+  assert (~moved & (env.tried[:, 0] >= 0)).sum() > STATES // 4
+  params = WORLD.params("real")
+  for i in np.flatnonzero(asked.valid[:, k]):
+    game = reference.Game.from_state(_row(env, i), params)
+    told = reference.answer(game, "did_move", asked.args[i, k])
+    assert (ANSWERS[told] == "yes") == moved[i]
+
+
+def test_nothing_is_lacking_where_a_box_stands_in_an_open_element():
+  """The box bars the way there, and no tool would help."""
+  params = WIDE.params()
+  kind = WIDE.question_kinds.index("lacking")
+  levels = WIDE.pool("train", STATES).take(np.arange(STATES))
+  beside = levels.element_at[:, 0] - np.array([0, 1], np.int32)  # go right
+
+  keys = jax.random.split(jax.random.key(0), STATES)
+  states, _ = _player(WIDE)(keys, levels, params)
+  env = states.env_state
+  env = env.replace(
+    agent=jnp.asarray(beside),
+    opened=env.opened.at[:, 0].set(True),
+    boxes=env.boxes.at[:, 0].set(levels.element_at[:, 0]),
+  )
+  states = states.replace(env_state=env)
+  asked = _sampler(WIDE)(keys, states, params)
+  states, asked = jax.device_get((states, asked))
+  checked = 0
+  for i in np.flatnonzero(asked.valid[:, kind]):
+    game = reference.Game.from_state(_row(states.env_state, i), params)
+    code = asked.options[i, kind, asked.answer[i, kind]]
+    args = asked.args[i, kind]
+    assert reference.answer(game, "lacking", args) == code
+    checked += 1
+  assert 0 < checked < STATES
+
+
+# --- Balance ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+  ("world", "variant", "batches"),
+  [(WORLD, "real", 8), (WORLD, VARIANTS[1], 8), (WIDE, "real", 3)],
+)
+def test_every_kind_appears_and_none_has_a_constant_answer(
+  world, variant, batches
+):
+  drawn = [_moments(variant, world, seed)[2] for seed in range(batches)]
+  asked = jax.tree.map(lambda *x: np.concatenate(x), *drawn)
+  for k, kind in enumerate(world.question_kinds):
+    rows = np.flatnonzero(asked.valid[:, k])
+    assert len(rows) >= 12, (kind, len(rows))
+    answers = asked.options[rows, k, asked.answer[rows, k]]
+    count = collections.Counter(answers.tolist())
+    share = max(count.values()) / len(rows)
+    spread = 1.0 / len(rows) ** 0.5  # two deviations of a fair coin's share
+    assert share <= 0.6 + spread, (kind, share, len(rows))
+
+
+def test_the_name_of_an_object_does_not_tell_the_answer():
+  """Goals lie behind closed elements, and further off than the tools."""
+  params = WORLD.params()
+  n = 4 * STATES
+  levels = WORLD.pool("train", n)
+  keys, rows = jax.random.split(jax.random.key(1), n), []
+  for part in np.split(np.arange(n), 4):  # one size for all tests, to compile
+    state, ask = _player(WORLD)(keys[part], levels.take(part), params)
+    asked = jax.device_get(_sampler(WORLD)(ask, state, params))
+    rows += WORLD.ask(asked, jax.device_get(state.obs), seed=0)
+  for kind in ("nearer", "reachable", "way_bar"):
+    said = [q for row in rows for q in row if q.kind == kind]
+    usual, by_words = guessed(said[::2], said[1::2]).mean(0)
+    assert len(said) >= n // 4, kind
+    assert by_words - usual <= 0.03 + 1.0 / len(said) ** 0.5, (kind, by_words)
+
+
+@pytest.mark.parametrize(
+  ("kind", "rule"),
+  [
+    ("task", "goals=\\('reach',\\).*set goals to two"),
+    ("pushes", "boxes=0.*set boxes to 1"),
+    ("deadly", "hazards=0.*set hazards to 1"),
+  ],
+)
+def test_a_kind_that_no_level_can_be_asked_is_left_out_and_refused(kind, rule):
+  assert kind not in WORLD.question_kinds
+  assert WIDE.question_kinds == tuple(KINDS)
+  with pytest.raises(ValueError, match=f"'{kind}' is never asked with {rule}"):
+    simulators.make("agentworld", kinds=("where", kind))
+  kinds = dataclasses.replace(WIDE.config, kinds=("where", kind))
+  assert sampling.names(kinds) == ("where", kind)
+
+
+def test_all_other_kinds_are_asked_in_every_world():
+  idle = {"task", "pushes", "deadly"}
+  assert set(WORLD.question_kinds) == set(KINDS) - idle
+
+
+# --- Kinds --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_each_kind_has_three_templates_and_fills_their_gaps(kind):
+  assert len(set(kind.templates)) >= 3
+  names = Names(("goal", *TOOLS[:3]), ELEMENTS[:3], "success")
+  gaps = kind.gaps((0, 1, 1, 1), names)
+  for template in kind.templates:
+    assert "{" not in template.format(aim=names.aim, **gaps)
+  answers = {words.removeprefix("goal ") for words in kind.share}
+  assert answers <= set(ANSWERS)
+
+
+def test_kinds_are_in_eleven_categories_each_in_the_file_of_its_name():
+  assert tuple(KINDS)[: len(TEN)] == TEN
+  assert [kind.number for kind in KINDS.values()] == list(range(len(KINDS)))
+  assert len({kind.category for kind in KINDS.values()}) == 11
+  for kind in KINDS.values():
+    file = kind.truth.__module__.rpartition(".")[2]
+    assert file == kind.category.replace(" ", "_"), kind.name
+
+
+def test_every_kind_has_a_second_answer_and_every_answer_a_kind():
+  assert set(reference.answered()) == set(KINDS)
+  assert set(SEARCHED) < set(KINDS)
+
+
+@pytest.mark.parametrize(
+  ("change", "message"),
+  [({"number": 0}, "next free number"), ({"name": "where"}, "rename one")],
+)
+def test_kinds_that_repeat_a_number_or_a_name_are_refused(change, message):
+  one, two = list(KINDS.values())[:2]
+  module = types.ModuleType("kinds")
+  vars(module).update(one=one, two=dataclasses.replace(two, **change))
+  with pytest.raises(ValueError, match=message):
+    asking.collect([module])
+
+
+def test_a_world_asks_the_kinds_it_is_told_to():
+  config = dataclasses.replace(WORLD.config, kinds=("steps", "where"))
+  assert sampling.names(config) == ("steps", "where")
+  wrong = dataclasses.replace(WORLD.config, kinds=("wheer",))
+  with pytest.raises(ValueError, match="did you mean \\['where'\\]"):
+    sampling.names(wrong)
+  twice = dataclasses.replace(WORLD.config, kinds=("where", "where"))
+  with pytest.raises(ValueError, match="drop it"):
+    sampling.names(twice)
+  with pytest.raises(ValueError, match="did you mean \\['where'\\]"):
+    simulators.make("agentworld", kinds=("wheer",))  # before any work
+
+
+# Checksums, a kind each, of the arguments, choices and answers drawn.
+GOLDEN = {
+  "real": (
+    531476244, 1999661013, 2167480713, 505982060, 1428201128, 623539071,
+    1018549501, 2806119337, 446158515, 2899614946,
+  ),
+  "imperfect/wrong-rules(0.5)": (
+    531476244, 1999661013, 2167480713, 505982060, 1428201128, 3147742626,
+    1018549501, 2997055364, 1091614826, 1831600212,
+  ),
+}  # fmt: skip
+GOLDEN_WORDS = {
+  "where": "which way is ax, up or down?",
+  "adjacent": "what is one step up?",
+  "nearer": "which is nearer, goal or boat?",
+  "which_tool": "which tool does river need?",
+  "bump": "you go up. do you move?",
+  "if_held": "suppose you had torch: could you go right?",
+  "reachable": "can you reach boat and open nothing?",
+  "optimal_next": "which move is best?",
+  "plan": "you go right down. are you at goal?",
+  "steps": "how many steps to the goal?",
+}
+
+
+@pytest.mark.parametrize("variant", GOLDEN)
+def test_the_first_ten_are_drawn_as_they_were(variant):
+  world = simulators.make("agentworld", kinds=TEN)
+  params = world.params(variant)
+  levels = world.pool("train", 16).take(np.arange(16))
+  keys = jax.random.split(jax.random.key(7), 32)[:16]
+  state, ask = _player(world)(keys, levels, params)
+  asked = _sampler(world)(ask, state, params)
+  asked, obs = jax.device_get((asked, state.obs))
+  sums = [
+    zlib.crc32(
+      b"".join(
+        np.ascontiguousarray(x[:, k]).astype(np.int32).tobytes()
+        for x in (asked.args, asked.answer, asked.options, asked.valid)
+      )
+    )
+    for k in range(len(TEN))
+  ]
+  assert dict(zip(TEN, sums, strict=True)) == dict(
+    zip(TEN, GOLDEN[variant], strict=True)
+  )
+  if variant == "real":
+    said = world.ask(asked, obs, seed=5)[3]
+    assert {q.kind: q.text for q in said} == GOLDEN_WORDS
+
+
+# --- Words --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("world", [WORLD, WIDE])
+def test_questions_in_words_offer_the_truth_and_fit_the_budget(world):
+  _, states, asked = _moments("real", world)
+  rows = world.ask(asked, states.obs, seed=1)
+  texts = collections.defaultdict(set)
+  for i, row in enumerate(rows):
+    valid = [world.question_kinds[k] for k in np.flatnonzero(asked.valid[i])]
+    said = [q.kind for q in row]
+    # In a crowd words leave out some of what could be asked about.
+    assert said == [kind for kind in valid if world is WORLD or kind in said]
+    for question in row:
+      assert question.answer in question.choices
+      assert len(set(question.choices)) == len(question.choices) > 1
+      assert "{" not in question.text
+      # A word or a mark is a token in the usual vocabularies.
+      marks = sum(question.text.count(mark) for mark in "?.,:()")
+      past = KINDS[question.kind].category == "history"
+      assert len(question.text.split()) + marks <= (28 if past else 16)
+      texts[question.kind].add(question.text)
+  assert set(texts) == set(world.question_kinds)
+  assert all(len(kind) >= 3 for kind in texts.values())
+
+
+def test_what_a_shortened_text_leaves_out_is_not_asked_about():
+  """By the words of the text and of the question alone."""
+  _, states, asked = _moments("real", WIDE)
+  rows = WIDE.ask(asked, states.obs, seed=1)
+  checked = collections.Counter()
+  for told, row in zip(WIDE.describe(states.obs), rows, strict=True):
+    said = WIDE.parse_description(told)
+    for question in row:
+      checked[question.kind] += _is_told(question, said, told)
+  assert checked.total() > 6 * STATES
+  assert asked.valid.sum() - sum(map(len, rows)) > STATES // 8
+  assert all(checked[kind] for kind in ("nearer", "pushes", "way_bar", "takes"))
+
+
+PLACED = (
+  "where", "nearer", "distance", "apart", "aligned", "relative", "nears",
+  "next_distance", "was_distance", "approached", "plan",
+)  # fmt: skip
+
+
+def _is_told(question, said, told) -> bool:
+  """Asserts that a text tells what a question is about; False if no matter."""
+  kind, where = question.kind, (question, told)
+  if KINDS[kind].category == "rules":
+    return False
+  named = set(re.findall("[a-z]+", question.text))
+  tools = named & set(TOOLS)
+  assert tools <= {*said["tools"], *said["holding"]}, where
+  if kind in PLACED:
+    assert all(said["tools"][tool]["offset"] for tool in tools), where
+  elif kind == "way_bar" and question.answer != "nothing":
+    (thing,) = named & {*said["tools"], "goal"}
+    about = said["goal"] if thing == "goal" else said["tools"][thing]
+    assert about["past"] == question.answer, where
+  elif kind in ("adjacent", "takes", "pushes"):
+    step = words.DELTAS[question.args[0]]
+    things = said["tools"] | said["elements"] | {"goal": said["goal"]}
+    here = [
+      word
+      for word, thing in things.items()
+      if thing and thing["offset"] == step
+    ]
+    here += ["package"] * (step in said["boxes"])
+    if kind == "adjacent":
+      plain = question.answer in ("wall", "nothing", "danger")
+      assert plain != (question.answer in here), where
+    elif question.answer == "yes":
+      kinds = {"package"} if kind == "pushes" else {*said["tools"]}
+      assert kinds & set(here), where
+  elif kind in ("stopped", "why_barred", "first_tool"):
+    known = {*said["tools"], *said["elements"], "wall", "nothing"}
+    known |= {"package"} if said["boxes"] else set()
+    assert question.answer in known, where
+  else:
+    return bool(tools)
+  return True
+
+
+def test_a_map_is_asked_about_all_that_is_valid():
+  """It shows everything, so that nothing goes unasked."""
+  _, states, asked = _moments("real", WIDE)
+  config = dataclasses.replace(WIDE.config, rendering="map")
+  rows = sampling.ask(asked, states.obs, 1, config)
+  np.testing.assert_array_equal([len(row) for row in rows], asked.valid.sum(1))
+
+
+def test_phrasing_does_not_depend_on_the_place_in_the_batch():
+  _, states, asked = _moments("real")
+  order = np.arange(STATES)[::-1]
+  forward = WORLD.ask(asked, states.obs, seed=5)
+  backward = WORLD.ask(_row(asked, order), _row(states.obs, order), seed=5)
+  assert forward == backward[::-1]
+  other = WORLD.ask(asked, states.obs, seed=6)
+  assert forward != other
+
+
+def test_answers_are_distinct_words_of_one_token(smollm2):
+  _, _, tokenizer = smollm2
+  assert len(set(ANSWERS)) == len(ANSWERS)
+  for word in ANSWERS:
+    assert len(tokenizer.encode(" " + word)) == 1, word

@@ -1,0 +1,135 @@
+"""Questions whose answer the words would not tell, or would tell wrongly."""
+
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import simulators
+from simulators.agentworld.game.moment import moment
+from simulators.agentworld.questions.parts import ARGS
+from simulators.agentworld.questions.sampling import KINDS
+from simulators.agentworld.types import Level
+from simulators.agentworld.vocabulary import ANSWERS, GOALS
+from simulators.base import QuestionArrays
+
+WORLD = simulators.make("agentworld", size=5)
+PARAMS = WORLD.params()
+ASKED = ("first_tool", "reachable", "way_bar")
+AX, KEY, PICK = range(3)  # each opens the element of its number
+NOWHERE = (-1, -1)
+
+
+@jax.jit
+def look(level, held, opened, shown):
+  """{kind: (word's code, weight)} at the start of a level, about its goal."""
+  state = WORLD.reset(jax.random.key(0), PARAMS, level)
+  env = state.env_state.replace(held=held, opened=opened)
+  obs = state.obs.replace(
+    held=held,
+    opened=opened,
+    tool=PARAMS.tool_id[level.tool_kind],
+    element=jnp.where(shown, state.obs.element, -1),
+  )
+  now = moment(state.replace(env_state=env, obs=obs), PARAMS, WORLD.config)
+  args = jnp.zeros(ARGS, jnp.int32)
+  return {kind: KINDS[kind].truth(now, args) for kind in ASKED}
+
+
+def corridor(
+  tools=(), elements=(), goal="reach", thing=0, held=(), opened=(), unseen=()
+):  # fmt: skip
+  """Answers in a row of five, the agent on the left, the goal on the right.
+
+  Args:
+    tools, elements: the column of each of the three; None for nowhere.
+    goal, thing: what is asked for.
+    held, opened, unseen: numbers of tools, and of elements.
+
+  Returns:
+    kind -> the word, None where it is not asked.
+  """
+  wall = np.ones((5, 5), bool)
+  wall[0] = False
+
+  def cells(columns):
+    columns = [*columns, *[None] * (3 - len(columns))]
+    return np.array([NOWHERE if c is None else (0, c) for c in columns])
+
+  def flags(numbers):
+    return np.isin(np.arange(3), numbers)
+
+  level = Level(
+    wall=wall, hazard=np.zeros((5, 5), bool), agent=np.array([0, 0]),
+    goal=np.array([0, 4]), goal_kind=np.int32(GOALS.index(goal)),
+    goal_thing=np.int32(thing), tool_kind=np.arange(3, dtype=np.int32),
+    tool_at=cells(tools), element_kind=np.arange(3, dtype=np.int32),
+    element_at=cells(elements), box_at=np.zeros((0, 2), int), side=np.int32(5),
+    depth=np.int32(0),
+  )  # fmt: skip
+  level = jax.tree.map(
+    lambda x: x.astype(np.int32) if x.dtype == int else x, level
+  )
+  said = look(level, flags(held), flags(opened), ~flags(unseen))
+  return {
+    kind: ANSWERS[code] if float(weight) > 0 else None
+    for kind, (code, weight) in said.items()
+  }
+
+
+@pytest.mark.parametrize(
+  ("level", "word"),
+  [
+    ({"tools": (1,), "elements": (2,)}, "ax"),  # though it costs no detour
+    ({"tools": (2, 1), "elements": (3,)}, None),  # the key first, or the ax
+    ({"tools": (1,), "elements": (None, 3)}, None),  # hopeless
+    ({"tools": (2,), "goal": "bring"}, None),  # open floor, a tool all the same
+    ({"tools": (2, 3), "goal": "bring", "held": (AX,)}, "nothing"),
+    ({"tools": (2,)}, "nothing"),
+    ({"held": (AX, KEY, PICK)}, None),  # no other choice is left
+  ],
+)
+def test_the_tool_to_fetch_first_is_one_that_a_shortest_way_takes(level, word):
+  assert corridor(**level)["first_tool"] == word
+
+
+def test_what_is_unseen_bars_no_way_that_is_asked_about():
+  bar = {"tools": (1,), "elements": (2,)}
+  seen, blind = corridor(**bar), corridor(**bar, unseen=(AX,))
+  assert (seen["reachable"], seen["way_bar"]) == ("no", "tree")
+  assert (blind["reachable"], blind["way_bar"]) == (None, None)
+
+
+def test_what_lies_past_an_open_element_and_a_closed_one_is_not_asked_about():
+  """Words say of it that it is past the first."""
+  both = {"tools": (None, 0), "elements": (1, 3)}
+  closed, open_ = corridor(**both), corridor(**both, opened=(AX,))
+  through = corridor(**both, opened=(AX, KEY))
+  assert (closed["reachable"], closed["way_bar"]) == ("no", None)
+  assert (open_["reachable"], open_["way_bar"]) == (None, None)
+  assert (through["reachable"], through["way_bar"]) == ("yes", "nothing")
+
+
+def test_steps_lead_to_success_where_the_goal_is_not_to_be_reached():
+  """There the goal is but a cell, if there is one."""
+  world = simulators.make("agentworld", kinds=("steps", "good_start"))
+  n = len(GOALS)
+  flags, words = np.zeros((n, 3), bool), np.zeros((n, 3), int)
+  obs = types.SimpleNamespace(
+    agent=np.zeros((n, 2), int), held=flags, opened=flags,
+    time=np.zeros(n, int), tool=words, element=words, goal_kind=np.arange(n),
+  )  # fmt: skip
+  asked = QuestionArrays(
+    args=np.tile([0, 0, -1, -1], (n, 2, 1)), answer=np.zeros((n, 2), int),
+    options=np.tile([0, 1], (n, 2, 1)), valid=np.ones((n, 2), bool),
+  )  # fmt: skip
+  told = [
+    " ".join(
+      q.text for seed in range(9) for q in world.ask(asked, obs, seed)[i]
+    )
+    for i in range(n)
+  ]
+  assert ["the goal" in said for said in told] == [True, *[False] * (n - 1)]
+  assert ["success" in said for said in told] == [False, *[True] * (n - 1)]

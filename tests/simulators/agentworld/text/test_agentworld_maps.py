@@ -1,0 +1,377 @@
+"""Boxes, hazards and tasks, in words and as a map, at sizes up to 13."""
+
+import dataclasses
+import textwrap
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from simulators.agentworld import render, variants
+from simulators.agentworld.config import MIN_SIDE, RENDERINGS, Config
+from simulators.agentworld.game import dynamics, levels
+from simulators.agentworld.text import maps, rules, words
+from simulators.agentworld.text.describe import describe
+from simulators.agentworld.text.read import parse_description
+from simulators.agentworld.types import PAST, EnvState, Level, Place
+from simulators.agentworld.vocabulary import (
+  ACTIONS,
+  BOX,
+  ELEMENTS,
+  GOALS,
+  NOTHING,
+  NUMBERS,
+  TOOLS,
+)
+from simulators.base import State
+
+PARAMS = variants.parse("imperfect/swapped(1)")
+ROWS = 2500  # moments of each world below: 10,000 in each rendering
+WORLDS = (
+  Config(size=5, boxes=2, hazards=3, goals=GOALS),
+  Config(size=8, boxes=1, hazards=6, goals=GOALS, pairs=4),
+  Config(size=13, hazards=8, goals=("take", "open", "bring"), pairs=5),
+  Config(size=11, boxes=1, goals=("reach", "push"), sides=(9, 11), larger=()),
+)
+
+
+def arrange(config, n, seed=0):
+  """(Level, Place), leaves [n, ...]: anything anywhere, solvable or not.
+
+  The agent and the boxes stand on goals, tools and open elements now and then.
+  """
+  rng = np.random.default_rng(seed)
+  size, pairs, boxes = config.size, config.pairs, config.boxes
+  rows = []
+  for _ in range(n):
+    side = rng.integers(min(size, 5 + pairs - 3), size + 1)
+    wall = np.ones((size, size), bool)
+    wall[:side, :side] = rng.random((side, side)) < 0.2
+    things = 2 + 2 * pairs + boxes + config.hazards
+    cells = rng.permutation(np.argwhere(np.ones((side, side), bool)))[:things]
+    cells = cells.astype(np.int32)
+    wall[tuple(cells.T)] = False
+    agent, goal, tools, elements, boxes_at, hazards = np.split(
+      cells, np.cumsum([1, 1, pairs, pairs, boxes])
+    )
+    agent, goal = agent[0], goal[0]
+    kind = GOALS.index(rng.choice(config.goals))
+    held, opened = rng.random((2, pairs)) < 0.3
+    thing = int(rng.integers(pairs))
+    goal = {1: tools[thing], 2: elements[thing]}.get(kind, goal)
+    under = [goal] if kind != 2 or opened[thing] else []
+    under += [*tools, *elements[opened]]
+    under = sorted({tuple(cell.tolist()) for cell in under})
+    under = [np.array(under[i], np.int32) for i in rng.permutation(len(under))]
+    for box in range(boxes):
+      if rng.random() < 0.3:
+        boxes_at[box] = under.pop()
+    if rng.random() < 0.2:
+      agent = under.pop()
+    elif boxes and rng.random() < 0.5:
+      near = boxes_at[0] + np.array(words.DELTAS[rng.integers(4)], np.int32)
+      crowd = np.concatenate([elements[~opened], boxes_at, hazards])
+      inside = ((near >= 0) & (near < side)).all()
+      if inside and not wall[tuple(near)] and not (crowd == near).all(1).any():
+        agent = near
+    held |= (tools == agent).all(1)
+    hazard = np.zeros((size, size), bool)
+    hazard[tuple(hazards.T)] = True
+    kinds = rng.permutation(8)[:pairs].astype(np.int32)
+    level = Level(
+      wall=wall, hazard=hazard, agent=agent, goal=goal,
+      goal_kind=np.int32(kind), goal_thing=np.int32(thing),
+      tool_kind=kinds, tool_at=tools,
+      element_kind=rng.permutation(kinds), element_at=elements,
+      box_at=boxes_at, side=np.int32(side), depth=np.int32(0),
+    )  # fmt: skip
+    rows.append((level, Place(agent, held, opened, boxes_at)))
+  return jax.tree.map(lambda *leaves: np.stack(leaves), *rows)
+
+
+def state_of(level, place):
+  env = EnvState(
+    key=jax.random.key(0),
+    level=level,
+    time=jnp.zeros((), jnp.int32),
+    tried=jnp.full(PAST, -1, jnp.int32),
+    trail=jnp.full((PAST, 2), -1, jnp.int32),
+    **{f.name: getattr(place, f.name) for f in dataclasses.fields(place)},
+  )
+  none = jnp.zeros(())
+  return State(
+    env_state=env, obs=None, reward=none, terminated=none, truncated=none,
+    metrics={},
+  )  # fmt: skip
+
+
+@jax.jit
+@jax.vmap
+def look(level, place):
+  """(obs, bool[4]: does each action change the agent's cell)."""
+  env = state_of(level, place).env_state
+  sight = jnp.ones((4, len(level.tool_kind)))
+  obs = dynamics.observe(env, jnp.zeros((), bool), sight, PARAMS)
+  after = jax.vmap(dynamics.move, (None, None, 0, None))(
+    level, place, jnp.arange(4), PARAMS
+  )
+  return obs, jnp.any(after.agent != place.agent, axis=-1)
+
+
+@pytest.fixture(scope="module", params=WORLDS, ids=lambda c: f"size{c.size}")
+def moment(request):
+  """(config, obs, moves) of one world, numpy leaves [ROWS, ...]."""
+  config = request.param
+  return config, *jax.device_get(look(*arrange(config, ROWS)))
+
+
+def tell(obs, config, rendering):
+  config = dataclasses.replace(config, rendering=rendering)
+  return describe(obs, config)
+
+
+def check(obs, i, moves, said, rendering):
+  """What was said is what was seen; of a map, all of it."""
+  agent, is_map = obs.agent[i], rendering == "map"
+  kind, word = GOALS[obs.goal_kind[i]], obs.goal_word[i]
+
+  def cells(of):
+    return sorted(tuple(cell - agent) for cell in of)
+
+  asked = {
+    "reach": None,
+    "take": {"take": TOOLS[word]},
+    "open": {"open": ELEMENTS[word]},
+    "bring": {"bring": TOOLS[word]},
+    "push": {"push": BOX},
+  }
+  assert said["task"] == asked[kind]
+  if kind in ("take", "open"):
+    assert said["goal"] is None
+  else:
+    assert said["goal"]["offset"] == tuple(obs.goal[i] - agent)
+  assert said["blocked"] == [
+    name for name, moved in zip(ACTIONS, moves[i], strict=True) if not moved
+  ]
+  hazards = cells(np.argwhere(obs.hazard[i]))
+  assert set(said["danger"]) - {"here"} == {
+    name
+    for name, delta in zip(ACTIONS, words.DELTAS, strict=True)
+    if delta in hazards and name not in said["blocked"]
+  }
+  assert ("here" in said["danger"]) == ((0, 0) in hazards)
+  assert said["holding"] == [TOOLS[w] for w in obs.tool[i][obs.held[i]]]
+  lying = {
+    TOOLS[w]: tuple(at - agent)
+    for w, at in zip(obs.tool[i], obs.tool_at[i], strict=True)
+    if w not in obs.tool[i][obs.held[i]]
+  }
+  for name, tool in said["tools"].items():
+    assert tool["offset"] == lying[name] or (tool["past"] and not is_map)
+  for name, element in said["elements"].items():
+    j = obs.element[i].tolist().index(ELEMENTS.index(name))
+    needs = None if obs.opened[i, j] else TOOLS[obs.needs[i, j]]
+    assert element["offset"] == tuple(obs.element_at[i, j] - agent)
+    assert element["open"] == obs.opened[i, j]
+    assert element["needs"] in ([needs] if is_map else [None, needs])
+  boxes = cells(obs.boxes[i])
+  if is_map:
+    side = obs.side[i]
+    assert set(said["tools"]) == set(lying)
+    assert set(said["elements"]) == {ELEMENTS[w] for w in obs.element[i]}
+    assert sorted(said["boxes"]) == boxes
+    walls = np.argwhere(obs.wall[i, :side, :side])
+    assert sorted(said["walls"]) == cells(walls)
+    assert sorted(said["hazards"]) == [h for h in hazards if h != (0, 0)]
+  elif kind == "push":
+    assert sorted(said["boxes"]) == boxes
+  else:
+    assert set(said["boxes"]) <= set(boxes)
+  if kind == "take" and not is_map and asked[kind]["take"] in lying:
+    assert said["tools"][TOOLS[word]]["offset"] == lying[TOOLS[word]]
+  if kind == "open":
+    assert ELEMENTS[word] in said["elements"]
+
+
+@pytest.mark.parametrize("rendering", RENDERINGS)
+def test_descriptions_read_back_as_what_was_seen(moment, rendering):
+  """`blocked` and `danger` too, which the dynamics decide."""
+  config, obs, moves = moment
+  for i, told in enumerate(tell(obs, config, rendering)):
+    said = parse_description(told)
+    check(obs, i, moves, said, rendering)
+
+
+def _small_and_wide():
+  """Moments as levels have them: (obs of size 7, obs of size 9)."""
+  for size in (7, 9):
+    config = Config(size=size, boxes=1, hazards=4, goals=GOALS)
+    n = 512
+    depths = jnp.arange(n) % (2 + (size >= MIN_SIDE[2]))
+    draw = jax.vmap(levels.generate, (0, 0, None, None))
+    level, ok = jax.jit(draw, static_argnums=3)(
+      jax.random.split(jax.random.key(0), n), depths, jnp.int32(size), config
+    )
+    level = jax.tree.map(lambda x, ok=ok: np.asarray(x)[ok], level)
+    none = np.zeros(level.tool_kind.shape, bool)
+    place = Place(level.agent, none, none, level.box_at)
+    yield config, jax.device_get(look(level, place)[0])
+
+
+def test_texts_are_short(smollm2):
+  """Tokens of SmolLM2: 40 to side 7 and 60 above in words; more as a map."""
+  count = lambda texts: np.array([len(smollm2[2].encode(t)) for t in texts])  # noqa: E731
+  for (config, obs), most, most_map in zip(
+    _small_and_wide(), (40, 60), (60, 72), strict=True
+  ):
+    assert len(obs.agent) > 100
+    lengths = count(tell(obs, config, "words"))
+    assert lengths.max() <= most
+    assert count(tell(obs, config, "map")).max() <= most_map
+
+
+def test_words_are_one_token_and_no_thing(smollm2):
+  encode = smollm2[2].encode
+  told = {BOX, NOTHING, "task", "take", "bring", "push", "danger"}
+  told |= {"blocked", "beside", "needs"}
+  for word in (told | {*NUMBERS}) - {"zero"}:
+    assert len(encode(" " + word)) == 1, word
+    assert word not in TOOLS + ELEMENTS
+  assert len(encode(BOX)) == 1
+
+
+def test_a_known_moment_in_both_renderings():
+  wall = np.zeros((5, 5), bool)
+  wall[1, :4] = True
+  level, _ = jax.tree.map(
+    lambda x: x[0], arrange(Config(size=5, boxes=1, hazards=1), 1)
+  )
+  at = lambda *cells: np.array(cells, np.int32)  # noqa: E731
+  hazard = np.zeros((5, 5), bool)
+  hazard[3, 2] = True
+  level = level.replace(
+    wall=wall, hazard=hazard, side=np.int32(5), goal=at(0, 2),
+    goal_kind=np.int32(GOALS.index("bring")), goal_thing=np.int32(1),
+    tool_kind=at(0, 1, 2), tool_at=at((4, 0), (0, 0), (4, 4)),
+    element_kind=at(0, 1, 2), element_at=at((1, 4), (3, 0), (0, 4)),
+  )  # fmt: skip
+  place = Place(
+    agent=at(2, 2),
+    held=np.array([False, False, True]),
+    opened=np.array([False, False, True]),
+    boxes=at((2, 1)),
+  )
+  rows = jax.tree.map(lambda x: np.asarray(x)[None], (level, place))
+  obs = jax.device_get(look(*rows)[0])
+  tree, door, _ = (ELEMENTS[w] for w in obs.element[0])
+  ax, key, pick = (TOOLS[w] for w in obs.tool[0])
+  rock = ELEMENTS[obs.element[0, 2]]
+  assert tell(obs, WORLDS[0], "words") == [
+    f"task bring {key}. blocked up. danger down. goal two up past {tree} up "
+    f"two right needs {ax}. {BOX} left. {key} past {tree}. "
+    f"{ax} two down two left. holding {pick}."
+  ]
+  assert tell(obs, WORLDS[0], "map") == [
+    f"task bring {key}. a {ax} b {key} A {tree} B {door} {rock} two up two "
+    f"right open. holding {pick}.\nb *\n####A\n $@\nB !\na"
+  ]
+
+
+def test_instructions_and_rules_tell_what_the_world_has(moment):
+  config, obs, _ = moment
+  for i, said in enumerate(rules.instruction(obs)):
+    kind, word = GOALS[obs.goal_kind[i]], obs.goal_word[i]
+    names = ELEMENTS if kind == "open" else TOOLS
+    assert (names[word] in said.rstrip(".").split()) == (
+      kind in ("take", "open", "bring")
+    )
+  stated = rules.rules(PARAMS, config)
+  assert (BOX in stated) == bool(config.boxes)
+  assert ("danger" in stated) == bool(config.hazards)
+  for kind in GOALS[1:]:
+    assert (f"{kind} a" in stated) == (kind in config.goals)
+  drawn = rules.rules(PARAMS, dataclasses.replace(config, rendering="map"))
+  assert ("map" in drawn, "map" in stated) == (True, False)
+
+
+def test_the_example_in_the_docstring_can_be_read():
+  lines = maps.__doc__.splitlines()
+  start = next(i for i, line in enumerate(lines) if "task bring" in line)
+  drawn = textwrap.dedent("\n".join(lines[start : start + 6]))
+  said = parse_description(drawn)
+  assert said["tools"] == {
+    "ax": {"offset": (-1, -3), "past": None},
+    "key": {"offset": (1, 0), "past": None},
+  }
+  assert {w: e["needs"] for w, e in said["elements"].items()} == {
+    "tree": "ax", "door": "pick",
+  }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+  "wrong",
+  [
+    "task eat key.", "task open key.", "danger.", "package.",
+    "nothing.\n##", "a key.\n@", "hello.\n@",
+  ],
+)  # fmt: skip
+def test_a_text_of_other_making_is_refused(wrong):
+  with pytest.raises(ValueError, match="cannot read"):
+    parse_description(wrong)
+
+
+def test_the_picture_shows_boxes_hazards_and_what_is_asked_for():
+  level, place = arrange(WORLDS[0], 40)
+  draw = jax.jit(
+    jax.vmap(lambda level, place, params: render.render(
+      state_of(level, place), params
+    ), (0, 0, None))
+  )  # fmt: skip
+  pictures = np.asarray(draw(level, place, PARAMS))
+  assert pictures.shape == (40, 6 * render.CELL, 5 * render.CELL, 3)
+  safe = np.asarray(draw(level, place, variants.parse("imperfect/no-hazards")))
+  reach = level.replace(goal_kind=0 * level.goal_kind)
+  plain = np.asarray(draw(reach, place, PARAMS))
+
+  def changed(other, i):
+    cells = (pictures[i] != other[i]).any(-1)
+    cells = cells.reshape(6, render.CELL, 5, render.CELL).any((1, 3))
+    return {tuple(cell) for cell in np.argwhere(cells).tolist()}
+
+  for i in range(40):
+    hazards = {tuple(cell) for cell in np.argwhere(level.hazard[i]).tolist()}
+    assert changed(safe, i) == hazards
+    kind, thing = GOALS[level.goal_kind[i]], level.goal_thing[i]
+    boxes = {tuple(cell) for cell in place.boxes[i].tolist()}
+    tool = (5, thing) if place.held[i, thing] else level.tool_at[i, thing]
+    goal = {tuple(level.goal[i].tolist())}
+    marked = {
+      "reach": set(),
+      "take": {tuple(map(int, tool))},
+      "open": goal,
+      "bring": {tuple(map(int, tool))},
+      "push": boxes,
+    }[kind]
+    assert marked - goal <= changed(plain, i) <= marked | goal
+
+
+def test_what_a_picture_tells_apart_by_colour_looks_different():
+  """By CIE 1976 of sRGB, in which a just noticeable difference is 2.3."""
+  kinds = [tuple(colour) for colour in render._KIND.tolist()]
+  others = [render._BOX, render._HAZARD, render._WALL, render._AGENT]
+  colours = [*kinds, *others]
+  rgb = np.array([*colours, render._FLOOR, render._POCKET]) / 255
+  light = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+  xyz = light @ np.array([
+    [0.4124, 0.2126, 0.0193], [0.3576, 0.7152, 0.1192], [0.1805, 0.0722, 0.9505]
+  ])  # fmt: skip
+  f = np.cbrt(xyz / [0.9505, 1.0, 1.089])
+  lab = np.stack(
+    [116 * f[:, 1], 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], -1
+  )
+  apart = np.linalg.norm(lab[:, None] - lab, axis=-1)
+  np.fill_diagonal(apart, np.inf)
+  assert len(set(kinds)) == 8
+  assert apart[: len(kinds)].min() > 30
+  assert apart[len(kinds) : len(kinds) + 2].min() > 30  # boxes and hazards
