@@ -13,7 +13,7 @@ from glimo_jax.evaluate.exam import ExamItem
 from glimo_jax.evaluate.settings import EvaluateConfig
 from glimo_jax.evaluate.ways import WAYS, SolvedCases
 from glimo_jax.play import loop, policies, scoring
-from simulators.text_world import TextWorldProtocol
+from simulators.text_world import HasTextOracle, TextWorldProtocol
 
 Progress = Callable[[str, int, int], object]  # arm, episodes ended, episodes
 
@@ -131,7 +131,7 @@ def act(
     models = {"base": base, **models}
     actions = len(text_world.actions)
     plan["random"] = policies.RandomPolicy(actions, config.seed), True
-    if loop.has_oracle(text_world):
+    if isinstance(text_world, HasTextOracle):
       plan["oracle"] = policies.OraclePolicy(text_world), True
     asked = _policy(config, base_arm, base, text_world, cases, memo)
     plan["base"], plan["base_greedy"] = (asked, True), (asked, False)

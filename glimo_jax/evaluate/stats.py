@@ -67,13 +67,14 @@ class Spread:
   df: int
 
 
-def spread(figures: Sequence[Sequence[float]]) -> Spread | None:
+def spread(figures: Sequence[npt.ArrayLike]) -> Spread | None:
   """The standard deviation within arms, pooled; None where all have one seed.
 
   Args:
     figures: for each arm, the result of each of its seeds.
   """
-  several = [np.asarray(arm, np.float64) for arm in figures if len(arm) > 1]
+  arms = [np.asarray(arm, np.float64) for arm in figures]
+  several = [arm for arm in arms if len(arm) > 1]
   df = sum(len(arm) - 1 for arm in several)
   if not df:
     return None

@@ -7,8 +7,12 @@ from typing import Protocol
 
 import numpy as np
 
-from simulators.base import HasOracle
-from simulators.text_world import TextWorldProtocol
+from simulators.text_world import (
+  HasFailures,
+  HasMeasures,
+  HasTextOracle,
+  TextWorldProtocol,
+)
 
 ENDS = ("success", "failed", "truncated", "exhausted", "error")
 
@@ -107,9 +111,12 @@ def play(
     raise ValueError(f"max_steps {max_steps} must be at least 1: raise it")
   if not len(indices):
     return []
-  texts = text_world.reset(indices, seed=seed if seeds is None else seeds)
+  if seeds is None:
+    texts = text_world.reset(indices, seed=seed)
+  else:  # worlds of others may take one seed only
+    texts = text_world.reset(indices, seeds)  # pyright: ignore[reportArgumentType]
   shortest = np.full(len(indices), np.inf)
-  if optimal and has_oracle(text_world):
+  if optimal and isinstance(text_world, HasTextOracle):
     shortest = np.asarray(text_world.oracle()).min(1)
   records = [_Record(text_world, row, text) for row, text in enumerate(texts)]
   live = list(range(len(indices)))
@@ -138,7 +145,7 @@ def play(
       record.tried[record.texts[-1]].add(int(actions[row]))
     acting = [row for row in live if not records[row].ended]
     if acting:
-      texts, _, done = text_world.step(actions)
+      texts, _, done = text_world.step(actions)  # pyright: ignore[reportArgumentType]
       for row in acting:
         record = records[row]
         record.act(text_world.actions[actions[row]])
@@ -158,20 +165,12 @@ def play(
   ]
 
 
-def has_oracle(text_world: TextWorldProtocol) -> bool:
-  """Whether `text_world.oracle` can be asked.
-
-  A TextWorld can if the world behind it can.
-  """
-  return isinstance(getattr(text_world, "world", text_world), HasOracle)
-
-
 def _end(text_world: TextWorldProtocol, row: int) -> str:
   """How the world has ended an episode; it may not know `failed`."""
   if text_world.success[row]:
     return "success"
-  failed = getattr(text_world, "failed", None)
-  return "failed" if failed is not None and failed[row] else "truncated"
+  failed = isinstance(text_world, HasFailures) and text_world.failed[row]
+  return "failed" if failed else "truncated"
 
 
 class _Record:
@@ -198,11 +197,12 @@ class _Record:
     self.actions.append(action)
 
   def read(self, text_world: TextWorldProtocol, row: int, text: str) -> None:
-    """Adds a text with its instruction; a world may measure nothing."""
+    """Adds a text with its instruction, and measures the episode."""
     self.texts.append(text)
     self.instructions.append(text_world.instruction[row])
-    measured = getattr(text_world, "measures", {})
-    self.measures = {n: float(values[row]) for n, values in measured.items()}
+    if isinstance(text_world, HasMeasures):
+      values = text_world.measures
+      self.measures = {name: float(values[name][row]) for name in values}
 
   def episode(self, index: int, depth: int, shortest: float) -> Episode:
     return Episode(

@@ -8,7 +8,7 @@ import numpy as np
 from glimo_jax.agent import llm, prompts
 from glimo_jax.play import scoring
 from glimo_jax.play.loop import Policy
-from simulators.text_world import TextWorldProtocol
+from simulators.text_world import HasTextOracle
 
 
 class RandomPolicy:
@@ -26,7 +26,7 @@ class RandomPolicy:
 class OraclePolicy:
   """Takes a shortest way to the goal, from the world's own oracle."""
 
-  def __init__(self, text_world: TextWorldProtocol):
+  def __init__(self, text_world: HasTextOracle):
     self._text_world = text_world
 
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:

@@ -182,3 +182,29 @@ def test_arm_without_its_help_is_refused_before_any_play(arm):
       config, lm, FakeTextWorld(), range(2), SolvedCases(), scoring.Memo()
     )
   assert lm.prompts == []
+
+
+def test_without_an_oracle_there_is_no_such_arm():
+  class FakeBlind:
+    def __init__(self):
+      self.seen = FakeTextWorld()
+
+    def __getattr__(self, name):
+      if name == "oracle":
+        raise AttributeError(name)
+      return getattr(self.seen, name)
+
+  played = arms.act(
+    CONFIG, FakeLM("plain"), FakeLM("plain"), "plain", FakeBlind(), range(4),
+    CASES, scoring.Memo(),
+  )  # fmt: skip
+  assert "oracle" not in played
+  assert {e.optimal_steps for e in played["tuned"]} == {-1}
+
+
+def test_without_questions_no_arm_is_chosen_to_answer_them():
+  choice = arms.choose_answering(
+    CONFIG, FakeLM("plain"), "rules", [], SolvedCases(), scoring.Memo()
+  )
+  assert choice == arms.Choice("plain", {})
+  assert arms.Choice.from_dict(choice.as_dict()) == choice

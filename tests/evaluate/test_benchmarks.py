@@ -1,4 +1,4 @@
-"""Evaluation levels are never trained on; that is checked before training."""
+"""Benchmarks: what is judged is not trained on, and the base can be asked."""
 
 import types
 
@@ -9,12 +9,20 @@ from glimo_jax.evaluate import benchmarks
 from glimo_jax.evaluate.settings import EvaluateConfig
 from glimo_jax.types import InstructionDataset
 
-CONFIG = EvaluateConfig(episodes=4, val_episodes=2, ood_episodes=2)
+CONFIG = EvaluateConfig(
+  episodes=3, val_episodes=2, per_kind=1, val_per_kind=1, ood_episodes=2,
+  kinds=("bump",), shots=2,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def pools():
-  return benchmarks.pools(simulators.make("agentworld"), CONFIG)
+def world():
+  return simulators.make("agentworld", size=7)
+
+
+@pytest.fixture(scope="module")
+def pools(world):
+  return benchmarks.pools(world, CONFIG)
 
 
 def _rows(level_hash="0", variant="imperfect/swapped(0)"):
@@ -24,33 +32,148 @@ def _rows(level_hash="0", variant="imperfect/swapped(0)"):
   return InstructionDataset(train=[row], val=[], counts={})
 
 
+def test_pools_are_val_then_the_suite_then_what_is_shifted(pools):
+  sizes = {pool.split: len(pool) for pool in pools}
+  assert list(sizes)[:2] == ["val", "test"]
+  assert list(sizes.values())[:2] == [2, 3]
+  shifted = {split: n for split, n in sizes.items() if split.startswith("ood")}
+  assert len(shifted) == len(pools) - 2 > 0
+  assert set(shifted.values()) == {2}
+
+
+def test_questions_are_asked_on_val_and_on_the_suite_alone(world, pools):
+  val, *judged = pools
+  choosing = benchmarks.choosing(world, val, CONFIG)
+  assert choosing.name == "agentworld/val"
+  assert len(choosing.exam) == 1
+  made = benchmarks.judged(world, judged, CONFIG)
+  assert [b.name for b in made] == [f"agentworld/{p.split}" for p in judged]
+  assert [len(b.exam) for b in made] == [1] + [0] * (len(judged) - 1)
+  assert [list(b.indices) for b in made] == [
+    list(range(len(p))) for p in judged
+  ]
+
+
+class Silent:
+  """Asks no questions and parses no descriptions: the contract alone."""
+
+  name, measures, memories = "silent", (), ()
+
+  def __init__(self, world):
+    self._world = world
+    self.actions, self.splits = world.actions, world.splits
+    for part in (
+      "params", "pool", "reset", "step", "describe", "rules", "instruction",
+      "parse", "legal", "variants", "depths",
+    ):  # fmt: skip
+      setattr(self, part, getattr(world, part))
+
+
+def test_a_world_without_questions_is_judged_by_play_alone(world, pools):
+  silent = Silent(world)
+  first, *_ = benchmarks.judged(silent, pools[1:], CONFIG)
+  assert (first.name, first.exam) == ("silent/test", [])
+  dataset = InstructionDataset(train=[], val=[], counts={})
+  assert benchmarks.extra_policies(silent, dataset, CONFIG) == {}
+
+
 @pytest.mark.parametrize("split", ["val", "test", "ood-size"])
-def test_an_evaluation_level_in_the_training_data_is_refused(pools, split):
+def test_a_level_that_is_judged_is_not_trained_on(pools, split):
   benchmarks.check_unseen(pools, _rows())
-  (pool,) = (pool for pool in pools if pool.split == split)
+  pool = next(pool for pool in pools if pool.split == split)
   seen = f"{int(pool.hashes[1]):016x}"
   with pytest.raises(ValueError, match=f"levels of '{split}' .*{seen}"):
     benchmarks.check_unseen(pools, _rows(seen))
 
 
-def test_rows_of_real_are_refused_except_in_the_arm_of_that_name(pools):
-  rows = _rows(variant="real")
+def test_rows_of_real_are_refused_but_in_the_arm_of_that_name(pools):
   with pytest.raises(ValueError, match=r"1 rows .* are of `real`, e\.g\. r0"):
-    benchmarks.check_unseen(pools, rows)
-  benchmarks.check_unseen(pools, rows, trained_on_real=True)
+    benchmarks.check_unseen(pools, _rows(variant="real"))
+  benchmarks.check_unseen(pools, _rows(variant="real"), trained_on_real=True)
 
 
 @pytest.mark.parametrize(
-  ("given", "message"),
+  ("lack", "match"),
   [
     ({"data": "elsewhere"}, "train.data=elsewhere"),
     ({"questions": False}, "annotate.skills.question.rows=0"),
     ({"actions": False}, "annotate.skills.next_action.rows=0"),
   ],
 )
-def test_a_base_without_solved_cases_is_refused_before_any_work(given, message):
-  given = dict(questions=True, actions=True, memory_there=False) | given
-  with pytest.raises(ValueError, match=f"with {message} there"):
-    benchmarks.check_solved_cases(CONFIG, **given)
+def test_a_base_that_cannot_be_asked_is_found_before_any_work(lack, match):
+  there = {"questions": True, "actions": True, "memory_there": False}
+  benchmarks.check_solved_cases(CONFIG, **there)
+  with pytest.raises(ValueError, match=f"with {match} there are no solved"):
+    benchmarks.check_solved_cases(CONFIG, **{**there, **lack})
   alone = EvaluateConfig(tuned_only=True)
-  benchmarks.check_solved_cases(alone, **given)
+  benchmarks.check_solved_cases(alone, **{**there, **lack})
+
+
+def test_rows_of_another_run_do_where_nothing_is_retrieved():
+  plain = EvaluateConfig(arms=("plain", "few_shot"))
+  benchmarks.check_solved_cases(
+    plain, questions=False, actions=False, memory_there=False, data="there"
+  )
+
+
+def _case(i, stage, weights):
+  return types.SimpleNamespace(
+    stage=stage,
+    messages=({"role": "user", "content": f"text {i}"},),
+    answers=(f"answer {i}", "other"),
+    weights=weights,
+  )
+
+
+def test_solved_cases_have_one_best_answer_and_the_right_stage():
+  rows = [
+    _case(i, 1 + i % 2, (0.5, 0.5) if i % 3 else (0.9, 0.1)) for i in range(24)
+  ]
+  dataset = InstructionDataset(train=rows, val=[], counts={})
+  acting, answering = benchmarks.solved_cases(dataset, CONFIG, None)
+  for cases, stage in ((acting, 2), (answering, 1)):
+    assert len(cases.shots) == CONFIG.shots
+    assert cases.retrieve is None
+    for asked, answered in cases.shots:
+      row = rows[int(asked.split()[1])]
+      assert (row.stage, row.answers[0]) == (stage, answered)
+      assert row.weights == (0.9, 0.1)
+  again, _ = benchmarks.solved_cases(dataset, CONFIG, None)
+  assert again == acting
+
+
+def test_retrieved_cases_are_the_nearest_of_the_memory():
+  class FakeMemory:
+    def search(self, texts, k, episodes):
+      assert k == 1
+      assert episodes == [""] * len(texts)
+      row = types.SimpleNamespace(text="near", answer="up")
+      return [[row] for _ in texts]
+
+  dataset = InstructionDataset(train=[], val=[], counts={})
+  acting, answering = benchmarks.solved_cases(dataset, CONFIG, FakeMemory())
+  for cases in (acting, answering):
+    assert cases.retrieve(["a", "b"]) == [[("near", "up")]] * 2
+
+
+def test_a_small_mlp_plays_beside_the_models(world):
+  text = world.describe(_obs(world))[0]
+  row = types.SimpleNamespace(
+    kind="next_action", messages=({"role": "user", "content": text},),
+    answers=("up",), weights=(1.0,),
+  )  # fmt: skip
+  dataset = InstructionDataset(train=[row], val=[], counts={})
+  extra = benchmarks.extra_policies(world, dataset, CONFIG)
+  assert list(extra) == ["mlp"]
+  scores = extra["mlp"].scores([text], [0])
+  assert scores.argmax() == world.actions.index("up")
+  alone = EvaluateConfig(tuned_only=True)
+  assert benchmarks.extra_policies(world, dataset, alone) == {}
+
+
+def _obs(world):
+  from simulators.text_world import TextWorld
+
+  played = TextWorld(world, world.params("real"), world.pool("val", 1))
+  played.reset([0])
+  return played.obs

@@ -265,3 +265,48 @@ def test_real_levels_are_solved_by_the_oracle_in_the_fewest_steps():
   ended = [episodes.summary([walk])["ended"]["exhausted"] for walk in walks]
   assert ended[0] > 0
   assert ended[1] == 0
+
+
+class FakeGoals(FakeTextWorld):
+  """Says how far the goal is; takes a seed for each episode."""
+
+  def reset(self, indices, seed=0):
+    self.seeds = seed
+    return super().reset(indices, seed)
+
+  instruction = property(
+    lambda self: [f"{d} to go" for d in self.distance], lambda self, _: None
+  )
+
+
+def test_instructions_stand_beside_the_texts():
+  episode = loop.play(FakePolicy(right), FakeGoals(), [2], max_steps=9)[0]
+  assert episode.instructions == ("3 to go", "2 to go", "1 to go", "0 to go")
+  assert len(episode.texts) == len(episode.instructions)
+
+
+def test_each_episode_may_have_a_seed():
+  world = FakeGoals()
+  loop.play(FakePolicy(right), world, [2, 1], seed=7, max_steps=1)
+  assert world.seeds == 7
+  loop.play(FakePolicy(right), world, [2, 1], seeds=[5, 6], max_steps=1)
+  assert world.seeds == [5, 6]
+
+
+def test_a_world_without_oracle_is_played_all_the_same():
+  class FakeBlind:
+    def __init__(self):
+      self.seen = FakeTextWorld()
+
+    def __getattr__(self, name):
+      if name == "oracle":
+        raise AttributeError(name)
+      return getattr(self.seen, name)
+
+  seen, *_ = loop.play(FakePolicy(right), FakeTextWorld(), [2], max_steps=9)
+  blind, *_ = loop.play(FakePolicy(right), FakeBlind(), [2], max_steps=9)
+  assert blind == dataclasses.replace(seen, optimal_steps=-1)
+  spared, *_ = loop.play(
+    FakePolicy(right), FakeTextWorld(), [2], max_steps=9, optimal=False
+  )
+  assert spared == blind

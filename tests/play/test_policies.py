@@ -144,3 +144,36 @@ def test_what_is_written_is_parsed_and_what_is_not_an_action_fails():
   assert np.isnan(first[1]).all()
   lm.replies.append(FakeCompletion("perhaps?"))
   assert np.isnan(policy.scores(["c", "a"], range(2))[0]).all()
+
+
+def test_draws_follow_the_order_of_the_live_rows():
+  rng, same = np.random.default_rng(3), np.random.default_rng(3)
+  table = {"a": [-1.0, -2.0, -3.0, -4.0], "b": [-2.0, -2.0, -1.0, -9.0]}
+  model = policies.RecordedPolicy(FakePolicy(table.__getitem__))
+  sampled = policies.SampledPolicy(model, 0.7, rng)
+  for texts, rows in ((["a", "b", "a"], [0, 1, 2]), (["b", "a"], [0, 2])):
+    scores = sampled.scores(texts, rows)
+    for text, score in zip(texts, scores, strict=True):
+      logp = np.array(table[text])
+      logp = logp - np.logaddexp.reduce(logp)
+      np.testing.assert_array_equal(score, logp / 0.7 + same.gumbel(size=4))
+
+
+def test_recorded_log_probabilities_are_normalised_and_kept_by_row():
+  model = policies.RecordedPolicy(FakePolicy(lambda text: [0.0, 0.0, 1.0, 2.0]))
+  model.scores(["a", "b"], [0, 3])
+  model.scores(["c"], [3])
+  assert {row: len(kept) for row, kept in model.logprobs.items()} == {
+    0: 1,
+    3: 2,
+  }
+  for kept in model.logprobs.values():
+    np.testing.assert_allclose(np.exp(kept).sum(-1), 1)
+
+
+def test_without_a_memo_a_text_is_scored_anew_at_each_step():
+  lm = FakeLM()
+  plain = policies.LanguagePolicy(lm, "p", ACTIONS)
+  plain.scores(["a", "b", "a"], range(3))
+  plain.scores(["a"], [0])
+  assert [p[-1]["content"] for p in lm.prompts] == ["a", "b", "a"]

