@@ -17,6 +17,7 @@ import numpy as np
 
 from glimo_jax.agent import wire
 from glimo_jax.agent.llm import Completion, Request
+from glimo_jax.agent.window import Window
 
 _RETRY = {408, 409, 425, 429}  # and every 5xx
 _ABORT = {
@@ -43,28 +44,6 @@ class ServedError(RuntimeError):
 
 class BudgetExceeded(ServedError):
   """The budget is spent."""
-
-
-class _Window:
-  """Additive-increase, multiplicative-decrease bound on requests in flight."""
-
-  def __init__(self, most: int):
-    self.most, self.size, self.busy = most, float(most), 0
-    self.freed = asyncio.Condition()
-
-  async def enter(self) -> None:
-    async with self.freed:
-      await self.freed.wait_for(lambda: self.busy < max(1, int(self.size)))
-      self.busy += 1
-
-  async def leave(self, limited: bool) -> None:
-    async with self.freed:
-      self.busy -= 1
-      if limited:
-        self.size = max(1.0, self.size / 2)
-      else:
-        self.size = min(self.most, self.size + 1 / self.size)
-      self.freed.notify_all()
 
 
 def check(base_url: str, concurrency: int) -> httpx.URL:
@@ -170,7 +149,7 @@ class ServedLM:
     )
 
   async def _generate(self, requests: Sequence[Request]) -> list[Completion]:
-    window = _Window(self.concurrency)
+    window = Window(self.concurrency)
     stopped: list[ServedError] = []
     async with httpx.AsyncClient(
       timeout=self.timeout, transport=self._transport, headers=self._headers()

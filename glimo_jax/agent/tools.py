@@ -17,15 +17,8 @@ import numpy as np
 from glimo_jax import fields
 from glimo_jax.agent import costs
 from glimo_jax.types import Experience
-from simulators import rollout, search
-from simulators.base import (
-  AsksQuestions,
-  HasOracle,
-  HasReference,
-  LevelPool,
-  Question,
-  World,
-)
+from simulators import base, rollout, search
+from simulators.base import LevelPool, Question, World
 
 _STEPS = 64  # actions that a replay has room for; more compile once more
 LABEL_SOURCES = ("oracle", "search", "agent", "self")
@@ -203,8 +196,8 @@ class Tools:
       out[rows] = np.asarray(codes)[: len(rows)]
     return out
 
-  def _asking_world(self) -> AsksQuestions:
-    if not isinstance(self.world, AsksQuestions):
+  def _asking_world(self) -> base.AsksQuestions:
+    if not isinstance(self.world, base.AsksQuestions):
       raise ValueError(
         f"world {self.world.name} asks no questions: plan no question rows"
       )
@@ -217,7 +210,7 @@ class Tools:
 
     None where the world is not `HasReference`.
     """
-    if not isinstance(self.world, HasReference):
+    if not isinstance(self.world, base.HasReference):
       return None
     reference, config = self.world.reference, self.world.config
     out: list = [None] * len(experiences)
@@ -278,7 +271,7 @@ class Tools:
 def check_label_source(label_source: str, world: World) -> None:
   """Raises ValueError for a label source that the world does not offer."""
   fields.check_known("annotate.label_source", label_source, LABEL_SOURCES)
-  if label_source == "oracle" and not isinstance(world, HasOracle):
+  if label_source == "oracle" and not isinstance(world, base.HasOracle):
     raise ValueError(
       f"annotate.label_source is 'oracle', but world {world.name} has none: "
       "set it to 'search'"

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from glimo_jax.data.encoding import SLOTS, Encoded, Item
+from glimo_jax.data.batching.encoding import SLOTS, Encoded, Item
 from glimo_jax.types import BRANCHES, Batch
 
 

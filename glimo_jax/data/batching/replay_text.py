@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from glimo_jax.data.epochs import Epochs
+from glimo_jax.data.batching.epochs import Epochs
 from glimo_jax.types import Batch
 
 

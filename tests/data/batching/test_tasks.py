@@ -10,9 +10,10 @@ import pytest
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from glimo_jax.data import batching, encoding, packing
-from glimo_jax.data.epochs import zip_batches
-from glimo_jax.data.replay_text import ReplayBatches
+from glimo_jax.data.batching import encoding, packing
+from glimo_jax.data.batching import tasks as batching
+from glimo_jax.data.batching.epochs import zip_batches
+from glimo_jax.data.batching.replay_text import ReplayBatches
 from glimo_jax.models import decoder, parameters
 from glimo_jax.models.tokenizer import END, START, Tokenizer
 from glimo_jax.train import losses

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from glimo_jax.data import encoding, packing
-from glimo_jax.data.epochs import Epochs, zip_batches
-from glimo_jax.data.replay_text import ReplayBatches
+from glimo_jax.data.batching import encoding, packing
+from glimo_jax.data.batching.epochs import Epochs, zip_batches
+from glimo_jax.data.batching.replay_text import ReplayBatches
 from glimo_jax.models.tokenizer import Tokenizer
 from glimo_jax.types import Batch, BatchIterator, InstructionExample
 

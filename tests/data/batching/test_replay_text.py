@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from glimo_jax.data.replay_text import ReplayBatches
+from glimo_jax.data.batching.replay_text import ReplayBatches
 
 
 def test_replay_windows_are_text_and_only_in_the_kl():
