@@ -126,7 +126,8 @@ class Run(Resources):
     count = self.config.rounds.count
     return {
       "wall_s": seconds,
-      **provenance.environment(self.commit),
+      **provenance.environment(),
+      "commit": self.commit,
       "commits": {n: s.get("commit", "unknown") for n, s in summaries.items()},
       "seeds": {
         "train": self.config.train.seed,

@@ -99,7 +99,7 @@ class Agent:
   ):
     self.lm, self.tools, self.memory = lm, tools, memory
     self.config = config or AgentConfig()
-    self.usage = dict.fromkeys(
+    self.usage: dict[str, int] = dict.fromkeys(
       ("requests", "prompt_tokens", "completion_tokens", "retrievals",
        "prompts_with_memories"), 0
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """Nearest-neighbour indexes behind one protocol: exact, and ScaNN."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -62,7 +62,8 @@ class ScannIndex:
     import scann
 
     vectors = np.asarray(vectors, np.float32)
-    builder = scann.scann_ops_pybind.builder(vectors, 10, "dot_product")
+    # ScaNN's annotations say that its builder's methods return str.
+    builder: Any = scann.scann_ops_pybind.builder(vectors, 10, "dot_product")
     if self._n >= max(tree_from, 100):
       leaves = int(np.sqrt(self._n))
       builder = builder.tree(

@@ -107,7 +107,7 @@ class LocalLM:
 
   def generate(self, requests: Sequence[Request]) -> list[Completion]:
     """One completion for each request, in order."""
-    out: list[Completion | None] = [None] * len(requests)
+    out: dict[int, Completion] = {}
     scored = [i for i, r in enumerate(requests) if r.choices]
     if scored:
       scores = self.loglik(
@@ -134,7 +134,7 @@ class LocalLM:
         out[i] = Completion(
           text, reason, self._prompt_tokens(requests[i]), tokens, self.name
         )
-    return out
+    return [out[i] for i in range(len(requests))]
 
   def loglik(
     self,

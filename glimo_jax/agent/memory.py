@@ -81,7 +81,7 @@ class Memory:
     self._embed, self._kind = embed, index
     self._weights, self._diversity = np.asarray(weights), diversity
     self._ids: set[str] = set()
-    self._vectors: np.ndarray | None = None
+    self._vectors = np.zeros((0, 0), np.float32)
     self._index: Index | None = None
 
   def __len__(self) -> int:
@@ -124,7 +124,7 @@ class Memory:
     if self._index is None:
       self._index = make_index(self._vectors, self._kind)
     queries = np.asarray(self._embed(list(texts)), np.float32)
-    out: list[list[MemoryRecord] | None] = [None] * len(texts)
+    out: dict[int, list[MemoryRecord]] = {}
     wanted = max(_CANDIDATES, 8 * k)
     left = list(range(len(texts)))
     while left:  # widen until k rows pass or all were seen
@@ -143,7 +143,7 @@ class Memory:
         else:
           out[q] = self._best(near[keep], cosine[keep], k)
       left, wanted = short, wanted * 8
-    return out
+    return [out[q] for q in range(len(texts))]
 
   def save(self, folder: str | pathlib.Path) -> None:
     """Writes rows.parquet and vectors.npy."""
@@ -152,9 +152,7 @@ class Memory:
     fields = [f.name for f in dataclasses.fields(MemoryRecord)]
     table = {f: [getattr(r, f) for r in self.rows] for f in fields}
     pq.write_table(pa.table(table), folder / "rows.parquet")
-    empty = np.zeros((0, 0), np.float32)
-    vectors = empty if self._vectors is None else self._vectors
-    np.save(folder / "vectors.npy", vectors, allow_pickle=False)
+    np.save(folder / "vectors.npy", self._vectors, allow_pickle=False)
 
   def load(self, folder: str | pathlib.Path) -> "Memory":
     """Reads what `save` wrote into this empty memory, without embedding."""
@@ -179,11 +177,13 @@ class Memory:
   def _extend(self, rows: list[MemoryRecord], vectors: np.ndarray) -> None:
     self.rows += rows
     self._ids.update(r.id for r in rows)
-    old = [] if self._vectors is None else [self._vectors]
+    old = [self._vectors] if len(self._vectors) else []
     self._vectors = np.concatenate([*old, vectors.astype(np.float32)])
     self._index = None
 
-  def _best(self, ids, relevance, k: int) -> list[MemoryRecord]:
+  def _best(
+    self, ids: np.ndarray, relevance: np.ndarray, k: int
+  ) -> list[MemoryRecord]:
     """The k best of the candidates by weighted score, one after the other."""
     parts = [
       relevance,

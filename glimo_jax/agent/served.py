@@ -168,7 +168,7 @@ class ServedLM:
     if stopped:
       stopped[0].completions = completions
       raise stopped[0]
-    return completions
+    return [c for c in completions if c is not None]  # all: nothing stopped
 
   def _headers(self) -> dict[str, str]:
     if not self.api_key_env:

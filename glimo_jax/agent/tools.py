@@ -108,8 +108,8 @@ class Tools:
     """bool[n]: whether replay gives the description that was recorded."""
     same = np.array([self._has_level(e) for e in experiences], bool)
     rows = np.flatnonzero(same)
-    described = self.simulate([experiences[i] for i in rows]).description
-    for i, text in zip(rows, described, strict=True):
+    described = self.simulate([experiences[i] for i in rows.tolist()])
+    for i, text in zip(rows.tolist(), described.description, strict=True):
       same[i] = text == experiences[i].description
     return same
 

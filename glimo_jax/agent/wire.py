@@ -58,9 +58,8 @@ def read(
     answer = choice["message"]["content"] or ""
     reason = choice["finish_reason"] or "stop"
     usage = body.get("usage") or {}
-    tokens = [
-      int(usage.get(k) or 0) for k in ("prompt_tokens", "completion_tokens")
-    ]
+    read = int(usage.get("prompt_tokens") or 0)
+    written = int(usage.get("completion_tokens") or 0)
   except (ValueError, LookupError, TypeError, AttributeError):
     error = f"a 200 without a completion: {text[:200]!r}"
     return Completion(
@@ -68,7 +67,7 @@ def read(
     )
   error = None
   if reason == "length":
-    error = f"truncated after {tokens[1]} tokens: raise max_tokens"
+    error = f"truncated after {written} tokens: raise max_tokens"
   elif request.choices:
     word = _enumerated(answer) if as_schema else _plain(answer)
     folded = {c.casefold(): c for c in request.choices}
@@ -81,7 +80,8 @@ def read(
   return Completion(
     answer,
     reason,
-    *tokens,
+    read,
+    written,
     model,
     error=error,
     error_class=None if error is None else "resample",

@@ -46,8 +46,10 @@ class Tally:
       out[kind] = {"planned": sum(verdicts.values()), **verdicts}
     return out
 
-  def _verdicts(self, source: str | None = None, kind: str | None = None):
-    chosen = dict.fromkeys(VERDICTS, 0)
+  def _verdicts(
+    self, source: str | None = None, kind: str | None = None
+  ) -> dict[str, int]:
+    chosen: dict[str, int] = dict.fromkeys(VERDICTS, 0)
     for (s, k, verdict), n in self._tally.items():
       if source in (None, s) and kind in (None, k):
         chosen[verdict] += n

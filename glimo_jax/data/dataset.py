@@ -12,7 +12,6 @@ import json
 import pathlib
 import shutil
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -135,13 +134,13 @@ def _load_tfds(folder: pathlib.Path) -> InstructionDataset:
     )
   where = found[0].parent
   builder = tfds.builder_from_directory(str(where))
-  splits = []
-  for split in SPLITS:
-    rows: Sequence[Any] = ()
-    if split in builder.info.splits:  # TFDS keeps no empty split
-      rows = builder.as_data_source(split)
-    splits.append([_from_tfds(row) for row in rows])
-  return InstructionDataset(*splits, _counts(where))
+
+  def rows(split: str) -> list[InstructionExample]:
+    if split not in builder.info.splits:  # TFDS keeps no empty split
+      return []
+    return [_from_tfds(row) for row in builder.as_data_source(split)]
+
+  return InstructionDataset(rows("train"), rows("val"), _counts(where))
 
 
 def _features():

@@ -114,9 +114,11 @@ class Journal:
     data = self.path.read_bytes()
     for number, line in enumerate(data.splitlines(keepends=True), 1):
       try:
-        record = json.loads(line) if line.endswith(b"\n") else None
+        if not line.endswith(b"\n"):
+          raise ValueError("incomplete")
+        record = json.loads(line)
         name = record.pop("key")
-      except (ValueError, KeyError, AttributeError) as error:
+      except (ValueError, KeyError, AttributeError, TypeError) as error:
         if good + len(line) < len(data):
           raise ValueError(
             f"line {number} of journal {self.path} is no record: only the last "
@@ -179,7 +181,7 @@ class JournaledLM:
       self._keep(zip([keys[i] for i in rows], answers, strict=True))
       fresh.update(zip(rows, answers, strict=True))
     return [
-      fresh[i] if i in fresh else _completion(self.journal.get(k))
+      fresh[i] if i in fresh else _completion(self.journal.get(k) or {})
       for i, k in enumerate(keys)
     ]
 

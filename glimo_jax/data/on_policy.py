@@ -113,8 +113,8 @@ def play(
       if progress is not None:
         progress(before + ended, share * len(played.variants))
 
-    levels = np.resize(rng.permutation(len(pool)), share)
-    seeds = rng.integers(2**31, size=share).astype(np.int32)
+    levels = np.resize(rng.permutation(len(pool)), share).tolist()
+    seeds = rng.integers(2**31, size=share).tolist()
     text_world = TextWorld(world, world.params(variant), pool)
     model = policies.RecordedPolicy(
       policies.LanguagePolicy(lm, text_world.preamble, world.actions)

@@ -38,14 +38,14 @@ def of_actions(
     rng: chooses them.
   """
   n = len(moments)
-  count = 0 if lm is None else min(n, count)
-  if not count:
+  count = min(n, count)
+  if lm is None or not count:
     return np.zeros(n)
   chosen = np.sort(rng.choice(n, size=count, replace=False))
   asked = [moments[i] for i in chosen]
   scores = lm.loglik(
     [prompts.acting(rules[m.variant], m.description) for m in asked],
-    [actions] * count,
+    [tuple(actions)] * count,
   )
   nats = []
   for m, logp in zip(asked, scores, strict=True):

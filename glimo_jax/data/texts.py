@@ -1,9 +1,11 @@
 """English texts from installed packages, for replay and held-out tests."""
 
+import email.message
 import hashlib
 import importlib.metadata
 import importlib.util
 import pathlib
+import typing
 
 from glimo_jax import fields
 
@@ -74,10 +76,12 @@ def _replay() -> str:
   parts = []
   for name in _REPLAY:
     try:
-      about = importlib.metadata.metadata(name)
+      about = typing.cast(
+        email.message.Message, importlib.metadata.metadata(name)
+      )
     except importlib.metadata.PackageNotFoundError:
       continue  # the list spans platforms: scann has wheels on Linux only
-    text = about.get_payload() or about["Description"] or ""
+    text = str(about.get_payload() or about["Description"] or "")
     if len(text) > 400:
       parts.append(text[:_LONGEST].strip())
   if not parts:
