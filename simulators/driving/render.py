@@ -34,17 +34,17 @@ def _frenet(level: Level, x: Array, y: Array) -> tuple[Array, Array]:
   for i in range(len(level.length)):
     x0, y0, heading = roads.pose(level, start, jnp.zeros(()))
     cos, sin = jnp.cos(heading), jnp.sin(heading)
-    forth = (x - x0) * cos + (y - y0) * sin
+    forward = (x - x0) * cos + (y - y0) * sin
     left = (y - y0) * cos - (x - x0) * sin
     if i == 1:
       bend = jnp.where(jnp.abs(level.bend[1]) < 1e-5, 1e-5, level.bend[1])
       radius = 1.0 / bend
       side = jnp.sign(radius)
-      angle = jnp.arctan2(forth, (radius - left) * side)
+      angle = jnp.arctan2(forward, (radius - left) * side)
       run = angle * jnp.abs(radius)
-      d = radius - side * jnp.hypot(forth, radius - left)
+      d = radius - side * jnp.hypot(forward, radius - left)
     else:
-      run, d = forth, left
+      run, d = forward, left
     low = -FAR if i == 0 else 0.0
     inside = (run >= low) & (run <= level.length[i])
     better = inside & (jnp.abs(d) < jnp.abs(best[1]))
@@ -62,10 +62,10 @@ def render(state: State, params: Params) -> Array:
   now = env.time.astype(jnp.float32)
   ex, ey, along = roads.pose(level, ego.s, ego.d)
   row, column = jnp.indices((HEIGHT, BREADTH)).astype(jnp.float32)
-  forth = (HEIGHT - row) / SCALE - BEHIND
-  aside = (BREADTH / 2 - column) / SCALE  # to the left
-  x = ex + forth * jnp.cos(along) - aside * jnp.sin(along)
-  y = ey + forth * jnp.sin(along) + aside * jnp.cos(along)
+  forward = (HEIGHT - row) / SCALE - BEHIND
+  sideways = (BREADTH / 2 - column) / SCALE  # to the left
+  x = ex + forward * jnp.cos(along) - sideways * jnp.sin(along)
+  y = ey + forward * jnp.sin(along) + sideways * jnp.cos(along)
   s, d = _frenet(level, x, y)
   width, lanes = params.lane_width, level.lanes.astype(jnp.float32)
   picture = jnp.full(

@@ -109,14 +109,16 @@ def overlaps(
     traffic.pick(x, level.road) for x in (seen.s, seen.d, seen.cos, seen.sin)
   )
   wide, long = (traffic.pick(x, level.road) for x in (seen.wide, seen.long))
-  forth, aside = cars.s - s, cars.d - d
+  forward, sideways = cars.s - s, cars.d - d
   half, body = 0.5 * level.size, 0.5 * WIDTH
   cos_, sin_ = jnp.abs(cos), jnp.abs(sin)
-  hit = (jnp.abs(forth) < half + long) & (jnp.abs(aside) < body + wide)
-  hit &= jnp.abs(forth * cos + aside * sin) < (
+  hit = (jnp.abs(forward) < half + long) & (jnp.abs(sideways) < body + wide)
+  hit &= jnp.abs(forward * cos + sideways * sin) < (
     0.5 * LENGTH + half * cos_ + body * sin_
   )
-  hit &= jnp.abs(aside * cos - forth * sin) < (body + half * sin_ + body * cos_)
+  hit &= jnp.abs(sideways * cos - forward * sin) < (
+    body + half * sin_ + body * cos_
+  )
   return hit & here
 
 

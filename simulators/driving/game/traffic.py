@@ -150,12 +150,12 @@ def leaders(
   nearest = jnp.min(gap, axis=1)
   lead = jnp.max(jnp.where(gap == nearest[:, None], cars.v, 0.0), axis=1)
   # The ego, in the frame of the car's road.
-  forth = pick(ego.s, road) - cars.s
+  forward = pick(ego.s, road) - cars.s
   reach = BODY + CLEARANCE + pick(ego.wide, road)
   where = pick(ego.d, road)
   beside = (jnp.abs(where - cars.d) < reach) | (jnp.abs(where - aim) < reach)
-  gap = forth - half - pick(ego.long, road)
-  gap = jnp.where(beside & (forth > 0.0), gap, FAR)
+  gap = forward - half - pick(ego.long, road)
+  gap = jnp.where(beside & (forward > 0.0), gap, FAR)
   lead = jnp.where(gap < nearest, pick(ego.v, road), lead)
   gap = jnp.minimum(gap, nearest)
   return gap + params.centred * jnp.where(gap < FAR, level.size, 0.0), lead
@@ -224,11 +224,11 @@ def react(params: Params, meant: Array, now: Array, config: Config) -> Array:
 
 def advance(params: Params, cars: Cars, a: Array, dt: float) -> Cars:
   """One physics step: moves by the old speeds, then changes the speeds."""
-  aside = cars.lane.astype(jnp.float32) * params.lane_width - cars.d
+  sideways = cars.lane.astype(jnp.float32) * params.lane_width - cars.d
   return dataclasses.replace(
     cars,
     s=cars.s + cars.v * dt,
-    d=cars.d + jnp.clip(aside, -SIDEWAYS * dt, SIDEWAYS * dt),
+    d=cars.d + jnp.clip(sideways, -SIDEWAYS * dt, SIDEWAYS * dt),
     v=jnp.maximum(cars.v + a * dt, 0.0),
     a=a,
   )

@@ -108,9 +108,9 @@ def drive(
   # Steering: by the course that leads to the middle of the lane.
   v = jnp.maximum(ego.v, 1.0)
   slip = jnp.arcsin(jnp.clip(0.5 * WHEELBASE * ego.yaw / v, -0.5, 0.5))
-  aside = lane.astype(jnp.float32) * params.lane_width - ego.d
-  aside = jnp.clip(0.8 * aside, -1.5, 1.5)
-  course = jnp.arcsin(jnp.clip(aside / jnp.maximum(v, 3.0), -0.5, 0.5))
+  sideways = lane.astype(jnp.float32) * params.lane_width - ego.d
+  sideways = jnp.clip(0.8 * sideways, -1.5, 1.5)
+  course = jnp.arcsin(jnp.clip(sideways / jnp.maximum(v, 3.0), -0.5, 0.5))
   turn = v * bend / jnp.maximum(1.0 - bend * ego.d, 0.1)
   turn += 2.5 * (course - ego.heading - slip)
   turn = jnp.clip(turn, -grip / v, grip / v)

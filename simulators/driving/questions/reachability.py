@@ -15,7 +15,7 @@ from simulators.driving.questions.forms import (
 from simulators.driving.types import KEEP, Array
 
 SOON = 3  # s ahead
-PAST = 1.5  # m from a line within which nobody is asked about passing it
+PAST = 1.5  # m; nothing is asked where the ego ends so near to the line
 
 
 def _in_time(moment: Moment, _: Array) -> Truth:

@@ -81,8 +81,8 @@ def move_ego(scene: Scene, ego: Ego, dt: float) -> Ego:
   a = max(clip(a, -grip, grip), -ego.v / dt)
   # The yaw rate that turns the course to the one that leads to the lane.
   slip = math.asin(clip(0.5 * AXLES * ego.yaw / v, -0.5, 0.5))
-  aside = clip(0.8 * (ego.lane * rule["lane_width"] - ego.d), -1.5, 1.5)
-  course = math.asin(clip(aside / max(v, 3.0), -0.5, 0.5))
+  sideways = clip(0.8 * (ego.lane * rule["lane_width"] - ego.d), -1.5, 1.5)
+  course = math.asin(clip(sideways / max(v, 3.0), -0.5, 0.5))
   turn = v * bend / shrink + 2.5 * (course - ego.heading - slip)
   turn = clip(turn, -grip / v, grip / v)
   # yaw = v sin(slip) / (half the wheelbase): the bicycle, solved for its slip.
@@ -170,15 +170,15 @@ def accelerations(
     for other in cars:
       if other.who.road != road or other.s <= me.s:
         continue
-      aside = min(abs(other.d - me.d), abs(other.d - aim))
-      if aside < REACH or abs(other.lane * width - aim) < 0.5:
+      sideways = min(abs(other.d - me.d), abs(other.d - aim))
+      if sideways < REACH or abs(other.lane * width - aim) < 0.5:
         space = other.s - me.s - half - 0.5 * other.who.size
         if space < gap or (space == gap and other.v > lead):
           gap, lead = space, other.v
     it = boxes[road]
-    aside = min(abs(it.place.d - me.d), abs(it.place.d - aim))
+    sideways = min(abs(it.place.d - me.d), abs(it.place.d - aim))
     space = it.place.s - me.s - half - it.long
-    beside = aside < 0.5 * WIDTH + 0.2 + it.wide
+    beside = sideways < 0.5 * WIDTH + 0.2 + it.wide
     if beside and it.place.s > me.s and space < gap:
       gap, lead = space, it.v
     if gap < FAR:
@@ -203,10 +203,10 @@ def move_car(scene: Scene, car: Car, wanted: float, dt: float) -> Car:
   steps = min(scene.rule["reaction"] / dt, len(car.meant))
   newer, part = math.floor(steps), steps % 1.0
   a = (1.0 - part) * meant[newer] + part * meant[math.ceil(steps)]
-  aside = car.lane * scene.rule["lane_width"] - car.d
+  sideways = car.lane * scene.rule["lane_width"] - car.d
   return car._replace(
     s=car.s + car.v * dt,
-    d=car.d + clip(aside, -1.2 * dt, 1.2 * dt),
+    d=car.d + clip(sideways, -1.2 * dt, 1.2 * dt),
     v=max(car.v + a * dt, 0.0),
     meant=meant[: len(car.meant)],
   )
