@@ -8,7 +8,23 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from simulators.base import PyTree, Renders, State, World
+
 SIDE = 480  # pixels: a frame is enlarged while its longer side fits
+
+
+def frame(world: World, state: State, params: PyTree) -> np.ndarray:
+  """u8[H, W, 3]: the world's picture of one state.
+
+  Raises:
+    ValueError: the world draws no pictures.
+  """
+  if not isinstance(world, Renders):
+    raise ValueError(
+      f"world {world.name!r} draws no pictures: give it a method `render` "
+      "(simulators.base.Renders), or make no film"
+    )
+  return np.asarray(world.render(state, params))
 
 
 def enlarged(frame: np.ndarray) -> np.ndarray:

@@ -2,10 +2,12 @@
 
 import io
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
+import simulators
 from simulators import film
 
 
@@ -31,6 +33,14 @@ def test_a_small_frame_is_enlarged_by_whole_pixels(shape, large):
   times = large[0] // shape[0]
   for down in range(times):
     np.testing.assert_array_equal(shown[down::times, ::times], frame)
+
+
+def test_a_world_without_pictures_is_named():
+  world = simulators.make("examples.your_world:World")
+  level = jax.tree.map(lambda x: x[0], world.pool("train", 1).levels)
+  state = world.reset(jax.random.key(0), world.params(), level)
+  with pytest.raises(ValueError, match="'lift' draws no pictures"):
+    film.frame(world, state, world.params())
 
 
 def test_no_frames_or_no_time_are_refused():
