@@ -33,6 +33,7 @@ _REQUIREMENTS = [
   "pydantic>=2.7",
   "safetensors>=0.5",
   "scann>=1.4; platform_system == 'Linux'",
+  "scipy>=1.13",
   "tensorboardX>=2.6",
   "tensorflow-datasets>=4.9.8",
   "tokenizers>=0.21",

@@ -71,9 +71,9 @@ class Episode:
 def play(
   policy: Policy,
   text_world: TextWorldProtocol,
-  indices: Sequence[int],
+  indices: Sequence[int] | np.ndarray,
   *,
-  seeds: Sequence[int] | None = None,
+  seeds: Sequence[int] | np.ndarray | None = None,
   untried: bool = True,
   seed: int = 0,
   max_steps: int,
@@ -111,10 +111,11 @@ def play(
     raise ValueError(f"max_steps {max_steps} must be at least 1: raise it")
   if not len(indices):
     return []
-  if seeds is None:
-    texts = text_world.reset(indices, seed=seed)
-  else:  # worlds of others may take one seed only
-    texts = text_world.reset(indices, seeds)  # pyright: ignore[reportArgumentType]
+  # Seeds of single episodes are an extra of `TextWorld`.
+  texts = text_world.reset(
+    indices,  # pyright: ignore[reportArgumentType]
+    seed if seeds is None else seeds,  # pyright: ignore[reportArgumentType]
+  )
   shortest = np.full(len(indices), np.inf)
   if optimal and isinstance(text_world, HasTextOracle):
     shortest = np.asarray(text_world.oracle()).min(1)

@@ -11,7 +11,7 @@ import numpy as np
 from glimo_jax.types import InstructionExample
 
 _WORDS = 5_000  # words that distinct n-grams are counted in
-_EMBEDDED = 200  # texts whose meanings are compared
+_EMBEDDED = 100  # texts whose meanings are compared
 
 Counts = Sequence[Sequence[collections.Counter]]  # [text][order]
 
@@ -31,7 +31,7 @@ def summary(
 
   Returns:
     `rows`; `distinct_1` and `distinct_2` (None where there are fewer than
-    5,000 words); `self_bleu`; `vendi`, of 200 texts; `states`, the number of
+    5,000 words); `self_bleu`; `vendi`, of 100 texts; `states`, the number of
     distinct (variant, level, actions), and `unseen`, the chance that the next
     row shows a new one. Empty without at least two rows.
   """
