@@ -325,7 +325,7 @@ class InOrder(np.random.Generator):
     return np.arange(x)
 
 
-@pytest.mark.parametrize("scored", [6, 90])
+@pytest.mark.parametrize("scored", [5, 90])
 def test_first_fit_leaves_no_row_that_a_later_segment_fits(tokenizer, scored):
   """No part fits into what is left of a row that was opened before its own."""
   words = np.random.default_rng(0).integers(0, 40, 150).tolist()
@@ -350,7 +350,7 @@ def test_first_fit_leaves_no_row_that_a_later_segment_fits(tokenizer, scored):
     opened[group].append(room - sum(parts))
     assert np.all(opened[group][-1] >= 0)
   assert min(map(len, opened.values())) > 5
-  assert max(map(len, packed.rows)) > 2
+  assert max(map(len, packed.rows)) > 1
 
 
 def test_show_marks_targets(tokenizer):
