@@ -10,6 +10,9 @@ import pytest
 from glimo_jax import mesh as mesh_lib
 from glimo_jax.models import attention, decoder, kv_cache, layers, parameters
 
+prefill = jax.jit(kv_cache.prefill, static_argnums=0)
+extend = jax.jit(kv_cache.extend, static_argnums=0)
+
 
 @pytest.fixture(scope="module")
 def tokens():
@@ -72,7 +75,7 @@ def test_a_shared_prefix_equals_the_whole_text(tiny, tokens, shared):
     got = got[0, 8:].reshape(2, 6, -1)
   else:
     padding = [0] * 5 if shared == "padded prefix" else []
-    kept = kv_cache.prefill(
+    kept = prefill(
       tiny.config,
       tiny.params,
       jnp.asarray([*prefix, *padding], jnp.int32),
@@ -92,7 +95,7 @@ def test_continuing_a_cache_equals_reading_at_once(tiny, tokens):
   parts = []
   for start, end in ((0, 6), (6, 7), (7, 10)):
     columns = jnp.broadcast_to(jnp.arange(start, end), (2, end - start))
-    hidden, cache = kv_cache.extend(
+    hidden, cache = extend(
       tiny.config,
       tiny.params,
       jnp.asarray(tokens[:, start:end]),

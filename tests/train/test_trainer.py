@@ -99,6 +99,7 @@ def test_the_kl_of_phase_two_is_to_the_base(tiny, rows, one_device, tmp_path):
   )
   _, text = next(rows(replay=8, seed=5))
 
+  @jax.jit
   def logq(adapter):
     hidden = decoder.hidden_states(
       tiny.config,
