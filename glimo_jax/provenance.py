@@ -45,12 +45,8 @@ def commit() -> str:
     return "unknown"
 
 
-def environment(commit: str) -> dict[str, Any]:
-  """`peak_gib` of this process so far, `versions` of libraries, `commit`.
-
-  Args:
-    commit: what `commit` returned when the process started.
-  """
+def environment() -> dict[str, Any]:
+  """`peak_gib` of this process so far, and `versions` of libraries."""
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
   unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB else
   versions = {"python": platform.python_version()}
@@ -59,11 +55,7 @@ def environment(commit: str) -> dict[str, Any]:
       versions[name] = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
       continue
-  return {
-    "peak_gib": round(peak / unit, 2),
-    "versions": versions,
-    "commit": commit,
-  }
+  return {"peak_gib": round(peak / unit, 2), "versions": versions}
 
 
 def portable(settings: Any) -> Any:

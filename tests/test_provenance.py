@@ -4,9 +4,8 @@ from glimo_jax import provenance
 
 
 def test_the_environment_names_versions_and_memory():
-  here = provenance.environment("c0")
+  here = provenance.environment()
   assert here["peak_gib"] > 0
-  assert here["commit"] == "c0"
   assert {"python", "jax", "numpy"} <= here["versions"].keys()
 
 

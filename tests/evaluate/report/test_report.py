@@ -89,7 +89,8 @@ def whole(acted, answered):
     dataset=COUNTS,
     run={
       "wall_s": {"train": 300.0},
-      **provenance.environment("c0"),
+      **provenance.environment(),
+      "commit": "c0",
       "seeds": [0],
     },
   )
@@ -236,7 +237,7 @@ def test_episodes_shown_are_not_only_the_won_ones(whole, tmp_path):
 
 
 def test_small_report_without_curves_or_episodes_is_written(tmp_path):
-  here = provenance.environment("c0")
+  here = {**provenance.environment(), "commit": "c0"}
   before = {"commits": {"collect": "c0", "train": "older"}}
   small = EvalReport({}, {}, {}, {}, here | before)
   report.write(small, tmp_path)
