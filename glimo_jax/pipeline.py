@@ -181,7 +181,7 @@ def _report(
     settings.language_tokens,
   )
   composed = report.compose(
-    results, scores, dataset.counts, run.facts(stage, results, dataset)
+    results, scores, dataset.counts, run.facts(stage, dataset)
   )
   folder = run.report_folder
   report.write(

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -18,7 +18,6 @@ from glimo_jax.config import Config
 from glimo_jax.data import annotate, batching, texts
 from glimo_jax.data import dataset as dataset_lib
 from glimo_jax.evaluate.report import quality
-from glimo_jax.evaluate.suite import Result
 from glimo_jax.files import PathLike
 from glimo_jax.models import lora
 from glimo_jax.resources import Resources
@@ -105,17 +104,14 @@ class Run(Resources):
   def facts(
     self,
     stage: workdir_lib.Stage,
-    results: Mapping[str, Result],
     dataset: InstructionDataset,
   ) -> dict[str, Any]:
     """Provenance for the report of an evaluation.
 
     Args:
       stage: of the evaluation, while it is open.
-      results: of its benchmarks.
       dataset: of the first pass.
     """
-    first = next(iter(results.values()))
     summaries = {
       name: workdir_lib.summary(self.workdir, name)
       for name in self._before("evaluate")
@@ -137,8 +133,6 @@ class Run(Resources):
         name: texts.digest(self.text(name))
         for name in (*texts.HELD_OUT, "replay")
       },
-      "base_asked": first.asked,
-      "base_arms": first.val,
       "rounds": [
         summaries[workdir_lib.stage_name("annotate", n + 1)]["counts"]
         for n in range(count)

@@ -208,7 +208,7 @@ class TrainState(flax.struct.PyTreeNode):
 
 @dataclasses.dataclass(frozen=True)
 class EvalReport:
-  """What report.json holds; see docs in `evaluate/report.py`.
+  """What report.json holds; see docs in `evaluate/report/report.py`.
 
   Attributes:
     benchmarks: benchmark -> arm -> measure -> {"mean", "lo", "hi", "n"}.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The tests: sets up .venv, then runs the linter and pytest.
+# The tests: sets up .venv, then runs linter, type checker, API pages, pytest.
 #   bash launch/test.sh [PYTEST ARGUMENTS]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -7,4 +7,6 @@ source launch/install.sh
 install test
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
+.venv/bin/basedpyright --level error
+bash launch/docs.sh
 exec .venv/bin/python -m pytest -n 2 --dist loadfile --durations 20 "$@"

@@ -108,7 +108,7 @@ def _layers(
     (prefix.k[slice(*span)], prefix.v[slice(*span)]) if prefix else None,
   )
   (x, continued), read = jax.lax.scan(body, (x, cache), xs)
-  return x, read if cache is None else continued
+  return x, read if continued is None else continued
 
 
 def forward(
