@@ -15,22 +15,17 @@ _JAX = [
 _REQUIREMENTS = [
   *_JAX,
   "absl-py>=2.1",
-  "array_record>=0.8",
   "brax>=0.14",
-  "datasets>=4",
   "flax>=0.12",
   "gguf>=0.17",
-  "grain>=0.2.12",
   "httpx>=0.27",
-  "importlib_resources>=6",  # tensorflow-datasets imports it undeclared
   "jaxtyping>=0.3",
-  "matplotlib>=3.9",
   "ml_collections>=1.0",
   "numpy>=2",
   "optax>=0.2.5",
   "orbax-checkpoint>=0.11.20",
   "pillow>=10",
-  "pydantic>=2.7",
+  "pyarrow>=15",
   "safetensors>=0.5",
   "scann>=1.4; platform_system == 'Linux'",
   "scipy>=1.13",
@@ -38,6 +33,15 @@ _REQUIREMENTS = [
   "tensorflow-datasets>=4.9.8",
   "tokenizers>=0.21",
   "tqdm>=4.66",
+  # tensorflow-datasets imports these when it writes and reads array_record.
+  "array_record>=0.8",
+  "importlib_resources>=6",
+  # Not imported: their descriptions are part of the replay text, data/texts.py.
+  # `datasets` and `transformers` also read the dataset's and adapter's folders.
+  "datasets>=4",
+  "grain>=0.2.12",
+  "matplotlib>=3.9",
+  "pydantic>=2.7",
   "transformers>=5,<6",
 ]
 

@@ -18,6 +18,7 @@ import numpy as np
 from glimo_jax.agent import wire
 from glimo_jax.agent.llm import Completion, Request
 from glimo_jax.agent.window import Window
+from glimo_jax.types import Message
 
 _RETRY = {408, 409, 425, 429}  # and every 5xx
 _ABORT = {
@@ -141,7 +142,11 @@ class ServedLM:
     """
     return asyncio.run(self._generate(requests)) if requests else []
 
-  def loglik(self, prompts, continuations) -> list[np.ndarray]:
+  def loglik(
+    self,
+    prompts: Sequence[tuple[Message, ...]],
+    continuations: Sequence[tuple[str, ...]],
+  ) -> list[np.ndarray]:
     """Not offered: the API returns no log p of a given text."""
     raise NotImplementedError(
       f"{self.model} is served and gives no log-likelihoods of given text: "

@@ -217,7 +217,9 @@ class Tools:
     for rows, params, state in self._replayed(experiences):
       env_state, params = jax.device_get((state.env_state, params))
       for j, i in enumerate(rows):
-        one = jax.tree.map(lambda x, j=j: _row(x, j), env_state)
+        one = jax.tree.map(  # PRNG keys stay on the device, undivided
+          lambda x, j=j: x[j] if isinstance(x, np.ndarray) else x, env_state
+        )
         out[i] = reference.Game.from_state(one, params, config)
     return out
 
@@ -282,11 +284,6 @@ def check_label_source(label_source: str, world: World) -> None:
 def _batched(world: World, method: str, axes: tuple) -> Callable:
   """A world's method over a chunk of states, compiled once."""
   return jax.jit(jax.vmap(getattr(world, method), axes))
-
-
-def _row(x, j: int):
-  """Row j of a numpy leaf; PRNG keys, which stay on the device, are left."""
-  return x[j] if isinstance(x, np.ndarray) else x
 
 
 def _hash(e: Experience) -> int:

@@ -13,7 +13,7 @@ HELD_OUT = ("prose", "technical")  # never trained on
 
 # Distributions that this project depends on, in the order of reading. Their
 # long descriptions are README-like text.
-_REPLAY = (
+REPLAY = (
   "absl-py", "array_record", "brax", "datasets", "dill", "etils", "flax",
   "gguf", "grain", "httpx", "huggingface-hub", "jax", "jaxlib", "jinja2",
   "matplotlib", "ml_collections", "ml_dtypes", "multiprocess", "numpy",
@@ -74,7 +74,7 @@ def _technical() -> str:
 
 def _replay() -> str:
   parts = []
-  for name in _REPLAY:
+  for name in REPLAY:
     try:
       about = typing.cast(
         email.message.Message, importlib.metadata.metadata(name)

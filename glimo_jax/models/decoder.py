@@ -108,7 +108,9 @@ def _layers(
     (prefix.k[slice(*span)], prefix.v[slice(*span)]) if prefix else None,
   )
   (x, continued), read = jax.lax.scan(body, (x, cache), xs)
-  return x, read if continued is None else continued
+  # A scan without a cache carries None; the checker cannot tell.
+  kv = read if continued is None else continued
+  return x, kv  # pyright: ignore[reportReturnType]
 
 
 def forward(

@@ -4,7 +4,7 @@ The functions are like those of `answers_seen`.
 """
 
 from simulators.driving.reference.game import Game
-from simulators.driving.reference.motion import Car, Ego
+from simulators.driving.reference.motion import Car, EgoCar
 from simulators.driving.reference.scene import ROUTE, Driver
 from simulators.driving.reference.sight import Sight
 from simulators.driving.types import ACTIONS, KEEP, STOP
@@ -49,7 +49,7 @@ def brake(game: Game, sight: Sight, *_: int) -> bool:
   return way <= sight.line_ahead()
 
 
-def _later(game: Game, who: Driver) -> tuple[Ego, Car]:
+def _later(game: Game, who: Driver) -> tuple[EgoCar, Car]:
   """The ego and the car of a driver after three seconds of `keep`."""
   later = _kept(game, KEEP, 2)
   return later.ego, next(c for c in later.cars if c.who is who)

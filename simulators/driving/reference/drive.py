@@ -9,7 +9,7 @@ from simulators.driving.reference.faults import (
   first_struck,
   time_to_collision,
 )
-from simulators.driving.reference.motion import Car, Ego
+from simulators.driving.reference.motion import Car, EgoCar
 from simulators.driving.reference.scene import Scene
 from simulators.driving.types import (
   FASTER,
@@ -46,7 +46,7 @@ class Drive:
 
   scene: Scene
   config: Config
-  ego: Ego
+  ego: EgoCar
   cars: tuple[Car, ...]
   time: int
   faults: frozenset[str]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from simulators.driving.reference.motion import Car, Ego
+from simulators.driving.reference.motion import Car, EgoCar
 from simulators.driving.reference.scene import (
   ONCOMING,
   RED,
@@ -19,7 +19,12 @@ Cars = Sequence[Car]
 
 
 def faults_of(
-  scene: Scene, before: Ego, ego: Ego, cars: Cars, now: float, wrong: float
+  scene: Scene,
+  before: EgoCar,
+  ego: EgoCar,
+  cars: Cars,
+  now: float,
+  wrong: float,
 ) -> frozenset[str]:
   """The faults at the end of one physics step.
 
@@ -53,7 +58,7 @@ def faults_of(
   return frozenset(out)
 
 
-def first_struck(scene: Scene, ego: Ego, cars: Cars) -> int:
+def first_struck(scene: Scene, ego: EgoCar, cars: Cars) -> int:
   """Slot of the first car that the ego overlaps; -1 without any."""
   hit = (car.who.slot for car in cars if _overlap(scene, ego, car))
   return min(hit, default=-1)
@@ -75,7 +80,7 @@ def _forces(scene: Scene, was: float, nose: float, cars: Cars) -> bool:
   )
 
 
-def time_to_collision(ego: Ego, cars: Cars) -> float:
+def time_to_collision(ego: EgoCar, cars: Cars) -> float:
   """s to the collision with a car ahead in the lane, if below 3; else FAR."""
   least = FAR
   for car in cars:
@@ -96,7 +101,7 @@ def _rectangle(place: Place, length: float) -> Corners:
   return out
 
 
-def _overlap(scene: Scene, ego: Ego, car: Car) -> bool:
+def _overlap(scene: Scene, ego: EgoCar, car: Car) -> bool:
   """Whether the boxes of the ego and a car overlap, in the car's road frame."""
   place = scene.project(car.who.road, Place(ego.s, ego.d, ego.heading))
   if abs(place.s - car.s) > LENGTH + car.who.size:

@@ -10,7 +10,7 @@ from simulators.driving import types
 from simulators.driving.reference import motion
 from simulators.driving.reference.drive import Drive
 from simulators.driving.reference.faults import FAULTS
-from simulators.driving.reference.motion import Car, Ego
+from simulators.driving.reference.motion import Car, EgoCar
 from simulators.driving.reference.scene import ROUTE, Scene
 from simulators.driving.types import (
   ACTIONS,
@@ -176,8 +176,8 @@ class Game(Drive):
     return min(aims, key=lambda action: abs(aims[action] - wanted))
 
 
-def _ego(ego: types.Ego) -> Ego:
-  return Ego(
+def _ego(ego: types.Ego) -> EgoCar:
+  return EgoCar(
     s=float(ego.s),
     d=float(ego.d),
     heading=float(ego.heading),

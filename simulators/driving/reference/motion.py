@@ -24,7 +24,7 @@ STEP = 4.0  # m/s, by which `faster` and `slower` change the aim
 REACH = WIDTH + 0.2  # m sideways within which a car is followed
 
 
-class Ego(NamedTuple):
+class EgoCar(NamedTuple):
   """The ego car, as in `types.Ego`."""
 
   s: float  # m
@@ -68,7 +68,7 @@ def bend_speed(scene: Scene, s: float) -> float:
   return fastest
 
 
-def move_ego(scene: Scene, ego: Ego, dt: float) -> Ego:
+def move_ego(scene: Scene, ego: EgoCar, dt: float) -> EgoCar:
   """One physics step towards the lane and the speed that the ego aims at."""
   rule, bend = scene.rule, scene.curvature(ego.s)
   grip, v = G * rule["friction"], max(ego.v, 1.0)
@@ -89,7 +89,7 @@ def move_ego(scene: Scene, ego: Ego, dt: float) -> Ego:
   slip = math.asin(clip(0.5 * AXLES * turn / v, -0.3, 0.3))
   yaw = ego.v * math.sin(slip) / (0.5 * AXLES)
   along = ego.v * math.cos(ego.heading + slip) / shrink
-  return Ego(
+  return EgoCar(
     s=ego.s + along * dt,
     d=ego.d + ego.v * math.sin(ego.heading + slip) * dt,
     heading=ego.heading + (yaw - bend * along) * dt,
@@ -144,7 +144,7 @@ class Box(NamedTuple):
   wide: float  # m, half of its extent across the road
 
 
-def box(scene: Scene, ego: Ego, road: int) -> Box:
+def box(scene: Scene, ego: EgoCar, road: int) -> Box:
   """The ego's box on a road."""
   place = scene.project(road, Place(ego.s, ego.d, ego.heading))
   cos, sin = math.cos(place.heading), math.sin(place.heading)
@@ -158,7 +158,7 @@ def box(scene: Scene, ego: Ego, road: int) -> Box:
 
 
 def accelerations(
-  scene: Scene, cars: tuple[Car, ...], ego: Ego, time: float
+  scene: Scene, cars: tuple[Car, ...], ego: EgoCar, time: float
 ) -> list[float]:
   """m/s2: the acceleration that each driver wants."""
   width = scene.rule["lane_width"]
@@ -216,7 +216,7 @@ def move_car(scene: Scene, car: Car, wanted: float, dt: float) -> Car:
 
 
 def change_lanes(
-  scene: Scene, cars: tuple[Car, ...], ego: Ego, time: int
+  scene: Scene, cars: tuple[Car, ...], ego: EgoCar, time: int
 ) -> tuple[Car, ...]:
   """The cars with the lanes that they aim at from `time` s on, by MOBIL."""
   rule, side = scene.rule, 1 if time % 2 == 0 else -1
