@@ -79,7 +79,7 @@ class Config:
     for goal in self.goals:
       fields.check_known("goal", goal, GOALS)
     if "push" in self.goals and not self.boxes:
-      raise ValueError("goal 'push' needs a box, and boxes is 0: set it to 1")
+      raise ValueError("boxes 0 is too few for goal 'push': set boxes to 1")
     fields.check_known("rendering", self.rendering, RENDERINGS)
 
   @property

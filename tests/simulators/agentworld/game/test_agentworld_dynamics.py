@@ -418,9 +418,9 @@ def test_an_episode_ends_at_the_goal_or_at_the_horizon(pool):
     ("rael", "did you mean 'real'"),
     ("imperfect/swaped(1)", r"did you mean 'imperfect/swapped\(k\)'"),
     ("imperfect/swapped(-1)", "whole number"),
-    ("imperfect/blind", "p must be a number"),
-    ("imperfect/slippery(1.5)", "p must be a number"),
-    ("real(1)", "Variants are real, imperfect"),
+    ("imperfect/blind", "needs a number in 0..1"),
+    ("imperfect/slippery(1.5)", "needs a number in 0..1"),
+    ("real(1)", "Known: real, imperfect"),
   ],
 )
 def test_an_unknown_variant_names_the_nearest(name, message):
