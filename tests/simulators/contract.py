@@ -73,8 +73,9 @@ class Case:
 
   @functools.cached_property
   def moments(self) -> base.State:
-    """The first two states of some episodes, leaves [ROWS, ...]."""
-    rows, times = np.arange(ROWS) // 2, np.arange(ROWS) % 2
+    """The start and the middle of some episodes, leaves [ROWS, ...]."""
+    rows = np.arange(ROWS) // 2
+    times = np.asarray(self.played.lengths)[rows] // 2 * (np.arange(ROWS) % 2)
     return jax.tree.map(lambda x: x[rows, times], self.played.states)
 
   @functools.cached_property
