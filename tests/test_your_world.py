@@ -63,6 +63,5 @@ def test_its_rows_are_next_actions_by_search(finished):
   rows = [json.loads(line) for line in sample.read_text().splitlines()]
   assert rows
   for row in rows:
-    prompt, answer = (row["messages"][i]["content"] for i in (0, -1))
-    assert "You control a lift" in prompt
-    assert answer in ("up", "down", "open")
+    assert "You control a lift" in row["messages"][0]["content"]
+    assert set(row["answers"]) <= {"up", "down", "open"}
