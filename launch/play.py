@@ -3,7 +3,7 @@
 python -m launch.play --world=agentworld --level=3
 python -m launch.play --world=driving --player=oracle --gif=episode.gif
 
-An action is typed as a model would write it; an empty line or `quit` ends.
+Type an action as a model would write it; an empty line or `quit` ends.
 """
 
 import ast
@@ -24,14 +24,14 @@ _OPTION = flags.DEFINE_multi_string(
   "or --option=\"goals=('reach', 'take')\".",
 )
 _VARIANT = flags.DEFINE_string("variant", "real", "Rules to play under.")
-_SPLIT = flags.DEFINE_string("split", "train", "Split the level is of.")
+_SPLIT = flags.DEFINE_string("split", "train", "Split of the level.")
 _DEPTHS = flags.DEFINE_list(
-  "depths", [], "Depths (or families) of the levels, in turn."
+  "depths", [], "Depths (or families) of the levels, taken in turn."
 )
 _LEVEL = flags.DEFINE_integer("level", 0, "Number of the level in its split.")
-_SEED = flags.DEFINE_integer("seed", 0, "Of the episode's chances.")
-_PLAYER = flags.DEFINE_enum("player", "you", PLAYERS, "Who acts.")
-_GIF = flags.DEFINE_string("gif", "", "File that the episode is filmed to.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the episode.")
+_PLAYER = flags.DEFINE_enum("player", "you", PLAYERS, "Player.")
+_GIF = flags.DEFINE_string("gif", "", "File for a film of the episode.")
 
 
 def main() -> None:
@@ -39,9 +39,17 @@ def main() -> None:
 
   import simulators
   from glimo_jax.play import policies
-  from simulators import film, text_world
+  from simulators import base, film, text_world
 
   world = simulators.make(_WORLD.value, **_options())
+  if _GIF.value and not isinstance(world, base.Renders):
+    raise common.UsageError(
+      f"--gif={_GIF.value}: world {world.name} draws no pictures: leave it out"
+    )
+  if _PLAYER.value == "oracle" and not isinstance(world, base.HasOracle):
+    raise common.UsageError(
+      f"--player=oracle: world {world.name} has no oracle: use you or random"
+    )
   if _SPLIT.value not in world.splits:
     raise common.UsageError(
       f"--split={_SPLIT.value} is not one of {', '.join(world.splits)}"
@@ -61,11 +69,11 @@ def main() -> None:
       _SPLIT.value, _LEVEL.value + 1, [int(d) for d in _DEPTHS.value] or None
     ),
   )
-  policy = {
-    "you": None,
-    "oracle": policies.OraclePolicy(played),
-    "random": policies.RandomPolicy(len(world.actions), _SEED.value),
-  }[_PLAYER.value]
+  policy = None
+  if _PLAYER.value == "oracle":
+    policy = policies.OraclePolicy(played)
+  elif _PLAYER.value == "random":
+    policy = policies.RandomPolicy(len(world.actions), _SEED.value)
 
   def show(text):
     print(f"\n{text}")
@@ -89,8 +97,8 @@ def main() -> None:
     texts, _, _ = played.step([action])
     steps += 1
     show(texts[0])
-  ending = "did it" if played.success[0] else "did not do it"
-  print(f"\n{_PLAYER.value} {ending}, {steps} actions")
+  ending = "succeeded" if played.success[0] else "failed"
+  print(f"\n{_PLAYER.value} {ending} after {steps} actions")
   if _GIF.value:
     film.save(_GIF.value, frames)
     print(f"film: {_GIF.value}")
@@ -103,7 +111,7 @@ def _row(state):
 
 
 def _typed(played) -> int | None:
-  """The action that is typed; None to stop."""
+  """The action typed by the user; None to stop."""
   while True:
     try:
       line = input(f"{' / '.join(played.actions)} > ").strip()
@@ -114,7 +122,7 @@ def _typed(played) -> int | None:
     action = played.parse(line)
     if action is not None:
       return action
-    print(f"{line!r} names no action, or several")
+    print(f"{line!r} does not name exactly one action")
 
 
 def _options() -> dict:
@@ -130,17 +138,17 @@ def _options() -> dict:
   return out
 
 
-def value_of(said: str):
-  """What a value means: JSON, a Python literal, or else the words themselves.
+def value_of(text: str):
+  """The value of a flag: JSON, a Python literal, or the text itself.
 
-  A tuple may thus be `["take"]` or `('take',)`, as the errors show it.
+  A tuple may be `["take"]` or `('take',)`.
   """
   for read in (json.loads, ast.literal_eval):
     try:
-      return read(said)
+      return read(text)
     except (ValueError, SyntaxError, TypeError):
       continue
-  return said
+  return text
 
 
 if __name__ == "__main__":

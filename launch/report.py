@@ -2,8 +2,8 @@
 
 python -m launch.report --folder=docs/results/recipe --runs=runs/recipe
 
-Takes in the fragment.json that each run below --runs (none if it is left out)
-has of --suite; merges all fragments in --folder into its report.json and .html.
+Copies the fragment.json of each run below --runs (if given) and of --suite into
+--folder, then merges all fragments there into report.json and report.html.
 """
 
 import pathlib
@@ -13,10 +13,10 @@ from absl import flags
 from launch import common
 
 _FOLDER = flags.DEFINE_string(
-  "folder", None, "Folder of fragments, where the report comes to."
+  "folder", None, "Folder of fragments, where the report is written."
 )
 _RUNS = flags.DEFINE_string(
-  "runs", "", "Folder of finished runs whose fragments are taken in."
+  "runs", "", "Folder of finished runs whose fragments are copied."
 )
 _SUITE = flags.DEFINE_string("suite", "test", "Suite they were judged on.")
 

@@ -28,8 +28,8 @@ def _play(*arguments, typed=""):
 def test_what_is_typed_is_read_as_an_answer_of_a_model_is():
   run = _play("--option=size=5", typed="I go up.\nfly\nup or down\nquit\n")
   assert run.returncode == 0, run.stderr
-  assert run.stdout.count("names no action") == 2
-  assert "you did not do it, 1 actions" in run.stdout
+  assert run.stdout.count("does not name exactly one action") == 2
+  assert "you failed after 1 actions" in run.stdout
   assert "Walk to the goal." in run.stdout.splitlines()[0]
 
 
@@ -38,7 +38,7 @@ def test_the_oracle_is_filmed_on_its_way(tmp_path):
   run = _play("--depths=1", "--player=oracle", f"--gif={film}")
   assert run.returncode == 0, run.stderr
   moves = sum(line.startswith("> ") for line in run.stdout.splitlines())
-  assert f"oracle did it, {moves} actions" in run.stdout
+  assert f"oracle succeeded after {moves} actions" in run.stdout
   with Image.open(film) as pictures:
     assert pictures.n_frames == moves + 1
 
@@ -50,7 +50,7 @@ def test_an_option_may_be_given_as_the_errors_write_it(world):
 
 
 @pytest.mark.parametrize(
-  ("said", "meant"),
+  ("text", "value"),
   [
     ('["take", "open"]', ["take", "open"]),
     ("('take', 'open')", ("take", "open")),
@@ -61,8 +61,8 @@ def test_an_option_may_be_given_as_the_errors_write_it(world):
     ("(", "("),
   ],
 )
-def test_an_option_is_json_or_python_or_words(said, meant):
-  assert play.value_of(said) == meant
+def test_an_option_is_json_or_python_or_words(text, value):
+  assert play.value_of(text) == value
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,10 @@ def test_bad_input_is_one_clear_line(argument, told):
   assert run.returncode == 2
   assert "Traceback" not in run.stderr
   assert told in run.stderr
+
+
+@pytest.mark.parametrize("flag", ["--player=oracle", "--gif=episode.gif"])
+def test_what_a_world_does_not_offer_is_refused(flag):
+  run = _play("--world=examples.your_world:World", flag)
+  assert run.returncode == 2
+  assert run.stderr.startswith(f"error: {flag}: world lift ")
