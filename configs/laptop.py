@@ -4,7 +4,7 @@
 
 As configs/recipe.py:ARM, with four times the optimizer steps, twice the replay
 text, sixteen imperfect worlds, more moments, and depths 0 to 2 on 256 test
-levels. On 2 CPU cores half an hour to an hour by the host, 3 GiB. Over three
+levels. Half an hour to an hour on 2 CPU cores, and 3 GiB. Over three
 training seeds test success is .94 (base .15, random .10, oracle 1; ood-chain
 .93, ood-size .95, ood-depth, which is depth 3 in 8x8 here, .89), questions .87
 (base .41), bits per byte 0.2 to 0.3 % above the base's (docs/results/recipe).

@@ -2,11 +2,11 @@
 
   python -m launch.pipeline --config=configs/quickstart.py --workdir=runs/quickstart
 
-SmolLM2-135M-Instruct, AgentWorld; trained in `imperfect/swapped`, judged in
-`real`. On 2 CPU cores 9 to 25 minutes by the host and 3 GiB. Seed 0 has on test
-(depths 0-1, 128 levels) success .77 (base .22, random .14, oracle 1), questions
-.67 (base .37), bits per byte 0.2 to 0.3 % above the base's:
-docs/results/quickstart. On `val` it has .87.
+SmolLM2-135M-Instruct in AgentWorld, trained in `imperfect/swapped`, judged in
+`real`. 9 to 25 minutes on 2 CPU cores, depending on the host, and 3 GiB. On test
+(depths 0-1, 128 levels) seed 0 has success .77 (base .22, random .14, oracle 1),
+questions .67 (base .37), and bits per byte 0.2 to 0.3 % above the base's
+(docs/results/quickstart); on `val` success .87.
 `configs/quickstart.py:tiny` is the same run at the size of a test.
 """  # noqa: E501
 
@@ -68,7 +68,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       replay_batch=1,
       replay_length=64,
       # One stage on questions and actions together. A first stage on questions
-      # alone, as in the paper, costs success and answers no more (recipe.py).
+      # alone, as in the paper, lowered success and did not improve answers.
       understanding_steps=0,
       acting_steps=140,
       lr=3e-3,

@@ -3,15 +3,16 @@
   bash launch/quickstart.sh driving
   python -m launch.pipeline --config=configs/quickstart_driving.py --workdir=runs/quickstart_driving
 
-As configs/quickstart.py, in Urban Driving and its eight families of scenes
-(`depths` name them, docs/driving.md), with more steps, on actions rather than
-questions, in the upper eight layers alone; what the others make of a row is
-kept. On 128 test scenes success is .42 (base .16, random .09, oracle .99, an MLP
-on the same rows .70; on `val` .48), with no more collisions (.29 for .38);
-questions it answers no better than the base. On 2 CPU cores 14 minutes, more than
-twice that on a slower host, and 3 GiB (docs/results/quickstart_driving). `:tiny` is its size for tests. The report tells collisions and
-other faults beside success; `--config.evaluate.ood_episodes=16` judges on its
-three ood- splits, too.
+Like configs/quickstart.py, but in Urban Driving with its eight families of
+scenes (`depths`; see docs/driving.md). It takes more steps, trains mainly on
+actions, and adapts only the upper eight layers; the activations of the layers
+below are cached. On 128 test scenes success is .42 (base .16, random .09, oracle
+.99, an MLP on the same rows .70; .48 on `val`). Collisions are .29 (base .38). It
+answers questions no better than the base model. It takes 14 minutes on 2 CPU
+cores, more than twice that on a slower host, and 3 GiB
+(docs/results/quickstart_driving). `:tiny` is the size for tests. The report shows
+collisions and other faults, too; `--config.evaluate.ood_episodes=16` also judges
+on the three ood- splits.
 """  # noqa: E501
 
 from ml_collections import config_dict

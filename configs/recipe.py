@@ -1,14 +1,14 @@
-"""What makes the LLM better: the arms of the recipe, each one thing changed.
+"""What makes the LLM better: the arms of the recipe, each one choice changed.
 
   bash launch/recipe.sh [ARM ...]      all arms, or those named
 
 One arm is `python -m launch.pipeline --config=configs/recipe.py:ARM
---workdir=runs/recipe/ARM-0`, of quickstart's size; on 2 CPU cores five to
-twenty minutes by the host and 3 GiB. Judged on `val` unless
-`--config.evaluate.suite=test` is given: choices are made here, `test` is for
-the end. Every arm trains on as many tokens as the recipe. Over three seeds the
-recipe has success .87 there (base .19, random .12, oracle 1), questions .62
-(base .38); what each arm has, docs/recipe.md tells.
+--workdir=runs/recipe/ARM-0`, of quickstart's size: five to twenty minutes on 2
+CPU cores, depending on the host, and 3 GiB. Arms are judged on `val`, where
+choices are made; `--config.evaluate.suite=test` is for the end. Every arm trains
+on the same number of tokens. Over three seeds the recipe has success .87 on `val`
+(base .19, random .12, oracle 1) and questions .62 (base .38). docs/recipe.md has
+the results of each arm.
 """
 
 from ml_collections import config_dict
@@ -35,7 +35,7 @@ ARMS = {
   "worlds-16": {
     "collect.variants": tuple(f"imperfect/swapped({k})" for k in range(16))
   },
-  # What is learnt: a step, or a whole plan that is followed and made anew.
+  # What is learnt: a step, or a whole plan, followed and then planned again.
   "plans": {
     "annotate.skills.next_action.rows": 462,
     "annotate.skills.plan.rows": 400,
@@ -47,7 +47,7 @@ ARMS = {
     "world.options.kinds": (),
     "evaluate.kinds": quickstart.KINDS,
   },
-  # What holds the model to its base.
+  # What limits the change of the model: KL penalty and learning rate.
   "no-kl": {"train.kl_coef": 0.0},
   "kl-completion": {"train.kl_tokens": "completion"},
   "kl-1": {"train.kl_coef": 1.0},

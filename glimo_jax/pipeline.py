@@ -1,4 +1,4 @@
-"""The spine: the paper's map as five stages, each from the last one's files.
+"""The paper's steps as five stages; each reads the files of the previous one.
 
     collect   -> experience     episodes of the imperfect world
     annotate  -> dataset        verified instructions, memory, journal
@@ -6,8 +6,8 @@
     improve   -> adapter        the same three stages on the model's own play
     evaluate  -> report.json    base and tuned model in the real world
 
-Every stage takes a `Run`. It returns at once if it is done, and goes on where
-it was if it was stopped.
+Every stage takes a `Run`. It returns at once if it is finished, and resumes if it
+was interrupted.
 """
 
 import logging
@@ -84,7 +84,7 @@ def annotate(run: Run, round_: int = 0) -> None:
 
 
 def train(run: Run, round_: int = 0) -> None:
-  """Fine-tunes with a KL penalty: understanding first, then acting."""
+  """Fine-tunes with a KL penalty, in the phases of `Run.phases`."""
   dataset = run.dataset(round_)
   with run.stage("train", round_) as stage:
     if stage.finished:
@@ -115,8 +115,8 @@ def improve(run: Run) -> None:
 def evaluate(run: Run) -> EvalReport:
   """Judges base and tuned model in `real`; writes report.json and .html.
 
-  `evaluate.suite` is `test` (with the out-of-distribution splits) once all is
-  chosen, or `val`, where choices are made, with a report of its own.
+  `evaluate.suite` is `test` (with the out-of-distribution splits) for the end, or
+  `val` for making choices. Each suite has its own report.
   """
   adapter = run.finished("train", run.config.rounds.count) / "adapter"
   with run.stage(run.evaluation) as stage:
@@ -131,7 +131,7 @@ def evaluate(run: Run) -> EvalReport:
 
 
 def _check_evaluation(run: Run) -> None:
-  """Stops, before any work, where the base could not be asked in the end."""
+  """Stops before any work if the base could not be evaluated later."""
   config = run.config
   benchmarks.check_solved_cases(
     config.evaluate,

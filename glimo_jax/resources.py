@@ -67,7 +67,7 @@ class Resources:
 
   @property
   def tokenizer(self) -> Tokenizer:
-    """Of the LLM."""
+    """The tokenizer of the LLM."""
     return self.model[2]
 
   @functools.cached_property
@@ -93,7 +93,7 @@ class Resources:
 
   @functools.cached_property
   def mesh(self) -> Mesh:
-    """The devices."""
+    """The device mesh."""
     return mesh_lib.make(**dataclasses.asdict(self.config.mesh))
 
   def text(self, name: str) -> str:

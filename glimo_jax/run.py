@@ -81,7 +81,11 @@ class Run(Resources):
       yield opened
 
   def finished(self, stage: str, round_: int = 0) -> pathlib.Path:
-    """The folder of a finished stage; FileNotFoundError where it is not."""
+    """The folder of a finished stage.
+
+    Raises:
+      FileNotFoundError: the stage is not finished.
+    """
     name = workdir_lib.stage_name(stage, round_)
     return workdir_lib.require(self.workdir, name)
 
@@ -91,7 +95,7 @@ class Run(Resources):
 
   @property
   def evaluation(self) -> str:
-    """The name of the evaluation's stage: a suite has a stage of its own."""
+    """The name of the evaluation's stage; each suite has its own."""
     suite = self.config.evaluate.suite
     return "evaluate" if suite == "test" else f"evaluate-{suite}"
 
@@ -163,7 +167,11 @@ class Run(Resources):
     return self.memory().load(self.memory_folder) if there else None
 
   def dataset(self, round_: int = 0) -> InstructionDataset:
-    """The verified rows of a round; FileNotFoundError before they are there."""
+    """The verified rows of a round.
+
+    Raises:
+      FileNotFoundError: the round is not annotated yet.
+    """
     if self.config.train.data and not round_:
       return dataset_lib.load(self.config.train.data)
     return dataset_lib.load(self.finished("annotate", round_) / "dataset")
@@ -199,8 +207,9 @@ class Run(Resources):
   def phases(self, round_: int = 0) -> list[Phase]:
     """What a round trains on, phase by phase.
 
-    The first pass has a phase on questions (stage 1), then one on all rows
-    (stage 2). A round has one phase, on its own rows and as many earlier ones.
+    The first pass has up to two phases: one on questions only, if
+    `understanding_steps` is above 0, then one on all rows. A round has one phase,
+    on its own rows and the same number of earlier rows.
     """
     config, seed = self.config.train, self.config.train.seed
     if not round_:

@@ -7,9 +7,9 @@
 
 Stages are collect, annotate and train, the same again in each on-policy round
 (round-1/collect, ...), and evaluate. A finished stage returns at once. A stage
-that was killed starts again on what it left. A stage that was made with other
-settings is an error and never overwritten, unless it left nothing but its
-settings. Its seconds are those of all attempts, each up to its last file.
+that was killed resumes from the files it had written. A stage that was made with
+other settings is an error, unless its folder holds nothing but the settings. The
+time of a stage is the sum over all attempts, each up to its last written file.
 """
 
 import contextlib
@@ -55,8 +55,8 @@ class Stage:
     path: the folder.
     finished: whether an earlier run has completed it.
     summary: what DONE.json says of the stage, or will say.
-    started: time.monotonic() of its opening minus the seconds of earlier
-      attempts.
+    started: start on the monotonic clock, moved back by the seconds of
+      earlier attempts.
   """
 
   name: str
@@ -114,7 +114,7 @@ def shaping_settings(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
   }
   for field in _CONNECTION:
     sections.get("teacher", {}).pop(field, None)
-  if kind == "round":  # a further round leaves the others as they are
+  if kind == "round":  # adding a round does not change earlier ones
     del sections["rounds"]["count"]
   return sections
 

@@ -29,7 +29,7 @@ class UsageError(ValueError):
 def _parse_flags(argv):
   try:
     rest = flags.FLAGS(argv)
-  except (AttributeError, KeyError) as e:  # an override of no field
+  except (AttributeError, KeyError) as e:  # a flag for an unknown section
     message = " ".join(str(e.args[0]).replace("\\n", " ").split())
     raise UsageError(
       f"{message}: the config has no such section, see glimo_jax/config.py"

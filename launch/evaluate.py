@@ -2,7 +2,7 @@
 
 python -m launch.evaluate --config=configs/quickstart.py --workdir=runs/x
 
-With --suite=val on levels that choices may be made on, instead of `test`.
+--suite=val judges on the validation levels instead of the test levels.
 """
 
 from absl import flags

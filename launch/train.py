@@ -1,4 +1,4 @@
-"""Fine-tune the LLM in one stage or two, LoRA under a KL leash.
+"""Fine-tune the LLM with LoRA under a KL penalty.
 
 python -m launch.train --config=configs/quickstart.py --workdir=runs/x
 """

@@ -14,12 +14,12 @@ from simulators.base import Question, QuestionArrays
 
 @dataclasses.dataclass(frozen=True)
 class Requirement:
-  """What a field of the world's Config must be, or no level allows a question.
+  """A condition on the world's Config, without which no level has the question.
 
   Attributes:
     field: name of the field.
-    holds: value of the field -> whether it is so.
-    fix: values for which it is so, as in "set boxes to 1 or 2".
+    holds: value of the field -> whether it satisfies the condition.
+    fix: values that satisfy it, as in "set boxes to 1 or 2".
   """
 
   field: str
@@ -31,9 +31,9 @@ class Requirement:
 class Kind:
   """One kind of question: everything about it in one place.
 
-  A world keeps its kinds in `questions/<category>.py` and defines there the
-  arguments of their functions: a moment, the question's arguments i32[M], and
-  so on. The independent second implementation stays apart, in `reference/`.
+  A world keeps its kinds in `questions/<category>.py`. It defines the arguments
+  of their functions, such as a moment and the question's arguments i32[M]. The
+  independent second implementation is separate, in `reference/`.
 
   Attributes:
     name: unique in its world.

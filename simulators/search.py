@@ -9,10 +9,11 @@ It needs `step` and `legal` only, so every world has it:
    results. A table holds the best action for each visited state.
 3. Verification: the table is played in the simulator from the root under each
    first action. A cost is the number of steps to success of this play or of
-   the shortest walk; it is inf where none succeeded. Every cost was played.
+   the shortest walk; it is inf if none succeeded. Every finite cost comes from
+   a simulated play.
 
 All walks of one root use the same randomness, from the root's key. In a noisy
-world a cost is therefore what is possible, not the expected cost.
+world a cost holds for one outcome of the noise; it is not the expected cost.
 """
 
 import functools
@@ -30,7 +31,7 @@ BATCH = 32  # roots searched at a time
 PERSISTENCE = 0.5  # probability of repeating an action that changed the state
 # Fields of a hidden state that are ignored when two states are compared; a
 # world adds its own by `World.memories`.
-SAME = frozenset({"key", "time", "level"})
+IGNORED = frozenset({"key", "time", "level"})
 
 
 # (buckets, actions, won, live) of all walks from one root, see `_shoot`.
@@ -129,7 +130,7 @@ def _salt(path: str, size: int) -> np.ndarray:
 
 def _bucket(world: World, state: State) -> Array:
   """i32[]: a hash of the state, below BUCKETS."""
-  same = SAME | set(world.memories)
+  same = IGNORED | set(world.memories)
   total = jnp.zeros((), jnp.uint32)
   for path, leaf in jax.tree_util.tree_leaves_with_path(state.env_state):
     name = jax.tree_util.keystr(path, simple=True, separator=".")

@@ -1,4 +1,4 @@
-"""The agent's tools: replay, costs of actions, questions and their truths.
+"""The agent's tools: replay, costs of actions, questions and true answers.
 
 The only file of the agent that runs a simulator. All moments are simulated in
 chunks of one shape, so that each function compiles once.
@@ -20,7 +20,7 @@ from glimo_jax.types import Experience
 from simulators import base, rollout, search
 from simulators.base import LevelPool, Question, World
 
-_STEPS = 64  # actions that a replay has room for; more compile once more
+_STEPS = 64  # length of a replay; longer ones are compiled separately
 LABEL_SOURCES = ("oracle", "search", "agent", "self")
 
 
@@ -40,7 +40,7 @@ class Moments:
 
 
 class Tools:
-  """A world at the agent's disposal.
+  """Functions by which the agent uses a world.
 
   Args:
     world: the simulator.
@@ -116,10 +116,10 @@ class Tools:
   def measure(self, experiences: Sequence[Experience]) -> np.ndarray:
     """f32[n, A]: cost to success by way of each action, in the world's unit.
 
-    By the oracle, or by search, which is done once a moment; inf where no
-    success was found. Action noise adds to each action the regret of a random
-    legal action after it, `action_noise` times: actions after which a mistake
-    is expensive cost more.
+    Costs come from the oracle or from search, and are cached for each moment;
+    inf if no success was found. With action noise each cost includes
+    `action_noise` times the expected regret of a random legal next action, so
+    that actions after which a mistake is expensive cost more.
     """
     names = [(e.variant, e.level, e.seed, e.actions) for e in experiences]
     first = {n: i for i, n in enumerate(names) if n not in self._costs}
@@ -217,7 +217,7 @@ class Tools:
     for rows, params, state in self._replayed(experiences):
       env_state, params = jax.device_get((state.env_state, params))
       for j, i in enumerate(rows):
-        one = jax.tree.map(  # PRNG keys stay on the device, undivided
+        one = jax.tree.map(  # PRNG keys stay whole, on the device
           lambda x, j=j: x[j] if isinstance(x, np.ndarray) else x, env_state
         )
         out[i] = reference.Game.from_state(one, params, config)

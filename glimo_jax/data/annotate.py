@@ -45,8 +45,8 @@ class AnnotateConfig:
     refinements: further drafts after a refuted one.
     memories: verified memories shown in each refinement.
     temperature: of refinements.
-    rechecked: rows of each skill, written by tools, that the world's reference
-      derives a second time, at most; each row says whether it was.
+    rechecked: largest number of tool rows of each skill that the world's
+      reference checks, too; each row records whether it was checked.
     val_share: share of episodes kept for validation.
     search_width: action sequences tried for each state.
     search_depth: their length.
@@ -129,8 +129,8 @@ def annotate(
     lm: the teacher; wrap it in `journal.JournaledLM` to survive a kill.
     memory: empty, or with earlier verified rows; verified drafts are added.
     progress: of the drafts, as in `Agent.run`.
-    student: a model that is asked only questions that it answers wrongly;
-      None: all questions.
+    student: if given, only questions that this model answers wrongly become
+      rows.
 
   Raises:
     ValueError: an experience of an evaluation split, no experience, most of
@@ -235,7 +235,7 @@ def _check(
 
 
 def _check_known(tools: Tools, experiences: Sequence[Experience]) -> None:
-  """Stops where replay shows another world; few lost moments only count."""
+  """Raises if most moments do not replay; a few are tolerated and counted."""
   known = int(tools.known(experiences).sum())
   if known < len(experiences) / 2:
     raise ValueError(

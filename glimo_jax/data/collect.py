@@ -29,8 +29,8 @@ class CollectConfig:
 
   Attributes:
     variants: rules to play under.
-    one_variant_per_level: play each level under one of the variants, as many
-      levels under each, instead of under all of them.
+    one_variant_per_level: play each level under one variant (the same number
+      of levels under each), not under all variants.
     split: level pool; only `train` may be used for training.
     levels: levels of that pool.
     depths: chain depths (or families) of the levels.
@@ -212,7 +212,7 @@ def _matches(config: CollectConfig, levels: int, rng):
   variant, level, _ = (
     x.ravel() for x in np.indices((under, levels, config.episodes))
   )
-  if config.one_variant_per_level:  # pools list their depths in turn
+  if config.one_variant_per_level:  # shuffled: pools alternate their depths
     drawn = rng.permutation(levels) % len(config.variants)
     variant = drawn[level]
   return variant, level

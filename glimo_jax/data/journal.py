@@ -1,7 +1,7 @@
 """The journal: an append-only record of requests and their answers.
 
-A run that was killed starts again and reads paid answers from the journal.
-Equal journals give equal datasets, whatever served the answers.
+A run that was killed reads the answers it has paid for from the journal. The
+same journal always gives the same dataset.
 """
 
 import dataclasses
@@ -96,7 +96,7 @@ class Journal:
       OSError: the disk is full; complete records are kept.
     """
     data = memoryview(b"".join(self._pending))
-    while data:  # an unbuffered write may take a part alone
+    while data:  # an unbuffered write may write only a part
       data = data[self._file.write(data) :]
     os.fsync(self._file.fileno())
     self._pending.clear()
@@ -136,9 +136,9 @@ class JournaledLM:
   """A language model whose answers are kept in a journal and never paid twice.
 
   New requests are sent in slices. Each slice is on the disk before the next is
-  sent, so that a run that is killed loses one slice at most. It sends the same
-  slice again: batching can change the last digit of a score. Transient errors
-  are not kept.
+  sent, so that a run that is killed loses one slice at most. After a restart the
+  same slice is sent, since batching can change the last digit of a score.
+  Transient errors are not kept.
 
   Args:
     lm: answers requests that are not in the journal.

@@ -28,7 +28,7 @@ def _default_rows() -> dict[str, int]:
 
 @dataclasses.dataclass(frozen=True)
 class RoundsConfig:
-  """On-policy rounds: the tuned model plays, then trains on what it met.
+  """On-policy rounds: the tuned model plays, then trains on those moments.
 
   Attributes:
     count: rounds; 0 for none.
@@ -37,7 +37,7 @@ class RoundsConfig:
     moments: moments kept of a round.
     rows: skill -> rows of a round; questions are those that the model answers
       wrongly. Skills that are not named have none.
-    steps: optimizer steps of a round; half the rows are earlier ones.
+    steps: optimizer steps of a round; half of its rows are from before.
   """
 
   count: int = 0

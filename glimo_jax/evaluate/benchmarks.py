@@ -1,4 +1,4 @@
-"""Benchmarks: what is judged in `real`, and that nobody has trained on it."""
+"""Benchmarks in `real`, and the check that no training row comes from them."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -4,11 +4,10 @@ A measurement is an array. Its last axis is the unit that is drawn anew when
 an experiment is repeated (a level, a window of text). Its first axis, if it
 has two, is the training seed. Every interval here is two-sided.
 
-Units are redrawn (a percentile bootstrap). Seeds are too few for that: they
-add Student's t over the figures of the single seeds, and the root of the
-summed squares of both half-widths is the whole half-width. One seed says
-nothing about others: its interval covers the units alone, unless a `Spread`
-says how far trainings lie apart.
+Units are resampled (a percentile bootstrap). There are too few seeds for that:
+their half-width is Student's t over the results of the seeds. The half-width of
+the interval is the root of the sum of the squares of both. With one seed the
+interval covers the units only, unless a `Spread` between trainings is given.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""The closed loop: a policy reads a text, acts, and reads what came of it."""
+"""The closed loop: a policy reads a text, acts, and reads the new text."""
 
 import collections
 import dataclasses
@@ -20,7 +20,7 @@ ENDS = ("success", "failed", "truncated", "exhausted", "error")
 class Policy(Protocol):
   """Anything that can choose actions: it scores them, the loop takes the best.
 
-  A policy that remembers its episodes plays one batch of them.
+  A policy that remembers its episodes may play only one batch.
   """
 
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
@@ -46,7 +46,7 @@ class Episode:
     success: whether the goal was reached.
     steps: actions taken.
     optimal_steps: fewest actions that succeed; -1 where no actions succeed or
-      where nobody has measured it.
+      if it was not measured.
     texts: the text before each action, and the last text.
     actions: the action words taken.
     ended: one of ENDS. `failed`: by an accident, for example; `truncated`: by

@@ -66,11 +66,11 @@ class QuestionSkill(Skill):
     seed: int,
     student: LanguageModel | None = None,
   ) -> Plan:
-    """Plans questions, the kinds as even as the moments allow.
+    """Plans questions with kinds and answers as balanced as possible.
 
-    Moments are taken until they give `per_moment` questions each, on average.
-    Each gives one question before any gives a second: of the kind that is
-    rarest so far and, among those, with the rarest answer.
+    Moments are added until there are `per_moment` questions for each, on
+    average. Moments take turns. In each turn a moment gives a question of the
+    kind that is rarest so far; ties go to the rarest answer.
     """
     plan, order = Plan(), shuffled(experiences, seed)
     kinds: Counter[str] = Counter()
@@ -142,7 +142,7 @@ class QuestionSkill(Skill):
   def _offers(
     self, tools: Tools, moments: Sequence[Experience], seed: int
   ) -> list[list[Question]]:
-    """What each moment can be asked, no question twice."""
+    """The different questions that can be asked about each moment."""
     draws = [tools.ask(moments, seed + d * 1_000_003) for d in range(_DRAWS)]
     return [
       list(

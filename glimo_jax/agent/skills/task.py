@@ -92,8 +92,8 @@ class Skill(abc.ABC):
 
   Attributes:
     rows: number of rows to plan.
-    drafted: how many of them the language model drafts; where it fails, the
-      tools write the row in addition.
+    drafted: how many of them the language model drafts; if a draft fails, the
+      tools write the row instead.
     name: key of the skill in the settings.
     stage: training stage of its rows: 1 understanding, 2 acting.
     labelled: whether the right answers come from the label source; otherwise
@@ -136,8 +136,8 @@ class Skill(abc.ABC):
       tools: the world.
       experiences: the moments.
       seed: of all draws.
-      student: a model that is asked only what it answers wrongly, where the
-        skill can tell; None: no such selection.
+      student: if given, and if the skill supports it, only questions that this
+        model answers wrongly are planned.
     """
 
   @abc.abstractmethod
@@ -167,7 +167,7 @@ def words_of(text: str) -> list[str]:
 
 
 def choice_in(task: Task, text: str) -> str | None:
-  """The choice that a text names, whatever its case and marks."""
+  """The choice that a text names, ignoring case and punctuation."""
   folded = {choice.lower(): choice for choice in task.choices}
   return folded.get(" ".join(words_of(text)))
 

@@ -41,7 +41,7 @@ class _Row:
 
 
 class Packing:
-  """One drawing of a dataset's answers, packed into rows.
+  """One random choice of answers for a dataset, packed into rows.
 
   Attributes:
     rows: the parts of each row, all of one prefix; in random order.

@@ -1,7 +1,7 @@
-"""The moment that questions are asked about, with what their truths need.
+"""The moment that questions are asked about, with values for their answers.
 
-All that several truths need is computed once: where plans of up to three moves
-lead, which cells open floor joins, the costs of actions.
+Values that several answers need are computed once: where plans of up to three
+moves lead, which cells the agent can reach over open floor, costs of actions.
 """
 
 import dataclasses
@@ -55,8 +55,8 @@ class Moment:
   described: Array  # bool[P], elements that every description mentions
   floor: Array  # bool[S, S], cells joined to the agent by open floor
   behind: Array  # bool[P, S, S], the same if one closed element were open
-  within: Array  # bool[S, S], the same if what tools in hand open were open
-  vague: Array  # bool[S, S], cells for which boxes decide one of these
+  within: Array  # bool[S, S], the same if all that held tools open were open
+  vague: Array  # bool[S, S], cells where boxes change one of these
   unclear: Array  # bool[S, S], words do not decide whether floor leads there
   cost: Array  # f32[A], steps to the goal by way of each move
   eased: Array  # f32[P], steps to it with one more tool in hand
