@@ -5,10 +5,10 @@
 One arm is `python -m launch.pipeline --config=configs/recipe.py:ARM
 --workdir=runs/recipe/ARM-0`, of quickstart's size: five to twenty minutes on 2
 CPU cores, depending on the host, and 3 GiB. Arms are judged on `val`, where
-choices are made; `--config.evaluate.suite=test` is for the end. Every arm trains
-on the same number of tokens. Over three seeds the recipe has success .87 on `val`
-(base .19, random .12, oracle 1) and questions .62 (base .38). docs/recipe.md has
-the results of each arm.
+choices are made; `--config.evaluate.suite=test` is for the end. Every arm
+trains on the same number of tokens. Over three seeds the recipe has success .87
+on `val` (base .19, random .12, oracle 1) and questions .62 (base .38).
+docs/recipe.md has the results of each arm.
 """
 
 from ml_collections import config_dict

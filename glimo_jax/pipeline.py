@@ -6,8 +6,8 @@
     improve   -> adapter        the same three stages on the model's own play
     evaluate  -> report.json    base and tuned model in the real world
 
-Every stage takes a `Run`. It returns at once if it is finished, and resumes if it
-was interrupted.
+Every stage takes a `Run`. It returns at once if it is finished, and resumes if
+it was interrupted.
 """
 
 import logging
@@ -115,8 +115,8 @@ def improve(run: Run) -> None:
 def evaluate(run: Run) -> EvalReport:
   """Judges base and tuned model in `real`; writes report.json and .html.
 
-  `evaluate.suite` is `test` (with the out-of-distribution splits) for the end, or
-  `val` for making choices. Each suite has its own report.
+  `evaluate.suite` is `test` (with the out-of-distribution splits) for the end,
+  or `val` for making choices. Each suite has its own report.
   """
   adapter = run.finished("train", run.config.rounds.count) / "adapter"
   with run.stage(run.evaluation) as stage:

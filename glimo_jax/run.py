@@ -208,8 +208,8 @@ class Run(Resources):
     """What a round trains on, phase by phase.
 
     The first pass has up to two phases: one on questions only, if
-    `understanding_steps` is above 0, then one on all rows. A round has one phase,
-    on its own rows and the same number of earlier rows.
+    `understanding_steps` is above 0, then one on all rows. A round has one
+    phase, on its own rows and the same number of earlier rows.
     """
     config, seed = self.config.train, self.config.train.seed
     if not round_:

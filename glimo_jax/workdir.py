@@ -7,9 +7,10 @@
 
 Stages are collect, annotate and train, the same again in each on-policy round
 (round-1/collect, ...), and evaluate. A finished stage returns at once. A stage
-that was killed resumes from the files it had written. A stage that was made with
-other settings is an error, unless its folder holds nothing but the settings. The
-time of a stage is the sum over all attempts, each up to its last written file.
+that was killed resumes from the files it had written. A stage that was made
+with other settings is an error, unless its folder holds nothing but the
+settings. The time of a stage is the sum over all attempts, each up to its last
+written file.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 """The world contract: its required and its optional parts.
 
 A world is functional. `reset` and `step` are pure, and can be jitted and
-vmapped over keys, actions, params and levels. `State.obs` is everything that the
-agent may observe; descriptions read `obs` only, as numpy arrays.
+vmapped over keys, actions, params and levels. `State.obs` is everything that
+the agent may observe; descriptions read `obs` only, as numpy arrays.
 """
 
 from collections.abc import Sequence

@@ -136,8 +136,8 @@ class JournaledLM:
   """A language model whose answers are kept in a journal and never paid twice.
 
   New requests are sent in slices. Each slice is on the disk before the next is
-  sent, so that a run that is killed loses one slice at most. After a restart the
-  same slice is sent, since batching can change the last digit of a score.
+  sent, so that a run that is killed loses one slice at most. After a restart
+  the same slice is sent, since batching can change the last digit of a score.
   Transient errors are not kept.
 
   Args:
