@@ -199,7 +199,7 @@ def test_a_standing_car_ahead_is_hit_and_one_beside_is_not(start):
   ahead = game.drive(*[KEEP] * 12)
   assert ahead.faults == {"car"}
   assert ahead.step(GO) == ahead
-  last = max(game.cars, key=lambda car: car.who.index)
+  last = max(game.cars, key=lambda car: car.who.slot)
   beside = dataclasses.replace(game, cars=(last._replace(d=3.5, lane=1),))
   assert not beside.drive(*[KEEP] * 12).faults
 
