@@ -77,7 +77,7 @@ def _layers(
   at = functools.partial(jax.lax.dynamic_index_in_dim, keepdims=False)
   whole = span == (0, config.layers)
 
-  def body(carry, xs):
+  def body(carry: tuple[Array, Any], xs: Any) -> tuple[Any, Any]:
     x, cache = carry
     i, layer, low, past = xs
     if not whole:  # a part of the stack is indexed: slicing would copy it
