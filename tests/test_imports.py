@@ -106,7 +106,7 @@ def test_imports_point_downward(path):
   assert violations(path) == []
 
 
-def test_the_rule_can_fail(tmp_path, monkeypatch):
+def test_rule_can_fail(tmp_path, monkeypatch):
   monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
   bad = tmp_path / "glimo_jax" / "train" / "bad.py"
   bad.parent.mkdir(parents=True)

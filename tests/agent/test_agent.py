@@ -54,9 +54,7 @@ def tasks(tools, experiences, asked):
   return sorted(few, key=lambda s: s.prompt[0]["content"])  # as they are asked
 
 
-def test_a_refutation_stands_in_the_next_request_and_leads_to_a_repair(
-  tools, tasks
-):
+def test_refutation_is_in_the_next_request_and_leads_to_a_repair(tools, tasks):
   def answer(request):
     task = task_of(request, tasks)
     if request.messages == task.prompt:
@@ -76,7 +74,7 @@ def test_a_refutation_stands_in_the_next_request_and_leads_to_a_repair(
     assert outcome.prompt_hash == prompts.prompt_hash(repair.messages)
 
 
-def test_what_stays_wrong_is_refuted_after_all_refinements(tools, tasks):
+def test_draft_that_stays_wrong_is_refuted_after_all_refinements(tools, tasks):
   def wrong(request):
     return wrong_answers(task_of(request, tasks), tools)[0]
 
@@ -87,7 +85,7 @@ def test_what_stays_wrong_is_refuted_after_all_refinements(tools, tasks):
   assert len(set(texts)) == len(texts)  # no request is asked twice
 
 
-def test_each_trouble_of_the_model_has_its_verdict(tools, tasks):
+def test_each_model_error_has_its_verdict(tools, tasks):
   def trouble(reason, error_class):
     error = error_class and "x"
     return lambda r: Completion(
@@ -108,7 +106,7 @@ def test_each_trouble_of_the_model_has_its_verdict(tools, tasks):
     assert verdict in VERDICTS
 
 
-def test_a_second_sample_may_mend_an_unreadable_answer(tools, tasks):
+def test_second_sample_can_replace_an_unreadable_answer(tools, tasks):
   replies = iter(["hmm, let me see", right_answer(tasks[0], tools)])
   lm = ScriptedLM(lambda r: next(replies))
   (outcome,) = Agent(lm, tools).run(tasks[:1])
@@ -116,7 +114,7 @@ def test_a_second_sample_may_mend_an_unreadable_answer(tools, tasks):
   assert lm.requests[0].seed != lm.requests[1].seed
 
 
-def test_a_moment_that_replay_does_not_reach_is_never_drafted(tools, tasks):
+def test_moment_that_replay_does_not_reach_is_not_drafted(tools, tasks):
   lost = dataclasses.replace(
     tasks[0],
     experience=dataclasses.replace(
@@ -129,9 +127,7 @@ def test_a_moment_that_replay_does_not_reach_is_never_drafted(tools, tasks):
   assert lm.requests == []
 
 
-def test_verified_drafts_are_remembered_and_shown_to_other_episodes(
-  tools, tasks
-):
+def test_verified_drafts_are_stored_and_shown_to_other_episodes(tools, tasks):
   def half(request):
     """Right for every other seed, wrong for the rest."""
     task = task_of(request, tasks)
@@ -154,7 +150,7 @@ def test_verified_drafts_are_remembered_and_shown_to_other_episodes(
     assert f"Seen before: {rows[name].text} -> {rows[name].answer}." in shown
 
 
-def test_progress_counts_every_draft_that_may_come(tools, tasks):
+def test_progress_counts_every_possible_draft(tools, tasks):
   def right(request):
     return right_answer(task_of(request, tasks), tools)
 
@@ -169,7 +165,9 @@ def test_progress_counts_every_draft_that_may_come(tools, tasks):
   ("text", "answer"),
   [("up", "up"), (" Up. ", "up"), ("'LEFT'", "left"), ("up or left", None)],
 )
-def test_one_word_answers_are_read_whole(tools, experiences, text, answer):
+def test_one_word_answers_are_parsed_as_a_whole(
+  tools, experiences, text, answer
+):
   task = NextActionSkill().task(tools, experiences[0])
   assert task.skill.read(tools, task, text) == answer
 
@@ -183,6 +181,6 @@ def test_one_word_answers_are_read_whole(tools, experiences, text, answer):
     ("", None),
   ],
 )
-def test_plans_are_nothing_but_moves(tools, experiences, text, answer):
+def test_plans_contain_only_moves(tools, experiences, text, answer):
   task = PlanSkill().task(tools, experiences[0])
   assert task.skill.read(tools, task, text) == answer

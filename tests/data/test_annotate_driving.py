@@ -70,7 +70,7 @@ def _form(row) -> str:
   return "question" if row.stage == 1 else row.kind
 
 
-def test_the_second_path_is_walked_by_as_many_rows_of_each_form(rows):
+def test_second_path_checks_equally_many_rows_of_each_form(rows):
   again = collections.Counter(
     _form(row) for row in rows if row.checked_by == "replay+reference"
   )
@@ -95,7 +95,7 @@ def _wrong(answer=reference.answer, **changed):
     ("next_action", _wrong(optimal=lambda game: ())),
   ],
 )
-def test_a_reference_that_disagrees_refutes_what_it_was_asked(
+def test_reference_that_disagrees_refutes_its_rows(
   made, rows, monkeypatch, form, reference_
 ):
   monkeypatch.setattr(Driving, "reference", reference_)

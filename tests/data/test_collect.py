@@ -47,7 +47,7 @@ class Opinionated(ScriptedLM):
     ]
 
 
-def test_the_same_seed_collects_the_same_and_another_seed_does_not(
+def test_same_seed_collects_the_same_and_another_seed_does_not(
   world, everything
 ):
   assert collect.collect(world, CONFIG) == everything
@@ -55,7 +55,7 @@ def test_the_same_seed_collects_the_same_and_another_seed_does_not(
   assert collect.collect(world, other) != everything
 
 
-def test_every_moment_is_reached_again_by_replay(world, everything):
+def test_replay_reaches_every_moment_again(world, everything):
   tools = Tools(world, collect.pool_of(world, CONFIG))
   assert tools.known(everything).all()
   nexts = [
@@ -66,7 +66,7 @@ def test_every_moment_is_reached_again_by_replay(world, everything):
   assert described == [e.next_description for e in everything]
 
 
-def test_moments_of_an_episode_are_one_history(everything):
+def test_moments_of_an_episode_form_one_history(everything):
   episodes = {}
   for e in everything:
     episodes.setdefault(e.episode, []).append(e)
@@ -92,9 +92,7 @@ def test_variants_share_levels_but_not_words(everything):
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_dealt_levels_are_played_under_one_variant_as_many_under_each(
-  world, count
-):
+def test_dealt_levels_are_split_equally_among_variants(world, count):
   variants = tuple(f"imperfect/swapped({k})" for k in range(count))
   dealt = dataclasses.replace(
     CONFIG,
@@ -120,7 +118,9 @@ def test_visits_count_equal_descriptions(everything):
   assert max(e.visits for e in everything) > 1
 
 
-def test_surprise_is_the_models_and_steers_what_is_kept(world, everything):
+def test_surprise_comes_from_the_model_and_determines_what_is_kept(
+  world, everything
+):
   lm = Opinionated({})
   kept_all = collect.collect(world, CONFIG, lm)
   assert len(lm.requests) == CONFIG.surprise_candidates
@@ -161,7 +161,7 @@ def test_parquet_round_trip(tmp_path, everything):
     ({"moments": 0}, "at least 1"),
   ],
 )
-def test_what_must_not_be_learnt_from_is_refused_at_the_start(fields, message):
+def test_bad_settings_are_refused_at_the_start(fields, message):
   with pytest.raises(ValueError, match=message):
     CollectConfig(**fields)
   CollectConfig(variants=("real",), trained_on_real=True)

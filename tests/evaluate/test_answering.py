@@ -52,7 +52,7 @@ def knows(text, choice):
   return 0.0 if choice == right else -5.0
 
 
-def test_a_model_that_knows_is_right_and_one_that_does_not_is_at_chance():
+def test_informed_model_is_right_and_uninformed_model_is_at_chance():
   sure = answering.answer(FakeLM(knows), "rules", paper())
   assert all(a.correct for a in sure)
   lost = answering.answer(llm.ScriptedLM({}), "rules", paper(300))
@@ -65,14 +65,14 @@ def test_a_model_that_knows_is_right_and_one_that_does_not_is_at_chance():
     assert entry["lo"] < chance < entry["hi"]
 
 
-def test_summary_tells_what_one_answer_for_all_would_reach():
+def test_summary_shows_the_score_of_one_constant_answer():
   result = answering.summary([answering.answer(FakeLM(knows), "r", paper())])
   assert result["by_kind"]["which"]["majority"] == 1.0
   assert result["by_kind"]["can"]["majority"] == 0.5
   assert (result["mean"], result["n"]) == (1.0, 80)
 
 
-def test_prompt_is_description_then_question_behind_the_rules():
+def test_prompt_is_rules_then_description_then_question():
   lm = FakeLM(knows)
   shots = [("door left. can you 1?", "yes")]
   answering.answer(lm, "rules", paper(1), shots=shots)
@@ -82,7 +82,7 @@ def test_prompt_is_description_then_question_behind_the_rules():
   assert asked == {"role": "user", "content": "door up. can you 0?"}
 
 
-def test_retrieved_cases_are_each_questions_own():
+def test_each_question_has_its_own_retrieved_cases():
   lm = FakeLM(lambda text, choice: 0.0)
   answering.answer(
     lm, "rules", paper(1), retrieve=lambda turns: [[(t, "x")] for t in turns]
@@ -92,7 +92,7 @@ def test_retrieved_cases_are_each_questions_own():
     assert shown == f"{asked} x"
 
 
-def test_calibration_takes_away_an_answer_given_without_a_description():
+def test_calibration_removes_the_bias_without_a_description():
   def biased(text, choice):
     return knows(text, choice) + (9.0 if choice == "no" else 0.0)
 
@@ -144,7 +144,7 @@ def test_gain_is_paired_and_refuses_other_questions():
     answering.compare([sure], [lost[1:]])
 
 
-def test_what_is_looked_up_is_told_apart_from_what_is_simulated():
+def test_looked_up_and_simulated_questions_are_reported_separately():
   exam_ = [
     dataclasses.replace(item, looked_up=item.question.kind == "which")
     for item in paper()

@@ -81,7 +81,7 @@ CONFIG = settings.EvaluateConfig(episodes=8, val_episodes=8, max_steps=1)
 
 
 @pytest.mark.parametrize("best", ["plain", "few_shot", "retrieval"])
-def test_the_best_arm_on_val_is_the_base(best):
+def test_base_is_the_best_arm_on_val(best):
   choice = arms.choose_acting(
     CONFIG, FakeLM(best), FakeTextWorld(), range(8), CASES, scoring.Memo()
   )
@@ -103,7 +103,7 @@ def test_the_best_arm_on_val_is_the_base(best):
   )
 
 
-def test_all_arms_play_the_same_levels_and_greedy_costs_nothing_new():
+def test_all_arms_play_the_same_levels_and_greedy_reuses_scores():
   base, tuned = FakeLM("few_shot"), FakeLM("plain")
   config = settings.EvaluateConfig(max_steps=2, arms=("plain",))
   memo = scoring.Memo()
@@ -127,7 +127,7 @@ def test_all_arms_play_the_same_levels_and_greedy_costs_nothing_new():
   assert alone == {arm: played[arm] for arm in ("tuned", "tuned_greedy")}
 
 
-def test_models_may_act_by_what_they_write_too():
+def test_models_can_also_act_by_written_text():
   class FakeWriter(FakeLM):
     def generate(self, requests):
       said = [r.messages[-1]["content"].split()[1] for r in requests]
@@ -144,7 +144,7 @@ def test_models_may_act_by_what_they_write_too():
     assert all(e.success for arm in written for e in played[arm])
 
 
-def test_progress_is_told_by_arm():
+def test_progress_is_reported_by_arm():
   told = []
   arms.act(
     CONFIG, FakeLM("plain"), FakeLM("plain"), "plain", FakeTextWorld(),
@@ -168,7 +168,7 @@ def test_progress_is_told_by_arm():
     ("written", ("sing",), "written 'sing' is unknown.*Known: write, plan"),
   ],
 )
-def test_config_refuses_what_cannot_be_measured(field, value, message):
+def test_config_refuses_bad_values(field, value, message):
   with pytest.raises(ValueError, match=message):
     settings.EvaluateConfig(**{field: value})
 
@@ -184,7 +184,7 @@ def test_arm_without_its_help_is_refused_before_any_play(arm):
   assert lm.prompts == []
 
 
-def test_without_an_oracle_there_is_no_such_arm():
+def test_world_without_oracle_has_no_oracle_arm():
   class FakeBlind:
     def __init__(self):
       self.seen = FakeTextWorld()
@@ -202,7 +202,7 @@ def test_without_an_oracle_there_is_no_such_arm():
   assert {e.optimal_steps for e in played["tuned"]} == {-1}
 
 
-def test_without_questions_no_arm_is_chosen_to_answer_them():
+def test_world_without_questions_has_no_question_arm():
   choice = arms.choose_answering(
     CONFIG, FakeLM("plain"), "rules", [], SolvedCases(), scoring.Memo()
   )

@@ -48,7 +48,7 @@ def test_words_are_numbered_by_their_first_appearance():
   assert mlp.features(parse_description(swapped), ACTIONS) != first
 
 
-def test_it_learns_the_way_to_the_goal_and_keeps_it_on_new_texts():
+def test_mlp_learns_the_way_to_the_goal_and_generalises():
   cells = [
     (r, c) for r in range(-4, 5) for c in range(-4, 5) if (r, c) != (0, 0)
   ]

@@ -59,7 +59,7 @@ def test_sampling_follows_softmax_and_does_not_touch_failures():
   assert np.isnan(failed).all()
 
 
-def test_same_text_is_scored_once_across_arms_that_share_prompts():
+def test_same_text_is_scored_once_across_arms_with_shared_prompts():
   lm, memo = FakeLM(), scoring.Memo()
   arm = {"lm": lm, "preamble": "p", "actions": ACTIONS, "memo": memo}
   plain = policies.LanguagePolicy(**arm)
@@ -77,7 +77,7 @@ def test_same_text_is_scored_once_across_arms_that_share_prompts():
   assert memo.scored == 5 + len(scoring.CONTENT_FREE)
 
 
-def test_calibration_takes_away_what_the_model_says_to_nothing():
+def test_calibration_subtracts_the_score_without_a_text():
   bias = dict(zip(ACTIONS, (0.0, -4.0, -4.0, -4.0), strict=True))
 
   def logprobs(text, choice):
@@ -92,7 +92,7 @@ def test_calibration_takes_away_what_the_model_says_to_nothing():
   assert ACTIONS[calibrated.scores(text, [0])[0].argmax()] == "right"
 
 
-def test_shots_stand_before_and_retrieved_cases_in_the_last_turn():
+def test_shots_come_before_and_retrieved_cases_in_the_last_turn():
   lm = FakeLM()
   shots = [("goal left.", "left"), ("goal up.", "up")]
   policies.LanguagePolicy(lm, "p", ACTIONS, shots).scores(["now."], [0])
@@ -118,7 +118,7 @@ def parse(text):
   return next((ACTIONS.index(w) for w in words if w in ACTIONS), None)
 
 
-def test_a_plan_is_followed_and_made_anew_where_it_ends_or_is_barred():
+def test_plan_is_followed_and_renewed_when_it_ends_or_is_blocked():
   replies = ["up right", "left left", "down", "up", "nowhere"]
   lm = FakeLM(replies=[FakeCompletion(text) for text in replies])
   policy = policies.PlanPolicy(lm, "p", ACTIONS, parse)
@@ -134,7 +134,7 @@ def test_a_plan_is_followed_and_made_anew_where_it_ends_or_is_barred():
   assert np.isnan(policy.scores(["g"], [0])).all()  # names no move
 
 
-def test_what_is_written_is_parsed_and_what_is_not_an_action_fails():
+def test_written_text_is_parsed_and_other_words_fail():
   lm = FakeLM(
     replies=[FakeCompletion("go Right!"), FakeCompletion("", error="429")]
   )
@@ -146,7 +146,7 @@ def test_what_is_written_is_parsed_and_what_is_not_an_action_fails():
   assert np.isnan(policy.scores(["c", "a"], range(2))[0]).all()
 
 
-def test_draws_follow_the_order_of_the_live_rows():
+def test_draws_follow_the_order_of_the_active_rows():
   rng, same = np.random.default_rng(3), np.random.default_rng(3)
   table = {"a": [-1.0, -2.0, -3.0, -4.0], "b": [-2.0, -2.0, -1.0, -9.0]}
   model = policies.RecordedPolicy(FakePolicy(table.__getitem__))
@@ -171,7 +171,7 @@ def test_recorded_log_probabilities_are_normalised_and_kept_by_row():
     np.testing.assert_allclose(np.exp(kept).sum(-1), 1)
 
 
-def test_without_a_memo_a_text_is_scored_anew_at_each_step():
+def test_text_is_scored_at_each_step_without_a_memo():
   lm = FakeLM()
   plain = policies.LanguagePolicy(lm, "p", ACTIONS)
   plain.scores(["a", "b", "a"], range(3))

@@ -158,7 +158,7 @@ def check_pools_repeat_and_splits_are_disjoint(case: Case):
 # --- Playing ------------------------------------------------------------------
 
 
-def check_replay_is_back_at_the_same_states(case: Case):
+def check_replay_reproduces_the_states(case: Case):
   """reset and step are pure; a batch of another size gives the same states."""
   rows = np.arange(ROWS)
   lengths = np.asarray(case.played.lengths)[rows] // 2
@@ -174,7 +174,7 @@ def check_replay_is_back_at_the_same_states(case: Case):
   _equal(again, there, close=True)
 
 
-def check_a_batch_is_its_rows_with_and_without_jit(case: Case):
+def check_batch_equals_its_rows_with_and_without_jit(case: Case):
   """vmap = loop, jit = no jit."""
   level = jax.tree.map(lambda x: x[0], case.levels)
   action = jnp.int32(case.played.actions[0, 0])
@@ -234,7 +234,7 @@ def check_metrics_hold_all_measures(case: Case):
   assert "success" not in case.world.measures
 
 
-def check_search_finds_ways_to_success(case: Case):
+def check_search_plans_succeed(case: Case):
   """Labels need no oracle: plans of a search succeed when they are replayed."""
   if isinstance(case.world, base.HasOracle):
     return  # test_search.py compares the two
@@ -263,7 +263,7 @@ def check_search_finds_ways_to_success(case: Case):
 # --- Words --------------------------------------------------------------------
 
 
-def check_words_name_actions_and_moments(case: Case):
+def check_texts_of_actions_and_moments(case: Case):
   world, params = case.world, case.rules["real"]
   for i, action in enumerate(world.actions):
     assert world.parse(action) == world.parse(f" {action}.\n") == i
@@ -302,7 +302,7 @@ def check_oracle_costs_lead_to_success(case: Case):
     np.testing.assert_array_equal(case.by_oracle.success, reachable)
 
 
-def check_answers_are_those_of_the_questions(case: Case):
+def check_answers_equal_those_of_the_questions(case: Case):
   if not isinstance(case.world, base.AsksQuestions):
     return
   world, kinds = case.world, list(case.world.question_kinds)
@@ -339,7 +339,7 @@ def check_the_reference_gives_the_same_answers(case: Case):
       assert reference.answer(game, q.kind, q.args) == q.code, q
 
 
-def check_descriptions_can_be_read_back(case: Case):
+def check_descriptions_can_be_parsed(case: Case):
   if not isinstance(case.world, base.ParsesDescriptions):
     return
   texts = case.world.describe(case.obs)

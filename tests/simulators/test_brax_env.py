@@ -29,7 +29,7 @@ def brax_env():
   return brax_env, brax.envs.get_environment("glimo")
 
 
-def test_a_world_without_a_time_limit_needs_one(brax_env):
+def test_world_without_a_time_limit_needs_one(brax_env):
   module, env = brax_env
   world = simulators.make("examples.your_world:World")
   params, levels = world.params(), world.pool("train", 2).levels
@@ -59,7 +59,7 @@ def test_reset_and_step_keep_the_types_that_brax_scans_over(brax_env):
   assert (env.action_size, env.backend) == (len(WORLD.actions), "none")
 
 
-def test_an_episode_is_the_world_s_own(brax_env):
+def test_episode_equals_that_of_the_world(brax_env):
   """Greatest preference = action: observations, rewards, ends alike."""
   module, env = brax_env
   params = WORLD.params("real")
@@ -97,7 +97,7 @@ def _played(wrapped, key, actions):
     return jax.device_get(play(keys))
 
 
-def test_brax_wrappers_go_on_with_fresh_levels(brax_env):
+def test_brax_wrappers_continue_with_new_levels(brax_env):
   import brax.envs
 
   _, env = brax_env
@@ -119,7 +119,7 @@ def test_brax_wrappers_go_on_with_fresh_levels(brax_env):
     assert len(drawn) > 1
 
 
-def test_a_level_of_a_shorter_time_limit_ends_at_its_own(brax_env):
+def test_level_with_a_shorter_time_limit_ends_at_it(brax_env):
   """brax knows one limit for all; the episodes of this world last three."""
   import brax.envs
 
@@ -145,7 +145,7 @@ def test_a_level_of_a_shorter_time_limit_ends_at_its_own(brax_env):
   assert (time[done > 0] == 0).all()  # a fresh episode
 
 
-def test_the_shim_stacks_one_equal_copy_on_each_device():
+def test_shim_stacks_one_equal_copy_on_each_device():
   compat.install_device_put_replicated()
   devices = jax.local_devices()[:4]
   tree = {"a": jnp.arange(3.0), "b": jnp.int32(7)}

@@ -115,12 +115,12 @@ def test_importing_simulators_imports_no_jax():
   assert out.stdout.strip() == "False"
 
 
-def test_every_world_of_ours_is_a_case():
+def test_every_registered_world_is_a_case():
   assert set(simulators.WORLDS) <= set(CASES)
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_a_world_keeps_its_contract(case, check):
+def test_world_fulfils_the_contract(case, check):
   CHECKS[check](case)
 
 
@@ -225,7 +225,7 @@ def healthy():
 
 
 @pytest.mark.parametrize(("check", "change"), [*DYNAMICS, *OTHERS])
-def test_a_broken_world_is_found(healthy, check, change):
+def test_broken_world_fails_its_check(healthy, check, change):
   case = Case(type("Broken", (Complete,), change)(), your_world.HORIZON)
   if (check, change) in OTHERS:  # its episodes are those of the healthy world
     case.played = healthy.played

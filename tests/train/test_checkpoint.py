@@ -72,7 +72,7 @@ def straight(tiny, one_device, rows, tmp_path_factory):
 
 
 @pytest.mark.parametrize("at", [0, 2, 3])
-def test_a_stopped_run_goes_on_bitwise(
+def test_stopped_run_resumes_bitwise(
   tiny, one_device, rows, straight, tmp_path, at
 ):
   """Stopped between the phases, behind a checkpoint, and far from one."""
@@ -81,7 +81,7 @@ def test_a_stopped_run_goes_on_bitwise(
   assert train(tiny, one_device, rows, tmp_path) == straight
 
 
-def test_a_killed_process_goes_on_bitwise(
+def test_killed_process_resumes_bitwise(
   tiny, one_device, rows, straight, tmp_path
 ):
   """SIGKILL during phase two: no code of the process runs after it."""
@@ -113,7 +113,7 @@ def be_killed(folder):
   train(tiny, mesh, rows, folder, 3, end)
 
 
-def test_a_finished_run_returns_at_once(tiny, one_device, rows, tmp_path):
+def test_finished_run_returns_at_once(tiny, one_device, rows, tmp_path):
   first = train(tiny, one_device, rows, tmp_path)
 
   def refuse():

@@ -70,7 +70,7 @@ def test_merged_folder_loads_with_equal_logits(tiny, tokens, tmp_path):
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_merged_folder_is_read_back_as_it_was(tmp_path, tied):
+def test_merged_folder_round_trips(tmp_path, tied):
   """Config and every array, also scaled rope and a head of its own."""
   config = decoder.DecoderConfig(
     vocab_size=96,
@@ -110,7 +110,7 @@ def test_adapter_round_trips(tiny, tmp_path):
   jax.tree.map(np.testing.assert_array_equal, read.weights, tiny.moved.weights)
 
 
-def test_what_we_cannot_carry_is_refused(tiny, tmp_path):
+def test_unsupported_exports_are_refused(tiny, tmp_path):
   with pytest.raises(FileNotFoundError, match="PEFT adapter folder"):
     export.load_peft(tmp_path)
   export.save_peft(tiny.moved, tiny.config, tmp_path)

@@ -23,7 +23,7 @@ def test_replay_windows_are_text_and_only_in_the_kl():
   assert (np.diff(sorted(starts)) >= 64).all()
 
 
-def test_replay_batches_come_back_in_another_order():
+def test_replay_batches_return_in_another_order():
   text = np.random.default_rng(0).integers(0, 97, 1000)
 
   def epochs(returning, n=3):
@@ -43,6 +43,6 @@ def test_replay_batches_come_back_in_another_order():
   assert set(epochs(100)[1]) == set(anew[0])  # no more than there are
 
 
-def test_a_text_too_short_is_named():
+def test_text_that_is_too_short_is_named():
   with pytest.raises(ValueError, match="replay text of 50 tokens"):
     ReplayBatches(np.zeros(50), 2, 32)

@@ -95,7 +95,7 @@ def segments(batch):
       yield b, i, np.flatnonzero((ids == trunk) | (ids == branch))
 
 
-def test_a_packed_row_is_the_rendered_chat(tokenizer, examples):
+def test_packed_row_is_the_rendered_chat(tokenizer, examples):
   """Prefix + trunk + branch + last target = render_chat of the chat."""
   batch = batching.pack(examples, tokenizer, 96)
   seen = set()
@@ -136,7 +136,7 @@ def test_soft_targets_weigh_every_answer(tokenizer):
   assert short.ce_weight[0].sum() == 1
 
 
-def test_answers_that_begin_alike_leave_the_first(tokenizer):
+def test_only_the_first_answer_with_the_same_first_token_is_kept(tokenizer):
   alike = example(0, "goal", "tree", ["up up", "up down"])
   batch = batching.pack([alike], tokenizer, 64)
   assert set(np.unique(batch.target_probs)) == {0.0, 1.0}
@@ -144,7 +144,7 @@ def test_answers_that_begin_alike_leave_the_first(tokenizer):
   assert batch.target_ids[0, : len(first), 0].tolist() == first
 
 
-def test_of_more_answers_than_a_position_can_weigh_the_heaviest_stay(tokenizer):
+def test_heaviest_answers_are_kept_if_there_are_too_many(tokenizer):
   words = [*WORDS, *OTHERS]
   assert len(words) == encoding.SLOTS + 1
   weights = [1.0, 1.0, 0.5, *[1.0] * (len(words) - 3)]
@@ -206,7 +206,7 @@ def test_packed_loss_equals_unpacked_loss(tokenizer, examples):
   np.testing.assert_allclose(together.ce, alone.ce, rtol=1e-5)
 
 
-def test_a_moment_is_read_once(tokenizer):
+def test_moment_is_read_once(tokenizer):
   asked = [
     example(i, "goal", "tree " * 20 + word, ["up"], moment="one")
     for i, word in enumerate(("goal", "up", "goal up", "tree goal"))
@@ -218,7 +218,7 @@ def test_a_moment_is_read_once(tokenizer):
   assert (ids >= 0).sum() == (ids == 0).sum() + trunk + sum(branches)
 
 
-def test_rows_of_other_moments_share_no_trunk(tokenizer):
+def test_rows_of_different_moments_share_no_trunk(tokenizer):
   """Equal words alone are no moment: what shares is stated, not found."""
   rows = [example(i, "goal", "tree goal", ["up"]) for i in range(3)]
   ids = batching.pack(rows, tokenizer, 128).segment_ids[0]
@@ -226,7 +226,7 @@ def test_rows_of_other_moments_share_no_trunk(tokenizer):
   assert sorted(set(ids.tolist())) == [-1, 0, *own]
 
 
-def test_a_moment_longer_than_a_row_is_read_again(tokenizer):
+def test_moment_longer_than_a_row_is_read_again(tokenizer):
   """Its further questions are in the next row, behind the same trunk again."""
   asked = [
     example(i, "goal", "tree " * 20 + "up " * (i % 9), ["up"], moment="one")
@@ -252,9 +252,7 @@ def test_every_example_appears_once_an_epoch(tokenizer, examples):
   assert len(set(layouts)) == 3
 
 
-def test_without_repacking_the_same_batches_return_in_another_order(
-  tokenizer, examples
-):
+def test_batches_return_in_another_order_without_repacking(tokenizer, examples):
   batches = batching.TaskBatches(examples, tokenizer, 1, 96, repack=False)
   anew = batching.TaskBatches(examples, tokenizer, 1, 96)
   epochs = []
@@ -278,7 +276,9 @@ def test_shapes_are_the_same_in_every_batch(tokenizer, examples):
 
 @pytest.mark.parametrize("returning", [None, 4])
 @pytest.mark.parametrize("steps", [0, 3, 25])
-def test_a_saved_position_goes_on_alike(tokenizer, examples, steps, returning):
+def test_saved_position_resumes_with_the_same_batches(
+  tokenizer, examples, steps, returning
+):
   def make():
     return zip_batches(
       batching.TaskBatches(
@@ -295,7 +295,7 @@ def test_a_saved_position_goes_on_alike(tokenizer, examples, steps, returning):
     jax.tree.map(np.testing.assert_array_equal, next(straight), next(resumed))
 
 
-def test_a_position_over_other_data_is_refused(tokenizer, examples):
+def test_position_of_other_data_is_refused(tokenizer, examples):
   state = batching.TaskBatches(examples, tokenizer, 2, 96).get_state()
   other = batching.TaskBatches(examples[1:], tokenizer, 2, 96)
   with pytest.raises(ValueError, match="saved over data"):

@@ -22,7 +22,7 @@ def test_distinct_n_by_hand_and_at_a_fixed_budget():
     quality.distinct_n(["a", "b"], 2, 2)
 
 
-def test_self_bleu_is_one_for_copies_and_zero_for_strangers():
+def test_self_bleu_is_one_for_copies_and_zero_for_disjoint_texts():
   copies = ["the axe opens the tree"] * 5
   assert quality.self_bleu(copies) == pytest.approx(1)
   strangers = [f"a{i} b{i} c{i} d{i}" for i in range(6)]
@@ -59,7 +59,7 @@ def test_vendi_counts_different_meanings():
     quality.vendi(np.zeros((0, 4)))
 
 
-def test_vendi_equals_its_definition_on_either_side_of_square():
+def test_vendi_equals_its_definition_for_wide_and_tall_matrices():
   rng = np.random.default_rng(0)
   for shape in ((6, 20), (20, 6)):
     x = rng.normal(size=shape)
@@ -70,7 +70,7 @@ def test_vendi_equals_its_definition_on_either_side_of_square():
     assert quality.vendi(x) == pytest.approx(expect)
 
 
-def test_coverage_foretells_the_share_of_new_states():
+def test_coverage_predicts_the_share_of_new_states():
   rng = np.random.default_rng(0)
   probs = rng.dirichlet(np.full(400, 0.5))
   draws = rng.choice(400, size=300, p=probs)
@@ -94,7 +94,7 @@ def _row(text, level="0", actions=()):
   )
 
 
-def test_summary_is_of_user_turns_and_of_states():
+def test_summary_covers_user_turns_and_states():
   rng = np.random.default_rng(0)
   words = [f"w{i}" for i in range(200)]
   rows = [

@@ -96,7 +96,7 @@ def whole(acted, answered):
   )
 
 
-def test_json_has_the_form_that_is_promised(whole, tmp_path):
+def test_json_has_the_documented_form(whole, tmp_path):
   report.write(whole, tmp_path)
   values = json.loads((tmp_path / "report.json").read_text())
   arms = values["benchmarks"]["agentworld/test"]
@@ -112,7 +112,7 @@ def test_json_has_the_form_that_is_promised(whole, tmp_path):
   assert {"mean", "lo", "hi", "n"} == collision.keys()
 
 
-def test_report_read_back_is_the_one_that_was_written(whole, tmp_path):
+def test_report_round_trips(whole, tmp_path):
   report.write(whole, tmp_path)
   assert report.read(tmp_path) == whole
   (tmp_path / "report.json").write_text('{"benchmarks": {}}')
@@ -120,13 +120,13 @@ def test_report_read_back_is_the_one_that_was_written(whole, tmp_path):
     report.read(tmp_path)
 
 
-def test_what_json_cannot_hold_is_refused(whole, tmp_path):
+def test_values_that_json_cannot_hold_are_refused(whole, tmp_path):
   broken = dataclasses.replace(whole, run={"peak_gib": math.nan})
   with pytest.raises(ValueError, match="JSON"):
     report.write(broken, tmp_path)
 
 
-def test_headline_is_the_share_of_the_way_from_chance_to_the_oracle(acted):
+def test_headline_is_normalised_between_chance_and_oracle(acted):
   rate = {a: np.mean([e.success for e in r[0]]) for a, r in acted.items()}
   told = report.compare(acted, {})
   share = (rate["tuned"] - rate["random"]) / (1 - rate["random"])
@@ -156,13 +156,13 @@ def test_measures_of_the_world_are_paired_and_shown(whole, acted, tmp_path):
       assert f"{rate[arm]:.3f} [" in row
 
 
-def test_no_ratio_to_a_base_that_hardly_ever_succeeds(acted):
+def test_ratio_is_omitted_if_the_base_rarely_succeeds(acted):
   hopeless = acted | {"base": [run(np.arange(40) < 1)]}
   assert "success_ratio" not in report.compare(hopeless, {})
   assert "headline" in report.compare(hopeless, {})
 
 
-def test_share_written_by_an_llm_is_of_the_verified_rows():
+def test_llm_share_refers_to_verified_rows():
   assert report.llm_share(COUNTS) == 0.25
   assert report.llm_share({"verified": 0, "by_source": {}}) is None
   assert report.llm_share({"verified": 5, "by_source": {}}) == 0
@@ -171,7 +171,7 @@ def test_share_written_by_an_llm_is_of_the_verified_rows():
   assert said.endswith("25.0% by an LLM (10.0% at its first draft)")
 
 
-def test_table_tells_before_after_and_the_counts(whole):
+def test_table_shows_before_after_and_counts(whole):
   text = report.table(whole)
   row = next(x for x in text.splitlines() if x.startswith("agentworld/test s"))
   success = whole.benchmarks["agentworld/test"]
@@ -208,7 +208,7 @@ class _Page(html.parser.HTMLParser):
     self.text.append(data)
 
 
-def test_page_stands_alone_and_shows_everything(whole, acted, tmp_path):
+def test_page_is_self_contained_and_complete(whole, acted, tmp_path):
   episodes = {arm: runs[0] for arm, runs in acted.items()}
   report.write(whole, tmp_path, metrics=METRICS, episodes=episodes)
   text = (tmp_path / "report.html").read_text()
@@ -227,7 +227,7 @@ def test_page_stands_alone_and_shows_everything(whole, acted, tmp_path):
   assert "goal <" in said  # escaped on the page, plain to the reader
 
 
-def test_episodes_shown_are_not_only_the_won_ones(whole, tmp_path):
+def test_shown_episodes_include_failures(whole, tmp_path):
   lost = run([1, 0, 0, 0])
   tuned = run([0, 1, 1, 0])
   report.write(whole, tmp_path, episodes={"base": lost, "tuned": tuned})
@@ -249,7 +249,7 @@ def test_small_report_without_curves_or_episodes_is_written(tmp_path):
   assert report.table(small).startswith(" ")
 
 
-def test_a_run_of_the_tuned_model_alone_has_a_page(whole, acted, tmp_path):
+def test_run_of_the_tuned_model_alone_has_a_page(whole, acted, tmp_path):
   name = "agentworld/test"
   alone = {arm: runs for arm, runs in acted.items() if arm.startswith("tuned")}
   told = dataclasses.replace(
@@ -263,7 +263,7 @@ def test_a_run_of_the_tuned_model_alone_has_a_page(whole, acted, tmp_path):
   assert "tuned_greedy" in report.table(told)
 
 
-def test_a_world_without_oracle_and_questions_has_a_report(acted, tmp_path):
+def test_world_without_oracle_and_questions_has_a_report(acted, tmp_path):
   unmeasured = {
     arm: [
       [dataclasses.replace(e, optimal_steps=-1, measures={}) for e in run]
@@ -291,7 +291,7 @@ def test_a_world_without_oracle_and_questions_has_a_report(acted, tmp_path):
   assert "lift/test" in report.table(composed)
 
 
-def test_a_composed_report_says_how_the_base_was_asked(acted, answered):
+def test_composed_report_states_how_the_base_was_prompted(acted, answered):
   one = Result(
     {arm: runs[0] for arm, runs in acted.items()},
     {arm: runs[0] for arm, runs in answered.items()},
@@ -309,7 +309,7 @@ def test_a_composed_report_says_how_the_base_was_asked(acted, answered):
   assert composed.dataset == COUNTS
 
 
-def test_the_variety_of_the_rows_is_on_the_page(whole, tmp_path):
+def test_variety_of_the_rows_is_on_the_page(whole, tmp_path):
   quality = {"rows": 80, "self_bleu": 0.25, "vendi": None, "unseen": 0.5}
   measured = dataclasses.replace(whole, run=whole.run | {"quality": quality})
   report.write(measured, tmp_path)

@@ -44,7 +44,7 @@ def _lengths(side):
 
 
 @pytest.mark.parametrize("side", LENGTHS)
-def test_optimal_lengths_are_those_known_of_minigrid(side):
+def test_optimal_lengths_equal_those_of_minigrid(side):
   lengths = _lengths(side)
   mean, least, greatest = LENGTHS[side]
   assert lengths.mean() == pytest.approx(mean, abs=0.0051)  # to two decimals
@@ -54,7 +54,7 @@ def test_optimal_lengths_are_those_known_of_minigrid(side):
 
 
 @pytest.mark.parametrize("side", LENGTHS)
-def test_the_best_moves_end_each_level_in_minigrid_itself(side):
+def test_best_moves_solve_each_level_in_minigrid(side):
   """No move is wasted: MiniGrid pays its reward after exactly that many."""
   made, levels, places, tables = _solved(side)
   costs = jax.jit(jax.vmap(minigrid.costs, (0, 0, None, 0)))
@@ -87,7 +87,7 @@ def _play(env, action):
 @pytest.mark.parametrize(
   ("side", "seeds"), [(5, range(20)), (6, range(8)), (8, range(5))]
 )
-def test_no_shorter_way_is_found_by_search_in_minigrid_itself(side, seeds):
+def test_search_in_minigrid_finds_no_shorter_path(side, seeds):
   """Breadth first through `step` with all six actions, dropping included."""
   made = _solved(side)[0]
   found = [_search(made[seed], seed) for seed in seeds]
@@ -133,7 +133,7 @@ def _search(env, seed):
 
 
 @pytest.mark.parametrize("side", LENGTHS)
-def test_agentworld_s_own_moves_solve_them_in_no_more(side):
+def test_agentworld_moves_need_no_more_steps(side):
   """Its oracle and a plain search agree on levels that are not its own."""
   _, levels, _, _ = _solved(side)
 
@@ -151,7 +151,7 @@ def test_agentworld_s_own_moves_solve_them_in_no_more(side):
   assert (ours < _lengths(side)).any()
 
 
-def test_a_level_with_other_objects_is_refused():
+def test_level_with_other_objects_is_refused():
   from minigrid.core.world_object import Lava
 
   env = envs.DoorKeyEnv(size=8)

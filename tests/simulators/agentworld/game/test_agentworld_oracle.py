@@ -113,7 +113,7 @@ def test_costs_equal_a_plain_search(world, pool, large, rich, walk, variant):
   assert hopeless > 0 or variant == "real"
 
 
-def test_a_number_names_each_place_once(rich, pool):
+def test_place_numbers_are_unique(rich, pool):
   for level in (rich.take(0), pool.take(1)):
     codes = jnp.arange(0, oracle.states(level), 37)
     places = jax.vmap(oracle.place_of, (0, None))(codes, level)
@@ -121,7 +121,7 @@ def test_a_number_names_each_place_once(rich, pool):
     np.testing.assert_array_equal(again, codes)
 
 
-def test_regret_is_what_a_plan_wastes(world, pool):
+def test_regret_is_the_number_of_wasted_steps(world, pool):
   """None along the oracle's way; two for a step aside and back; inf if lost."""
   params, level = world.params(), pool.take(0)
   state = world.reset(jax.random.key(0), params, level)
@@ -174,7 +174,7 @@ def test_one_table_serves_every_state_of_a_level(world, pool, walk, costs):
   assert np.isinf(table).any()
 
 
-def test_the_best_cost_falls_by_one_a_step(world, pool, walk, costs):
+def test_best_cost_decreases_by_one_per_step(world, pool, walk, costs):
   """Bellman: along a shortest way the cost-to-go is what is left of it."""
   params = world.params("imperfect/swapped(3)")
   states, _ = walk(params, pool.levels, chance=0.0)
@@ -185,7 +185,7 @@ def test_the_best_cost_falls_by_one_a_step(world, pool, walk, costs):
   assert (best[:-1][~over[:-1] & over[1:]] == 1).all()
 
 
-def test_a_dearer_element_costs_that_much_more(world, pool):
+def test_price_of_an_element_is_added_to_the_cost(world, pool):
   """Every solution of a chain opens it all, at whatever price."""
   params = world.params()
   closed = jnp.zeros(3, bool)

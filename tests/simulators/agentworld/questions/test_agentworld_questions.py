@@ -117,7 +117,7 @@ def test_sampled_answers_agree_with_the_reference(world, variant):
 
 
 @pytest.mark.parametrize("variant", ["real", "imperfect/wrong-rules(0.5)"])
-def test_a_question_asked_again_by_its_arguments_has_the_same_truth(variant):
+def test_question_with_the_same_arguments_has_the_same_truth(variant):
   params, states, asked = _moments(variant)
   rows, kinds = np.nonzero(asked.valid)
   some = np.random.default_rng(0).permutation(len(rows))[:256]
@@ -129,7 +129,7 @@ def test_a_question_asked_again_by_its_arguments_has_the_same_truth(variant):
   np.testing.assert_array_equal(again, codes)
 
 
-def test_wrong_rules_change_what_happens_and_not_what_is_told():
+def test_wrong_rules_change_the_dynamics_but_not_the_stated_rules():
   _, states, asked = _moments("imperfect/wrong-rules(0.5)")
   real = WORLD.params("real")
   differing = collections.Counter()
@@ -146,14 +146,14 @@ def test_wrong_rules_change_what_happens_and_not_what_is_told():
   assert differing["can_open"] > 0
 
 
-def test_nothing_is_asked_once_an_episode_is_over():
+def test_no_question_is_asked_after_the_end_of_an_episode():
   _, states, asked = _moments("real")
   assert states.done.any()
   assert not asked.valid[states.done].any()
   assert asked.valid[~states.done].any(-1).all()
 
 
-def test_only_what_is_seen_as_what_it_is_is_asked_about():
+def test_questions_are_only_about_correctly_seen_things():
   """By the words of the question alone, whatever its kind."""
   for variant in ("imperfect/blind(0.3)", "imperfect/misread(0.3)"):
     params, states, asked = _moments(variant)
@@ -181,7 +181,7 @@ def test_only_what_is_seen_as_what_it_is_is_asked_about():
           assert question.answer not in wrong or question.kind == "lacking"
 
 
-def test_a_move_that_did_nothing_by_chance_is_not_asked_about():
+def test_move_that_failed_by_chance_is_not_asked_about():
   """A free way that was not taken: the sides cannot tell of it."""
   _, states, asked = _moments("imperfect/failing(0.5)")
   k = WORLD.question_kinds.index("did_move")
@@ -195,7 +195,7 @@ def test_a_move_that_did_nothing_by_chance_is_not_asked_about():
     assert (ANSWERS[told] == "yes") == moved[i]
 
 
-def test_nothing_is_lacking_where_a_box_stands_in_an_open_element():
+def test_answer_is_nothing_if_a_box_is_in_an_open_element():
   """The box bars the way there, and no tool would help."""
   params = WIDE.params()
   kind = WIDE.question_kinds.index("lacking")
@@ -245,7 +245,7 @@ def test_every_kind_appears_and_none_has_a_constant_answer(
     assert share <= 0.6 + spread, (kind, share, len(rows))
 
 
-def test_the_name_of_an_object_does_not_tell_the_answer():
+def test_name_of_an_object_does_not_reveal_the_answer():
   """Goals lie behind closed elements, and further off than the tools."""
   params = WORLD.params()
   n = 4 * STATES
@@ -270,7 +270,7 @@ def test_the_name_of_an_object_does_not_tell_the_answer():
     ("deadly", "hazards=0.*set hazards to 1"),
   ],
 )
-def test_a_kind_that_no_level_can_be_asked_is_left_out_and_refused(kind, rule):
+def test_kind_without_suitable_levels_is_omitted_and_refused(kind, rule):
   assert kind not in WORLD.question_kinds
   assert WIDE.question_kinds == tuple(KINDS)
   with pytest.raises(ValueError, match=f"'{kind}' is never asked with {rule}"):
@@ -298,7 +298,7 @@ def test_each_kind_has_three_templates_and_fills_their_gaps(kind):
   assert answers <= set(ANSWERS)
 
 
-def test_kinds_are_in_eleven_categories_each_in_the_file_of_its_name():
+def test_kinds_are_in_eleven_categories_with_one_file_each():
   assert tuple(KINDS)[: len(TEN)] == TEN
   assert [kind.number for kind in KINDS.values()] == list(range(len(KINDS)))
   assert len({kind.category for kind in KINDS.values()}) == 11
@@ -307,7 +307,7 @@ def test_kinds_are_in_eleven_categories_each_in_the_file_of_its_name():
     assert file == kind.category.replace(" ", "_"), kind.name
 
 
-def test_every_kind_has_a_second_answer_and_every_answer_a_kind():
+def test_kinds_and_reference_answers_match():
   assert set(reference.answered()) == set(KINDS)
   assert set(SEARCHED) < set(KINDS)
 
@@ -324,7 +324,7 @@ def test_kinds_that_repeat_a_number_or_a_name_are_refused(change, message):
     asking.collect([module])
 
 
-def test_a_world_asks_the_kinds_it_is_told_to():
+def test_world_asks_the_configured_kinds():
   config = dataclasses.replace(WORLD.config, kinds=("steps", "where"))
   assert sampling.names(config) == ("steps", "where")
   wrong = dataclasses.replace(WORLD.config, kinds=("wheer",))
@@ -363,7 +363,7 @@ GOLDEN_WORDS = {
 
 
 @pytest.mark.parametrize("variant", GOLDEN)
-def test_the_first_ten_are_drawn_as_they_were(variant):
+def test_samples_of_the_first_ten_kinds_are_unchanged(variant):
   world = simulators.make("agentworld", kinds=TEN)
   params = world.params(variant)
   levels = world.pool("train", 16).take(np.arange(16))
@@ -392,7 +392,7 @@ def test_the_first_ten_are_drawn_as_they_were(variant):
 
 
 @pytest.mark.parametrize("world", [WORLD, WIDE])
-def test_questions_in_words_offer_the_truth_and_fit_the_budget(world):
+def test_question_texts_offer_the_truth_and_fit_the_budget(world):
   _, states, asked = _moments("real", world)
   rows = world.ask(asked, states.obs, seed=1)
   texts = collections.defaultdict(set)
@@ -414,7 +414,7 @@ def test_questions_in_words_offer_the_truth_and_fit_the_budget(world):
   assert all(len(kind) >= 3 for kind in texts.values())
 
 
-def test_what_a_shortened_text_leaves_out_is_not_asked_about():
+def test_parts_omitted_from_a_text_are_not_asked_about():
   """By the words of the text and of the question alone."""
   _, states, asked = _moments("real", WIDE)
   rows = WIDE.ask(asked, states.obs, seed=1)
@@ -472,7 +472,7 @@ def _is_told(question, said, told) -> bool:
   return True
 
 
-def test_a_map_is_asked_about_all_that_is_valid():
+def test_all_valid_questions_are_asked_about_a_map():
   """It shows everything, so that nothing goes unasked."""
   _, states, asked = _moments("real", WIDE)
   config = dataclasses.replace(WIDE.config, rendering="map")
@@ -480,7 +480,7 @@ def test_a_map_is_asked_about_all_that_is_valid():
   np.testing.assert_array_equal([len(row) for row in rows], asked.valid.sum(1))
 
 
-def test_phrasing_does_not_depend_on_the_place_in_the_batch():
+def test_phrasing_does_not_depend_on_the_batch_position():
   _, states, asked = _moments("real")
   order = np.arange(STATES)[::-1]
   forward = WORLD.ask(asked, states.obs, seed=5)

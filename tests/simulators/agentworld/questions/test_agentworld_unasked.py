@@ -91,18 +91,18 @@ def corridor(
     ({"held": (AX, KEY, PICK)}, None),  # no other choice is left
   ],
 )
-def test_the_tool_to_fetch_first_is_one_that_a_shortest_way_takes(level, word):
+def test_first_tool_is_on_every_shortest_path(level, word):
   assert corridor(**level)["first_tool"] == word
 
 
-def test_what_is_unseen_bars_no_way_that_is_asked_about():
+def test_paths_with_unseen_elements_are_not_asked_about():
   bar = {"tools": (1,), "elements": (2,)}
   seen, blind = corridor(**bar), corridor(**bar, unseen=(AX,))
   assert (seen["reachable"], seen["way_bar"]) == ("no", "tree")
   assert (blind["reachable"], blind["way_bar"]) == (None, None)
 
 
-def test_what_lies_past_an_open_element_and_a_closed_one_is_not_asked_about():
+def test_things_past_an_open_and_a_closed_element_are_not_asked_about():
   """Words say of it that it is past the first."""
   both = {"tools": (None, 0), "elements": (1, 3)}
   closed, open_ = corridor(**both), corridor(**both, opened=(AX,))
@@ -112,7 +112,7 @@ def test_what_lies_past_an_open_element_and_a_closed_one_is_not_asked_about():
   assert (through["reachable"], through["way_bar"]) == ("yes", "nothing")
 
 
-def test_steps_lead_to_success_where_the_goal_is_not_to_be_reached():
+def test_steps_count_to_success_for_goals_other_than_reach():
   """There the goal is but a cell, if there is one."""
   world = simulators.make("agentworld", kinds=("steps", "good_start"))
   n = len(GOALS)

@@ -195,7 +195,7 @@ def check(obs, i, moves, said, rendering):
 
 
 @pytest.mark.parametrize("rendering", RENDERINGS)
-def test_descriptions_read_back_as_what_was_seen(moment, rendering):
+def test_parsed_descriptions_equal_the_observation(moment, rendering):
   """`blocked` and `danger` too, which the dynamics decide."""
   config, obs, moves = moment
   for i, told in enumerate(tell(obs, config, rendering)):
@@ -231,7 +231,7 @@ def test_texts_are_short(smollm2):
     assert count(tell(obs, config, "map")).max() <= most_map
 
 
-def test_words_are_one_token_and_no_thing(smollm2):
+def test_words_are_one_token_and_not_object_names(smollm2):
   encode = smollm2[2].encode
   told = {BOX, NOTHING, "task", "take", "bring", "push", "danger"}
   told |= {"blocked", "beside", "needs"}
@@ -241,7 +241,7 @@ def test_words_are_one_token_and_no_thing(smollm2):
   assert len(encode(BOX)) == 1
 
 
-def test_a_known_moment_in_both_renderings():
+def test_known_moment_in_both_renderings():
   wall = np.zeros((5, 5), bool)
   wall[1, :4] = True
   level, _ = jax.tree.map(
@@ -278,7 +278,7 @@ def test_a_known_moment_in_both_renderings():
   ]
 
 
-def test_instructions_and_rules_tell_what_the_world_has(moment):
+def test_instructions_and_rules_mention_what_the_world_has(moment):
   config, obs, _ = moment
   for i, said in enumerate(rules.instruction(obs)):
     kind, word = GOALS[obs.goal_kind[i]], obs.goal_word[i]
@@ -295,7 +295,7 @@ def test_instructions_and_rules_tell_what_the_world_has(moment):
   assert ("map" in drawn, "map" in stated) == (True, False)
 
 
-def test_the_example_in_the_docstring_can_be_read():
+def test_example_in_the_docstring_can_be_read():
   lines = maps.__doc__.splitlines()
   start = next(i for i, line in enumerate(lines) if "task bring" in line)
   drawn = textwrap.dedent("\n".join(lines[start : start + 6]))
@@ -316,12 +316,12 @@ def test_the_example_in_the_docstring_can_be_read():
     "nothing.\n##", "a key.\n@", "hello.\n@",
   ],
 )  # fmt: skip
-def test_a_text_of_other_making_is_refused(wrong):
+def test_text_of_another_format_is_refused(wrong):
   with pytest.raises(ValueError, match="cannot read"):
     parse_description(wrong)
 
 
-def test_the_picture_shows_boxes_hazards_and_what_is_asked_for():
+def test_picture_shows_boxes_hazards_and_goals():
   level, place = arrange(WORLDS[0], 40)
   draw = jax.jit(
     jax.vmap(lambda level, place, params: render.render(
@@ -356,7 +356,7 @@ def test_the_picture_shows_boxes_hazards_and_what_is_asked_for():
     assert marked - goal <= changed(plain, i) <= marked | goal
 
 
-def test_what_a_picture_tells_apart_by_colour_looks_different():
+def test_colours_of_different_kinds_are_distinguishable():
   """By CIE 1976 of sRGB, in which a just noticeable difference is 2.3."""
   kinds = [tuple(colour) for colour in render._KIND.tolist()]
   others = [render._BOX, render._HAZARD, render._WALL, render._AGENT]

@@ -36,7 +36,7 @@ def told(seen):
   return descriptions, [parse_description(d) for d in descriptions]
 
 
-def test_a_known_moment_in_words():
+def test_known_moment_in_words():
   """A corridor with the tree in it, put together by hand."""
   wall = np.ones((7, 7), bool)
   for cell in ((4, 2), (3, 2), (2, 2), (1, 2), (1, 3), (1, 4), (4, 3), (5, 2)):
@@ -105,7 +105,7 @@ def _obs(wall, agent, goal, tools, held, elements, needs, opened):
   return Obs(**{name: leaf[None] for name, leaf in batch.items()})
 
 
-def test_plain_levels_are_told_as_they_always_were(told, world):
+def test_texts_of_plain_levels_are_unchanged(told, world):
   """What was learnt from these texts is worth as much as their bytes."""
   assert _digest("\n".join(told[0])) == (
     "2a3d7b713b62960cce56935d2d0c717bde7a71d22701bd5549b21f3bd10f7808"
@@ -119,7 +119,7 @@ def _digest(words):
   return hashlib.sha256(words.encode()).hexdigest()
 
 
-def test_descriptions_read_back_as_what_was_seen(seen, told):
+def test_parsed_descriptions_equal_the_observation(seen, told):
   obs, descriptions = seen[0], told[0]
   assert len(descriptions) > 1000
   for i, said in enumerate(told[1]):
@@ -156,7 +156,7 @@ def test_descriptions_read_back_as_what_was_seen(seen, told):
       assert element["open"] != bool(element["needs"])
 
 
-def test_beside_says_again_what_is_one_step_away(told):
+def test_beside_repeats_what_is_one_step_away(told):
   """By direction first; left out where it would make a text too long."""
   left_out = 0
   for words, said in zip(*told, strict=True):
@@ -179,7 +179,7 @@ def test_beside_says_again_what_is_one_step_away(told):
   assert 0 < left_out < len(told[0]) / 20
 
 
-def test_blocked_is_what_does_not_move(world, seen, told):
+def test_blocked_actions_do_not_move(world, seen, told):
   """Where the world works as told, stepping agrees with the words."""
   _, states, params = seen
   step = jax.jit(jax.vmap(world.step, (0, None, None)))
@@ -189,7 +189,7 @@ def test_blocked_is_what_does_not_move(world, seen, told):
     np.testing.assert_array_equal(moved, ~blocked)
 
 
-def test_past_names_what_stands_in_the_way(seen, told):
+def test_past_names_the_blocking_element(seen, told):
   """Nothing is past a closed element if there is an open way, and the way
   leads through it if it alone is made to give way."""
   obs = seen[0]
@@ -233,7 +233,7 @@ def _flood(obs, i, closed):
   return wet
 
 
-def test_a_row_reads_the_same_in_any_batch(seen, told):
+def test_text_of_a_row_does_not_depend_on_the_batch(seen, told):
   for i in (0, 17, 400):
     alone = jax.tree.map(lambda x, i=i: x[i : i + 1], seen[0])
     assert describe(alone, CONFIG) == [told[0][i]]
@@ -251,7 +251,7 @@ def test_texts_are_short(told, world):
     assert len(rules.split()) + marks <= 90
 
 
-def test_rules_tell_the_nominal_pairs(world):
+def test_rules_state_the_nominal_pairs(world):
   rules = world.rules(world.params("imperfect/wrong-rules(1)"))
   assert rules == world.rules(world.params("real"))
   assert "tree needs ax, door needs key" in rules
@@ -259,7 +259,7 @@ def test_rules_tell_the_nominal_pairs(world):
   assert not {"ax", "tree", "key", "door"} & set(swapped.split())
 
 
-def test_the_unseen_goes_unsaid(world, pool, walk):
+def test_unseen_things_are_not_mentioned(world, pool, walk):
   params = world.params("imperfect/blind(1)")
   states, _ = walk(params, pool.levels, chance=0.2)
   obs = jax.tree.map(lambda x: np.asarray(x)[9], states.obs)
@@ -307,6 +307,6 @@ def test_parse(answer, action):
     "beside left hill. goal up.",
   ],
 )
-def test_a_text_of_other_making_is_refused(wrong):
+def test_text_of_another_format_is_refused(wrong):
   with pytest.raises(ValueError, match="cannot read"):
     parse_description(wrong)

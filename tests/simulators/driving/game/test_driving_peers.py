@@ -34,7 +34,7 @@ def _vehicle(road, s, lane, speed, wish):
   return vehicle
 
 
-def test_a_car_follows_its_leader_as_theirs_does_to_a_millionth():
+def test_car_following_equals_highway_env_to_a_millionth():
   """Two cars, 150 steps of 1/15 s, in double precision on both sides."""
   road = _road()
   car = _vehicle(road, 0.0, 0, 20.0, 30.0)
@@ -60,7 +60,7 @@ def test_a_car_follows_its_leader_as_theirs_does_to_a_millionth():
   np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_mobil_decides_as_theirs_on_200_random_scenes():
+def test_mobil_equals_highway_env_on_200_random_scenes():
   """Eight cars on three lanes; changes to the left, then to the right.
 
   Accelerations are unbounded in their decision, so they are in this one.

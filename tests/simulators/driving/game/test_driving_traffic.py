@@ -31,7 +31,7 @@ PAPER = dict(accel=0.73, brake=1.67, headway=1.6, gap=2.0)
   ("v", "gap"),
   [(5, 10.003), (10, 18.073), (15, 26.550), (20, 36.444), (25, 50.799)],
 )
-def test_idm_stands_in_equilibrium_at_the_papers_gaps(v, gap):
+def test_idm_is_in_equilibrium_at_the_papers_gaps(v, gap):
   params, who = _params(**PAPER), _driver(120 / 3.6)
   v = jnp.asarray(v, jnp.float32)
 
@@ -48,7 +48,7 @@ def test_idm_stands_in_equilibrium_at_the_papers_gaps(v, gap):
 @pytest.mark.parametrize(
   ("accel", "dip"), [(0.5, 2.874), (0.73, 0.311), (1.0, 0.042), (2.0, 0.013)]
 )
-def test_a_platoon_damps_a_dip_as_fast_as_theory_says(accel, dip):
+def test_platoon_damps_a_speed_dip_as_fast_as_theory_predicts(accel, dip):
   """100 cars at 10 m/s; the leader drives 0.5 m/s slower for a second."""
   # A thousandth is as exactly as the published figures are given.
   params = _params(**PAPER | {"accel": accel})
@@ -73,7 +73,7 @@ def _dip(params):
   return v0 - last.min()
 
 
-def test_the_highway_setting_follows_highway_envs_trace():
+def test_highway_setting_follows_highway_envs_trace():
   """A car at 20 m/s with v0 30, 200 m behind one at 20 m/s; dt 1/15."""
   params, who = WORLD.params("imperfect/highway"), _driver(30.0)
   v, gap, told = jnp.float32(20.0), jnp.float32(200.0), []
@@ -91,7 +91,7 @@ def test_the_highway_setting_follows_highway_envs_trace():
 
 
 @pytest.mark.parametrize("late", [0.0, 0.1, 0.25, 0.6, 1.0])
-def test_drivers_do_what_they_meant_to_do_a_while_ago(late):
+def test_drivers_apply_delayed_accelerations(late):
   """A ramp in time comes out as the same ramp, later."""
   dt, steps = 0.1, 20
   params = _params(reaction=late)
@@ -105,7 +105,7 @@ def test_drivers_do_what_they_meant_to_do_a_while_ago(late):
   np.testing.assert_allclose(done, told[:, None] + np.zeros(3), atol=1e-6)
 
 
-def test_a_platoon_of_late_drivers_is_unstable_where_prompt_ones_are_not():
+def test_platoon_with_reaction_delay_is_unstable():
   """Drivers of a = 1 m/s2 damp a dip (see above), until they react late."""
   params = _params(**PAPER | {"accel": 1.0})
   v0, cars, dt, who = 10.0, 20, 0.1, _driver(120 / 3.6)
@@ -132,7 +132,7 @@ def test_a_platoon_of_late_drivers_is_unstable_where_prompt_ones_are_not():
   assert dips[0] < 0.2 < dips[-1], dips
 
 
-def test_a_leader_is_the_nearest_car_ahead_in_the_lane():
+def test_leader_is_the_nearest_car_ahead_in_the_lane():
   level = WORLD.pool("train", 1, (0,)).take(0)
   level = jax.tree.map(jnp.asarray, level)
   n = level.at.shape[0]
@@ -148,7 +148,7 @@ def test_a_leader_is_the_nearest_car_ahead_in_the_lane():
   np.testing.assert_array_equal(lead[:5], [1.0, 3.0, 7.0, 6.0, 0.0])
 
 
-def test_mobil_weighs_others_and_refuses_to_cut_in():
+def test_mobil_considers_others_and_refuses_to_cut_in():
   one = jnp.asarray(1.0)
   gain, safe = mobil.incentive(
     own=0 * one, new=one, follower=jnp.array([0.0, -1.5]),
@@ -203,7 +203,7 @@ def _minute(level):
 
 
 @pytest.mark.parametrize("split", ["test", "ood-density"])
-def test_traffic_alone_has_no_accident_and_nobody_teleports(split):
+def test_traffic_alone_has_no_accident_and_no_teleport(split):
   """One minute of each scene, the ego far away; speed bounds every move."""
   pool = WORLD.pool(split, 96)
   hit, swap, jump, slow = _minute(pool.levels)
@@ -213,7 +213,7 @@ def test_traffic_alone_has_no_accident_and_nobody_teleports(split):
   assert slow.min() >= 0.0
 
 
-def test_a_place_on_any_road_and_its_frames_are_inverse():
+def test_road_and_cartesian_frames_are_inverse():
   pool = WORLD.pool("train", 16)
   for i in range(16):
     level = jax.tree.map(jnp.asarray, pool.take(i))
@@ -235,7 +235,7 @@ def test_a_place_on_any_road_and_its_frames_are_inverse():
   ("degrees", "radius"),
   [(5, 57.2049), (10, 28.4664), (20, 13.9630), (30, 9.0139)],
 )
-def test_the_bicycle_turns_at_the_textbooks_radius(degrees, radius):
+def test_bicycle_turns_at_the_textbook_radius(degrees, radius):
   """L = 5, reference in the middle: R = (L/2) / sin(atan(tan(delta) / 2))."""
   steer = jnp.float32(np.deg2rad(degrees))
   state = (jnp.float32(0.0), jnp.float32(0.0), jnp.float32(0.0))
@@ -256,7 +256,7 @@ def test_the_bicycle_turns_at_the_textbooks_radius(degrees, radius):
   np.testing.assert_allclose(span, radius, rtol=1e-3)
 
 
-def test_all_families_of_all_shifts_give_sound_scenes():
+def test_all_families_of_all_shifts_give_valid_scenes():
   draw = jax.jit(
     jax.vmap(
       lambda k, f, h: scenes.generate(k, f, h, Config()), (0, None, None)

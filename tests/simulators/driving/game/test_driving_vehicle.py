@@ -81,7 +81,7 @@ def _ours(dt):
 
 
 @pytest.mark.parametrize("dt", [0.1, 0.05, 0.01])
-def test_our_bicycle_is_a_bmw_320i(dt):
+def test_bicycle_equals_a_bmw_320i(dt):
   """Within a metre after 80 m of slalom at the world's own step of 0.1 s.
 
   Euler's error is of first order: the bound is ten times the step.
@@ -92,11 +92,11 @@ def test_our_bicycle_is_a_bmw_320i(dt):
   np.testing.assert_allclose(ours[:, 2], np.array(STORED)[:, 2], atol=0.25 * dt)
 
 
-def test_the_stored_numbers_are_those_of_the_equations():
+def test_stored_numbers_equal_the_equations():
   np.testing.assert_allclose(_integrate(_published, 1e-2), STORED, atol=1e-6)
 
 
-def test_the_package_drives_where_the_stored_numbers_say():
+def test_commonroad_package_equals_the_stored_numbers():
   """CommonRoad's own code and parameters, run now; ours beside it."""
   bmw = parameters_vehicle2()
   assert bmw.a + bmw.b == pytest.approx(L, abs=1e-12)

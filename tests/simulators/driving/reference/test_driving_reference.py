@@ -95,7 +95,7 @@ def test_drives_equal_the_jax_rules(walked, variant):
   assert len(ends) >= 3, ends  # the walks do come to harm
 
 
-def test_costs_and_best_actions_equal_the_planners(walked):
+def test_costs_and_best_actions_equal_those_of_the_planner(walked):
   """Equal to a quarter of a second, which is what a cost is rounded to."""
   params, actions, states = walked("real")
   player = TextWorld(WORLD, params, WORLD.pool("val", SCENES))
@@ -113,7 +113,7 @@ def test_costs_and_best_actions_equal_the_planners(walked):
   assert np.mean(same) >= 0.9
 
 
-def test_regret_of_plans_equals_the_planners(walked, regret):
+def test_regret_of_plans_equals_that_of_the_planner(walked, regret):
   """To a quarter of a second for each of the two costs; -1 pads."""
   params, _, states = walked("real")
   rows = np.flatnonzero(~states.env_state.ended[3, :12])
@@ -128,7 +128,7 @@ def test_regret_of_plans_equals_the_planners(walked, regret):
   assert wasted.max() > 1.0
 
 
-def test_the_tools_find_the_reference_and_play_it(drive):
+def test_tools_find_the_reference_and_replay_with_it(drive):
   pool = WORLD.pool("val", 8)
   experience = Experience(
     world="driving", variant="real", split="val", level=1,
@@ -149,7 +149,7 @@ def test_the_tools_find_the_reference_and_play_it(drive):
 # --- By hand ------------------------------------------------------------------
 
 
-def test_stop_brings_one_to_stand_by_newtons_law(start):
+def test_stopping_distance_follows_newtons_law(start):
   game = start("pedestrian")
   speed, cars = game.ego.v, ()
   game = dataclasses.replace(game, cars=cars).drive(*[STOP] * 6)
@@ -159,7 +159,7 @@ def test_stop_brings_one_to_stand_by_newtons_law(start):
   assert game.ego.v < 0.1
 
 
-def test_a_quarter_bend_turns_by_a_quarter(start):
+def test_quarter_bend_turns_the_heading_by_90_degrees(start):
   scene = start("turn").scene
   before, radius = scene.route[0][0], 1.0 / scene.route[1][1]
   s = before + radius * math.pi / 2
@@ -171,7 +171,7 @@ def test_a_quarter_bend_turns_by_a_quarter(start):
   assert bent[:2] == pytest.approx((x - 2.0, y), abs=1e-3)
 
 
-def test_lights_never_show_green_to_both_roads(start):
+def test_lights_are_never_green_for_both_roads(start):
   scene = start("signal").scene
   shown = {
     (scene.light(0, 0.25 * t), scene.light(2, 0.25 * t)) for t in range(180)
@@ -181,7 +181,7 @@ def test_lights_never_show_green_to_both_roads(start):
   assert (GREEN, AMBER) not in shown
 
 
-def test_boxes_touch_where_no_line_parts_them():
+def test_boxes_touch_if_no_line_separates_them():
   box = functools.partial(faults._rectangle, length=4.0)
   touch = faults._touch
   here = box(Place(0.0, 0.0, 0.0))
@@ -193,7 +193,7 @@ def test_boxes_touch_where_no_line_parts_them():
   assert not touch(here, box(Place(3.6, 2.6, turned)))
 
 
-def test_a_standing_car_ahead_is_hit_and_one_beside_is_not(start):
+def test_standing_car_ahead_is_hit_and_one_in_the_next_lane_is_not(start):
   game = start("blocked")
   assert LEFT in game.legal()
   ahead = game.drive(*[KEEP] * 12)
@@ -207,7 +207,7 @@ def test_a_standing_car_ahead_is_hit_and_one_beside_is_not(start):
 @pytest.mark.parametrize(
   ("seconds", "fault"), [(-1.0, False), (0.1, True), (2.9, True), (3.4, False)]
 )
-def test_the_ego_turns_left_after_oncoming_cars_due_within_three_seconds(
+def test_ego_yields_to_oncoming_cars_due_within_three_seconds(
   start, seconds, fault
 ):
   """One car at 10 m/s, so long from where the paths meet, and the turn now."""
@@ -224,7 +224,7 @@ def test_the_ego_turns_left_after_oncoming_cars_due_within_three_seconds(
   assert not there
 
 
-def test_idm_in_equilibrium_neither_brakes_nor_speeds_up(start):
+def test_idm_in_equilibrium_neither_brakes_nor_accelerates(start):
   scene = start("cruise").scene
   who, v = scene.me, 10.0
   free = 1.0 - (v / 16.0) ** 4
@@ -233,7 +233,7 @@ def test_idm_in_equilibrium_neither_brakes_nor_speeds_up(start):
   assert motion.idm(scene, who, 16.0, v, gap - 1.0, v) < 0.0
 
 
-def test_a_question_about_a_car_that_is_not_there_is_refused(start):
+def test_question_about_a_car_that_is_not_there_is_refused(start):
   game = dataclasses.replace(start("follow"), cars=())
   assert not sight.look(game).cars
   with pytest.raises(ValueError, match="no car is seen ahead"):

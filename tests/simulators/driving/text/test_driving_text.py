@@ -33,7 +33,7 @@ def seen(drive):
   )
 
 
-def test_descriptions_are_short_and_read_back(seen):
+def test_descriptions_are_short_and_can_be_parsed(seen):
   obs = seen
   for i, told in enumerate(WORLD.describe(obs)):
     assert len(told.split()) + told.count(".") + 1 <= describing.LIMIT
@@ -55,7 +55,7 @@ def test_descriptions_fit_the_models_budget(seen, smollm2):
     assert len(tokenizer.encode(" " + word)) == 1, word
 
 
-def test_a_sentence_that_describe_cannot_have_written_is_refused():
+def test_sentence_of_another_format_is_refused():
   with pytest.raises(ValueError, match="follows no pattern: give a text"):
     WORLD.parse_description("speed ten aim ten limit ten. cows ahead.")
 
@@ -68,7 +68,7 @@ def test_actions_are_read_from_answers():
   assert WORLD.parse("nothing") is None
 
 
-def test_people_are_described_from_afar_and_before_they_cross(few, ask_few):
+def test_people_are_described_early_and_before_they_cross(few, ask_few):
   """Otherwise a driver could not know that someone is about to step out."""
   scenes = np.flatnonzero(_pool().depths == FAMILIES.index("pedestrian"))
   player = TextWorld(WORLD, REAL, _pool())
@@ -96,7 +96,7 @@ def test_people_are_described_from_afar_and_before_they_cross(few, ask_few):
   assert went.mean() > 0.8
 
 
-def test_a_text_world_plays_and_leaves_out_unseen_actors():
+def test_text_world_omits_unseen_actors():
   told = {}
   for name in ("real", "imperfect/blind(1)", "imperfect/no-cars"):
     player = TextWorld(WORLD, WORLD.params(name), _pool())
@@ -109,7 +109,7 @@ def test_a_text_world_plays_and_leaves_out_unseen_actors():
   assert all(word in player.preamble for word in ACTIONS)
 
 
-def test_a_text_world_gives_the_measures_of_the_episodes_so_far():
+def test_text_world_gives_measures_of_the_episodes_so_far():
   player = TextWorld(WORLD, REAL, _pool())
   player.reset(range(16))
   assert not player.measures["collision"].any()
