@@ -141,9 +141,9 @@ def check(checks: int, seed: int, names=tuple(WORLDS)) -> list[Row]:
         if at not in todo:
           continue
         game = _game(states, i, params)
-        told = reference.answer(game, names[k], asked.args[i, k])
+        expected = reference.answer(game, names[k], asked.args[i, k])
         checked[at] += 1
-        equal[at] += int(told == code)
+        equal[at] += int(expected == code)
         if checked[at] >= share[names[k]]:
           todo.discard(at)
     print(f"batch {batch}: {len(todo)} left", flush=True)

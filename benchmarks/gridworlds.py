@@ -189,8 +189,12 @@ def run(peers: bool) -> tuple[list[common.Row], dict[str, float]]:
     for name, s in seconds.items():
       rates[name, n] = n * STEPS[n] / s
       rows.append(common.Row(name, n, rates[name, n]))
-  said = common.median_seconds({COMPARED: texts(world, sides[OURS], COMPARED)})
-  rows.append(common.Row(OURS, COMPARED, COMPARED / said[COMPARED], "texts"))
+  text_seconds = common.median_seconds(
+    {COMPARED: texts(world, sides[OURS], COMPARED)}
+  )
+  rows.append(
+    common.Row(OURS, COMPARED, COMPARED / text_seconds[COMPARED], "texts")
+  )
   ours = rates[OURS, COMPARED]
   ratios = {"agentworld_params_overhead": ours / rates[OWN, COMPARED] - 1.0}
   others = [rates[name, COMPARED] for name in sides if name != OURS]

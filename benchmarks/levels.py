@@ -101,8 +101,8 @@ def check(name: str, levels: int, searched: int) -> Row:
       drawn, kept = drawn + len(rows), kept + int(good.sum())
       for i in range(min(batch, left)):
         level = jax.tree.map(lambda x, i=i: x[i], some)
-        told = reference.Game.from_level(level, params).costs()
-        compared, equal = compared + 1, equal + (tuple(costs[i]) == told)
+        expected = reference.Game.from_level(level, params).costs()
+        compared, equal = compared + 1, equal + (tuple(costs[i]) == expected)
       left -= min(batch, left)
   shared = sum(
     len(hashes[a] & hashes[b]) for a, b in itertools.combinations(SPLITS, 2)

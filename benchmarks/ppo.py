@@ -213,8 +213,8 @@ def _show(rows: list[Played]) -> None:
   print(f"\n{'success on val':14s} {'n':>4s}", *titles)
   for row in rows:
     cells = (getattr(row, name) for name in names)
-    told = (f"{mean:.3f} [{lo:.3f}, {hi:.3f}]" for mean, lo, hi in cells)
-    print(f"{row.depth:14s} {row.n:4d}", *(f"{cell:>22s}" for cell in told))
+    texts = (f"{mean:.3f} [{lo:.3f}, {hi:.3f}]" for mean, lo, hi in cells)
+    print(f"{row.depth:14s} {row.n:4d}", *(f"{cell:>22s}" for cell in texts))
 
 
 # --- Training ---------------------------------------------------------------

@@ -124,15 +124,15 @@ def _way(metres: Array, there: Array) -> Array:
 def _cars(obs: Traffic, which: Array, count: int) -> list[Array]:
   """The `count` nearest of some cars: way, pace and own speed of each."""
   away = jnp.where(which, jnp.abs(obs.car_gap), jnp.inf)
-  told = []
+  features = []
   for j in jnp.argsort(away)[:count]:
     there = which[j]
     v = obs.car_speed[j]
-    told += [
+    features += [
       _way(obs.car_gap[j], there),
       jnp.stack([v - obs.speed, v]) / 10.0 * there,
     ]
-  return told
+  return features
 
 
 # --- What it gives ----------------------------------------------------------

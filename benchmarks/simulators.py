@@ -49,12 +49,14 @@ def driving(peers: bool) -> tuple[list[Row], dict[str, float]]:
         def take(states, key):
           action = jax.random.randint(key, (n,), 0, len(world.actions))
           states = jax.vmap(world.step, (0, 0, axis))(states, action, params)
-          told = jnp.sum(states.obs.car_gap) + states.obs.speed.sum()
-          return states, told + sum(m.sum() for m in states.metrics.values())
+          checksum = jnp.sum(states.obs.car_gap) + states.obs.speed.sum()
+          return states, checksum + sum(
+            m.sum() for m in states.metrics.values()
+          )
 
         keys = jax.random.split(jax.random.key(seed + 1), decisions)
-        states, told = jax.lax.scan(take, states, keys)
-        return told, states.env_state.cars.s.sum()
+        states, checksum = jax.lax.scan(take, states, keys)
+        return checksum, states.env_state.cars.s.sum()
 
       plays[name] = lambda play=play, many=many, params=params: (
         jax.block_until_ready(play(many, params, 0))

@@ -88,8 +88,8 @@ def alone(level: Level, params: Params, config: Config) -> dict[str, jax.Array]:
 
   def pairs(cars):
     ahead = cars.s[:, None] - cars.s
-    beside = jnp.abs(cars.d[:, None] - cars.d) < WIDTH
-    return ahead, beside, beside & (jnp.abs(ahead) < reach)
+    side_by_side = jnp.abs(cars.d[:, None] - cars.d) < WIDTH
+    return ahead, side_by_side, side_by_side & (jnp.abs(ahead) < reach)
 
   def substep(carry, now):
     cars, meant = carry
@@ -97,12 +97,12 @@ def alone(level: Level, params: Params, config: Config) -> dict[str, jax.Array]:
     meant = jnp.concatenate([meant, a[None]])
     a, meant = traffic.react(params, meant, config.memory, config), meant[1:]
     new = traffic.advance(params, cars, a, dt)
-    ahead, beside, overlap = pairs(cars)
-    ahead_, beside_, overlap_ = pairs(new)
+    ahead, side_by_side, overlap = pairs(cars)
+    ahead_, side_by_side_, overlap_ = pairs(new)
     way, aside = new.s - cars.s, jnp.abs(new.d - cars.d)
     far = jnp.maximum(cars.v, new.v) * dt + SLACK
     jumps = (way > far) | (way < 0.0) | (aside > traffic.SIDEWAYS * dt + SLACK)
-    swaps = beside & beside_ & (ahead * ahead_ < 0.0)
+    swaps = side_by_side & side_by_side_ & (ahead * ahead_ < 0.0)
     return (new, meant), {
       "kilometres": 1e-3 * jnp.sum(way),
       "collisions": jnp.sum(once & overlap_ & ~overlap),

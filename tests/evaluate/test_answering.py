@@ -76,9 +76,9 @@ def test_prompt_is_rules_then_description_then_question():
   lm = FakeLM(knows)
   shots = [("door left. can you 1?", "yes")]
   answering.answer(lm, "rules", paper(1), shots=shots)
-  system, shown, told, asked = lm.prompts[0]
+  system, shown, answer, asked = lm.prompts[0]
   assert system == {"role": "system", "content": "rules"}
-  assert (shown["content"], told["content"]) == shots[0]
+  assert (shown["content"], answer["content"]) == shots[0]
   assert asked == {"role": "user", "content": "door up. can you 0?"}
 
 
@@ -101,8 +101,8 @@ def test_calibration_removes_the_bias_without_a_description():
 
   def reads(text, choice):
     """Knows the answer only when it is told where it is."""
-    told = knows(text, choice) if "door" in text else 0.0
-    return told + (9.0 if choice == "no" else 0.0)
+    known = knows(text, choice) if "door" in text else 0.0
+    return known + (9.0 if choice == "no" else 0.0)
 
   calibrated = answering.answer(FakeLM(reads), "rules", paper(), prior=True)
   assert all(a.correct for a in calibrated)
@@ -151,11 +151,11 @@ def test_looked_up_and_simulated_questions_are_reported_separately():
   ]
   blind = FakeLM(lambda text, choice: float(choice in ("axe", "yes")))
   runs = [answering.answer(blind, "rules", exam_)] * 3
-  told = answering.summary(runs)
-  assert told["by_group"]["looked_up"]["mean"] == 1.0
-  assert told["by_group"]["simulated"]["mean"] == 0.5
-  assert told["by_group"]["simulated"]["n"] == 40
-  assert told["by_kind"]["can"]["mean"] == 0.5
+  summary = answering.summary(runs)
+  assert summary["by_group"]["looked_up"]["mean"] == 1.0
+  assert summary["by_group"]["simulated"]["mean"] == 0.5
+  assert summary["by_group"]["simulated"]["n"] == 40
+  assert summary["by_kind"]["can"]["mean"] == 0.5
   assert (
     answering.summary([answering.answer(blind, "", paper())])["by_group"] == {}
   )

@@ -66,9 +66,9 @@ class FakeLM:
     last = prompt[-1]["content"].split("\n")
     shown = {"plain": True, "few_shot": len(prompt) > 2,
              "retrieval": len(last) > 1}[self.needs]  # fmt: skip
-    said = last[-1].split()
+    words = last[-1].split()
     return np.array([
-      -1.0 if shown and c in said else -2.0 - 0.1 * i
+      -1.0 if shown and c in words else -2.0 - 0.1 * i
       for i, c in enumerate(choices)
     ])  # fmt: skip
 
@@ -130,8 +130,8 @@ def test_all_arms_play_the_same_levels_and_greedy_reuses_scores():
 def test_models_can_also_act_by_written_text():
   class FakeWriter(FakeLM):
     def generate(self, requests):
-      said = [r.messages[-1]["content"].split()[1] for r in requests]
-      return [Completion(word, "stop", 1, 1, self.name) for word in said]
+      words = [r.messages[-1]["content"].split()[1] for r in requests]
+      return [Completion(word, "stop", 1, 1, self.name) for word in words]
 
   config = settings.EvaluateConfig(max_steps=1, written=("write", "plan"))
   for choice, names in (("plain", ("base", "tuned")), (None, ("tuned",))):
@@ -145,13 +145,13 @@ def test_models_can_also_act_by_written_text():
 
 
 def test_progress_is_reported_by_arm():
-  told = []
+  calls = []
   arms.act(
     CONFIG, FakeLM("plain"), FakeLM("plain"), "plain", FakeTextWorld(),
-    range(4), CASES, scoring.Memo(), lambda *what: told.append(what),
+    range(4), CASES, scoring.Memo(), lambda *what: calls.append(what),
   )  # fmt: skip
-  assert ("tuned", 4, 4) in told
-  assert {arm for arm, _, _ in told} >= {"random", "oracle", "base"}
+  assert ("tuned", 4, 4) in calls
+  assert {arm for arm, _, _ in calls} >= {"random", "oracle", "base"}
 
 
 @pytest.mark.parametrize(

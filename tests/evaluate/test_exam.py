@@ -74,8 +74,8 @@ def test_exam_does_not_depend_on_the_batch_size(
 def test_exam_follows_the_given_rules(world, pool):
   swapped = world.params("imperfect/swapped(1)")
   other = exam.make(world, swapped, pool, per_kind=4, seed=0)
-  said = " ".join(i.description + " " + i.question.text for i in other)
-  assert not set(REAL_ELEMENTS) & set(re.findall(r"\w+", said))
+  text = " ".join(i.description + " " + i.question.text for i in other)
+  assert not set(REAL_ELEMENTS) & set(re.findall(r"\w+", text))
 
 
 def test_questions_of_a_kind_do_not_depend_on_other_kinds(pool, world):

@@ -12,10 +12,10 @@ from simulators.agentworld.vocabulary import NUMBERS
 ACTIONS = ("up", "down", "left", "right")
 
 
-def row(said, answers):
+def row(text, answers):
   return types.SimpleNamespace(
     kind="next_action",
-    messages=({"role": "user", "content": said},),
+    messages=({"role": "user", "content": text},),
     answers=answers,
     weights=(1 / len(answers),) * len(answers),
   )
@@ -24,13 +24,13 @@ def row(said, answers):
 def goal(rows, columns):
   """(text, the actions that lead to a goal so far off)."""
   moves = [(rows, ACTIONS[:2]), (columns, ACTIONS[2:])]
-  said = [
+  sentences = [
     f"{NUMBERS[abs(n)] + ' ' if abs(n) > 1 else ''}{words[n > 0]}"
     for n, words in moves
     if n
   ]
   best = tuple(words[n > 0] for n, words in moves if n)
-  return f"goal {' '.join(said)}.", best
+  return f"goal {' '.join(sentences)}.", best
 
 
 def test_words_are_numbered_by_their_first_appearance():
@@ -53,10 +53,10 @@ def test_mlp_learns_the_way_to_the_goal_and_generalises():
     (r, c) for r in range(-4, 5) for c in range(-4, 5) if (r, c) != (0, 0)
   ]
   rng = np.random.default_rng(0)
-  told = [goal(*cells[i]) for i in rng.permutation(len(cells))]
-  learnt, new = told[:60], told[60:]
+  examples = [goal(*cells[i]) for i in rng.permutation(len(cells))]
+  learnt, new = examples[:60], examples[60:]
   policy = mlp.MlpPolicy([row(*t) for t in learnt], parse_description, ACTIONS)
-  scores = policy.scores([said for said, _ in new], range(len(new)))
+  scores = policy.scores([text for text, _ in new], range(len(new)))
   np.testing.assert_allclose(np.exp(scores).sum(-1), 1, rtol=1e-5)
   hits = [
     ACTIONS[s.argmax()] in best

@@ -93,7 +93,7 @@ def test_few_seeds_widen_the_interval_of_levels_alone(seeds, spread):
   assert _coverage(levels_only, 0.0, 200) <= (0.45 if spread == 1 else 0.93)
 
 
-def test_variance_of_seeds_adds_student_s_t():
+def test_interval_of_seeds_is_student_s_t():
   """All levels alike: the closed form of the mean of three numbers."""
   each = np.array([0.2, 0.5, 0.8])
   interval = stats.bootstrap(np.tile(each[:, None], 40))
@@ -113,9 +113,9 @@ def test_single_training_uses_the_spread_of_other_arms():
   between = stats.Spread(0.05, 4)
   for seeds in (1, 3):
     a, b = np.full((seeds, 40), 0.9), np.full((seeds, 40), 0.8)
-    told = stats.paired(a, b, between=between)
+    interval = stats.paired(a, b, between=between)
     half = 2.776445 * 0.05 * math.sqrt(2 / seeds)
-    assert (told.lo, told.hi) == pytest.approx((0.1 - half, 0.1 + half))
+    assert (interval.lo, interval.hi) == pytest.approx((0.1 - half, 0.1 + half))
 
 
 def test_paired_difference_ignores_shared_variation():

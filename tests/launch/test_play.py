@@ -66,7 +66,7 @@ def test_option_is_json_or_python_or_words(text, value):
 
 
 @pytest.mark.parametrize(
-  ("argument", "told"),
+  ("argument", "message"),
   [
     ("--world=agentwrld", "agentworld"),
     ("--split=tets", "train, val, test"),
@@ -79,11 +79,11 @@ def test_option_is_json_or_python_or_words(text, value):
     ("--player=nobody", "nobody"),
   ],
 )
-def test_bad_input_is_reported_in_one_line(argument, told):
+def test_bad_input_is_reported_in_one_line(argument, message):
   run = _play(argument)
   assert run.returncode == 2
   assert "Traceback" not in run.stderr
-  assert told in run.stderr
+  assert message in run.stderr
 
 
 @pytest.mark.parametrize("flag", ["--player=oracle", "--gif=episode.gif"])

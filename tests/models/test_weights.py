@@ -132,7 +132,7 @@ def test_bfloat16_files_are_read_in_any_dtype(folder):
     )
 
 
-def test_all_tensors_of_wrong_shape_are_named_at_once(folder):
+def test_all_tensors_that_do_not_match_are_named_at_once(folder):
   file = sorted(folder.glob("*.safetensors"))[0]
   tensors = safetensors.numpy.load_file(file)
   gone = next(name for name in tensors if "layers" in name)

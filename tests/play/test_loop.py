@@ -236,9 +236,9 @@ def test_world_measures_are_read_at_the_end_of_each_episode():
 def test_each_measure_is_summarised_with_its_interval():
   world = FakeMeter()
   run = loop.play(FakePolicy(right), world, [4, 0, 6], max_steps=4)
-  told = episodes.summary([run])["measures"]
-  assert told["third"] == stats.wilson(1, 3).as_dict()
-  assert told["time"] == stats.bootstrap([4.0, 1.0, 4.0]).as_dict()
+  measures = episodes.summary([run])["measures"]
+  assert measures["third"] == stats.wilson(1, 3).as_dict()
+  assert measures["time"] == stats.bootstrap([4.0, 1.0, 4.0]).as_dict()
   again = episodes.summary([run, run])["measures"]["third"]
   assert again == stats.bootstrap([[0.0, 0.0, 1.0]] * 2).as_dict()
   plain = loop.play(FakePolicy(right), FakeTextWorld(), [4], max_steps=4)

@@ -81,8 +81,8 @@ def test_calibration_subtracts_the_score_without_a_text():
   bias = dict(zip(ACTIONS, (0.0, -4.0, -4.0, -4.0), strict=True))
 
   def logprobs(text, choice):
-    told = 2.0 if text.endswith("goal right.") and choice == "right" else 0.0
-    return bias[choice] + told
+    gain = 2.0 if text.endswith("goal right.") and choice == "right" else 0.0
+    return bias[choice] + gain
 
   lm = FakeLM(logprobs)
   plain = policies.LanguagePolicy(lm, "p", ACTIONS)

@@ -269,13 +269,13 @@ def check_texts_of_actions_and_moments(case: Case):
     assert world.parse(action) == world.parse(f" {action}.\n") == i
     assert action in world.rules(params)
   assert world.parse("") is world.parse("nothing of the kind") is None
-  for tell in (world.describe, world.instruction):
-    texts = tell(case.obs)
+  for to_texts in (world.describe, world.instruction):
+    texts = to_texts(case.obs)
     assert len(texts) == ROWS
     assert all(isinstance(text, str) and text for text in texts)
     for i, text in enumerate(texts):  # a row depends on itself alone
       alone = jax.tree.map(lambda x, i=i: x[i : i + 1], case.obs)
-      assert tell(alone) == [text]
+      assert to_texts(alone) == [text]
   assert len(set(world.describe(case.obs))) > 1
 
 
@@ -345,10 +345,10 @@ def check_descriptions_can_be_parsed(case: Case):
   texts = case.world.describe(case.obs)
   found = [case.world.parse_description(text) for text in texts]
   assert all(isinstance(data, dict) and data for data in found)
-  for (a, said), (b, other) in itertools.pairwise(
+  for (a, parsed), (b, other) in itertools.pairwise(
     zip(texts, found, strict=True)
   ):
-    assert (a == b) == (said == other)
+    assert (a == b) == (parsed == other)
 
 
 def check_pictures_are_rgb(case: Case):

@@ -31,13 +31,13 @@ def test_texts_and_rewards_are_those_of_the_replayed_episodes(
   monkeypatch.setattr(module, "ROWS", part)
   text_world = _make(variant)
   seeds = [3, 1, 4, 1, 5]
-  told = [text_world.reset(INDICES, seed=seeds)]
+  descriptions = [text_world.reset(INDICES, seed=seeds)]
   rng = np.random.default_rng(0)
   actions, total = [], 0
   for _ in range(WORLD.config.horizon):
     actions.append(_random(rng, text_world))
     texts, rewards, done = text_world.step(actions[-1])
-    told.append(texts)
+    descriptions.append(texts)
     total = total + rewards
   assert done.all()
   for t in (0, 4, WORLD.config.horizon):
@@ -49,7 +49,7 @@ def test_texts_and_rewards_are_those_of_the_replayed_episodes(
       np.stack(actions, 1),
       np.full(len(INDICES), t),
     )
-    assert told[t] == WORLD.describe(jax.device_get(states.obs))
+    assert descriptions[t] == WORLD.describe(jax.device_get(states.obs))
   np.testing.assert_array_equal(total, text_world.success)
 
 
@@ -90,13 +90,13 @@ def test_finished_rows_ignore_further_actions():
 
 def test_row_does_not_depend_on_its_position_or_batch():
   """One seed gives each level a seed of its own, wherever it stands."""
-  text_world, told = _make("imperfect/slippery(0.5)"), {}
+  text_world, by_order = _make("imperfect/slippery(0.5)"), {}
   for order in ([3, 7, 1], [1, 3], [7, 1, 3, 2, 0]):
     text_world.reset(order, seed=11)
     for _ in range(4):
       texts, _, _ = text_world.step([3] * len(order))
-    told[tuple(order)] = dict(zip(order, texts, strict=True))
-  first, *others = told.values()
+    by_order[tuple(order)] = dict(zip(order, texts, strict=True))
+  first, *others = by_order.values()
   for other in others:
     for index in set(first) & set(other):
       assert first[index] == other[index]

@@ -137,8 +137,8 @@ def test_soft_targets_weigh_every_answer(tokenizer):
 
 
 def test_only_the_first_answer_with_the_same_first_token_is_kept(tokenizer):
-  alike = example(0, "goal", "tree", ["up up", "up down"])
-  batch = batching.pack([alike], tokenizer, 64)
+  same_start = example(0, "goal", "tree", ["up up", "up down"])
+  batch = batching.pack([same_start], tokenizer, 64)
   assert set(np.unique(batch.target_probs)) == {0.0, 1.0}
   first = tokenizer.encode("up up")
   assert batch.target_ids[0, : len(first), 0].tolist() == first

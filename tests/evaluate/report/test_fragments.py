@@ -105,15 +105,15 @@ def test_seeds_are_pooled_and_arms_paired_with_the_recipe(several):
     for arm in ("tuned", "no-kl", "low-lr")
   }
   assert arms["low-lr"]["success"] == episodes_lib.summary(runs["low-lr"])
-  told = merged.run["differences"][NAME]
+  differences = merged.run["differences"][NAME]
   won = episodes_lib.successes([*runs["low-lr"][:3], *runs["tuned"]])
   figures = episodes_lib.successes([*runs["low-lr"], *runs["tuned"]]).mean(1)
   between = stats.spread([figures[:4], figures[4:]])
   expected = stats.paired(won[:3], won[3:], between=between).as_dict()
-  assert told["low-lr"]["success"] == {
+  assert differences["low-lr"]["success"] == {
     **expected, "seeds": 3, "says": "worse",
   }  # fmt: skip
-  assert told["no-kl"]["success"]["says"] == "cannot tell"
+  assert differences["no-kl"]["success"]["says"] == "cannot tell"
   assert merged.run["arms"]["low-lr"]["seeds"] == [0, 1, 2, 3]
   assert merged.run["arms"]["tuned"]["commits"] == ["c0", "c1", "c2", "older"]
 
@@ -134,12 +134,12 @@ def test_arms_are_compared_with_the_recipe_in_language_and_plans(several):
   acted = acted | {"tuned_plan": episodes(np.ones(N))}
   result = dataclasses.replace(planned.results[NAME], acted=acted)
   several = [*several[:3], dataclasses.replace(planned, results={NAME: result})]
-  told = merging.merge(several).run["differences"]
-  bits = told["language/prose"]["no-kl"]["bits_per_byte"]
+  differences = merging.merge(several).run["differences"]
+  bits = differences["language/prose"]["no-kl"]["bits_per_byte"]
   assert bits["mean"] == pytest.approx(1.1 / 1.002 - 1)
   assert (bits["says"], bits["seeds"]) == ("worse", 1)
   recipe = episodes_lib.successes([several[0].results[NAME].acted["tuned"]])
-  plans = told[NAME]["no-kl"]["success_plan"]
+  plans = differences[NAME]["no-kl"]["success_plan"]
   assert plans["mean"] == pytest.approx(1 - recipe.mean())
   assert plans["seeds"] == 1
 

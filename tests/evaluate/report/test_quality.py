@@ -114,7 +114,7 @@ def test_summary_covers_user_turns_and_states():
   assert found["distinct_1"] < 0.1 < found["distinct_2"]
   assert quality.summary(rows, embed) == found
   assert quality.summary(rows)["vendi"] is None
-  alike = quality.summary([_row("go up now please")] * 40)
-  assert alike["self_bleu"] == pytest.approx(1)
-  assert alike["distinct_1"] is None  # too few words to compare with others
+  same = quality.summary([_row("go up now please")] * 40)
+  assert same["self_bleu"] == pytest.approx(1)
+  assert same["distinct_1"] is None  # too few words to compare with others
   assert quality.summary([]) == quality.summary(rows[:1]) == {}

@@ -78,13 +78,13 @@ def answered():
 def whole(acted, answered):
   score = language.Score(np.full(64, 300.0), np.full(64, 400.0), 9000)
   worse = dataclasses.replace(score, nats=score.nats * 1.005)
-  told, compared = report.compare_language(
+  ratios, compared = report.compare_language(
     {"prose": {"base": score, "tuned": worse}}
   )
   name = "agentworld/test"
   return EvalReport(
     benchmarks={name: report.benchmark(acted, answered)},
-    language=told,
+    language=ratios,
     comparisons={name: report.compare(acted, answered), **compared},
     dataset=COUNTS,
     run={
@@ -128,15 +128,15 @@ def test_values_that_json_cannot_hold_are_refused(whole, tmp_path):
 
 def test_headline_is_normalised_between_chance_and_oracle(acted):
   rate = {a: np.mean([e.success for e in r[0]]) for a, r in acted.items()}
-  told = report.compare(acted, {})
+  comparison = report.compare(acted, {})
   share = (rate["tuned"] - rate["random"]) / (1 - rate["random"])
-  assert told["headline"]["mean"] == pytest.approx(share)
-  gain = told["success_gain"]
+  assert comparison["headline"]["mean"] == pytest.approx(share)
+  gain = comparison["success_gain"]
   assert gain["mean"] == pytest.approx(rate["tuned"] - rate["base"])
   assert 0 < gain["lo"] < gain["mean"] < gain["hi"]
   ratio = rate["tuned"] / rate["base"]
-  assert told["success_ratio"]["mean"] == pytest.approx(ratio)
-  assert "qa_gain" not in told
+  assert comparison["success_ratio"]["mean"] == pytest.approx(ratio)
+  assert "qa_gain" not in comparison
 
 
 def test_measures_of_the_world_are_paired_and_shown(whole, acted, tmp_path):
@@ -167,8 +167,8 @@ def test_llm_share_refers_to_verified_rows():
   assert report.llm_share({"verified": 0, "by_source": {}}) is None
   assert report.llm_share({"verified": 5, "by_source": {}}) == 0
   assert report.authorship({"verified": 0, "by_source": {}}) == ""
-  said = report.authorship(COUNTS | {"llm_first_drafts": 8})
-  assert said.endswith("25.0% by an LLM (10.0% at its first draft)")
+  sentence = report.authorship(COUNTS | {"llm_first_drafts": 8})
+  assert sentence.endswith("25.0% by an LLM (10.0% at its first draft)")
 
 
 def test_table_shows_before_after_and_counts(whole):
@@ -217,23 +217,23 @@ def test_page_is_self_contained_and_complete(whole, acted, tmp_path):
   assert "script" not in page.tags
   assert page.loads == []
   assert "http" not in text
-  said = "".join(page.text)
+  shown = "".join(page.text)
   headline = whole.comparisons["agentworld/test"]["headline"]["mean"]
-  assert f"{headline:.1%}" in said
-  assert "Learnt from 80 rows proved by replay, 25.0% by an LLM." in said
+  assert f"{headline:.1%}" in shown
+  assert "Learnt from 80 rows proved by replay, 25.0% by an LLM." in shown
   assert page.tags.count("polyline") == 3  # loss, cross-entropy, KL
   for title in ("Success by depth", "Questions by kind", "Episodes", "Run"):
-    assert title in said
-  assert "goal <" in said  # escaped on the page, plain to the reader
+    assert title in shown
+  assert "goal <" in shown  # escaped on the page, plain to the reader
 
 
 def test_shown_episodes_include_failures(whole, tmp_path):
   lost = run([1, 0, 0, 0])
   tuned = run([0, 1, 1, 0])
   report.write(whole, tmp_path, episodes={"base": lost, "tuned": tuned})
-  said = (tmp_path / "report.html").read_text()
+  page = (tmp_path / "report.html").read_text()
   for i in range(4):
-    assert f"Level {i}," in said
+    assert f"Level {i}," in page
 
 
 def test_small_report_without_curves_or_episodes_is_written(tmp_path):
@@ -242,25 +242,25 @@ def test_small_report_without_curves_or_episodes_is_written(tmp_path):
   small = EvalReport({}, {}, {}, {}, here | before)
   report.write(small, tmp_path)
   assert report.read(tmp_path) == small
-  said = (tmp_path / "report.html").read_text()
-  assert "Run" in said
-  assert "commit of train" in said
-  assert "commit of collect" not in said  # the same as the report's
+  page = (tmp_path / "report.html").read_text()
+  assert "Run" in page
+  assert "commit of train" in page
+  assert "commit of collect" not in page  # the same as the report's
   assert report.table(small).startswith(" ")
 
 
 def test_run_of_the_tuned_model_alone_has_a_page(whole, acted, tmp_path):
   name = "agentworld/test"
   alone = {arm: runs for arm, runs in acted.items() if arm.startswith("tuned")}
-  told = dataclasses.replace(
+  tuned_only = dataclasses.replace(
     whole,
     benchmarks={name: report.benchmark(alone, {})},
     comparisons={name: report.compare(alone, {})},
   )
   episodes = {arm: runs[0] for arm, runs in alone.items()}
-  report.write(told, tmp_path, episodes=episodes)
+  report.write(tuned_only, tmp_path, episodes=episodes)
   assert "Benchmarks" in (tmp_path / report.HTML).read_text()
-  assert "tuned_greedy" in report.table(told)
+  assert "tuned_greedy" in report.table(tuned_only)
 
 
 def test_world_without_oracle_and_questions_has_a_report(acted, tmp_path):

@@ -71,7 +71,7 @@ def test_lengths_equal_those_of_minigrid():
   np.testing.assert_array_equal(costs.min(-1), LENGTHS)
 
 
-def test_turning_costs_one_move():
+def test_undone_turn_costs_at_most_two_moves():
   """A turn undone costs two: all costs lie within two of the best."""
   levels, places = _all()
   costs = _costs(levels, places, REAL)

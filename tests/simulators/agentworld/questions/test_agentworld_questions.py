@@ -105,8 +105,8 @@ def test_sampled_answers_agree_with_the_reference(world, variant):
       if kinds[k] in SEARCHED and i % 8:
         continue
       code = asked.options[i, k, asked.answer[i, k]]
-      told = reference.answer(game, kinds[k], asked.args[i, k])
-      assert ANSWERS[told] == ANSWERS[code], (
+      expected = reference.answer(game, kinds[k], asked.args[i, k])
+      assert ANSWERS[expected] == ANSWERS[code], (
         kinds[k],
         asked.args[i, k],
         game,
@@ -133,15 +133,15 @@ def test_wrong_rules_change_the_dynamics_but_not_the_stated_rules():
   _, states, asked = _moments("imperfect/wrong-rules(0.5)")
   real = WORLD.params("real")
   differing = collections.Counter()
-  told = ("which_tool", "which_element", "opens")
+  nominal = ("which_tool", "which_element", "opens")
   for i, k in np.argwhere(asked.valid):
     kind = WORLD.question_kinds[k]
-    if kind in (*told, "if_held", "can_open"):
+    if kind in (*nominal, "if_held", "can_open"):
       game = reference.Game.from_state(_row(states.env_state, i), real)
       code = asked.options[i, k, asked.answer[i, k]]
       other = reference.answer(game, kind, asked.args[i, k])
       differing[kind] += code != other
-  assert all(differing[kind] == 0 for kind in told)
+  assert all(differing[kind] == 0 for kind in nominal)
   assert differing["if_held"] > 0
   assert differing["can_open"] > 0
 
@@ -168,10 +168,10 @@ def test_questions_are_only_about_correctly_seen_things():
     for i, row in enumerate(WORLD.ask(asked, obs, seed=0)):
       wrong = {
         names[word]
-        for (said, true), names in zip(
+        for (seen, true), names in zip(
           named.values(), (TOOLS, ELEMENTS), strict=True
         )
-        for word in (*said[i][said[i] != true[i]], *true[i][said[i] != true[i]])
+        for word in (*seen[i][seen[i] != true[i]], *true[i][seen[i] != true[i]])
         if word >= 0
       }
       for question in row:
@@ -191,22 +191,22 @@ def test_move_that_failed_by_chance_is_not_asked_about():
   params = WORLD.params("real")
   for i in np.flatnonzero(asked.valid[:, k]):
     game = reference.Game.from_state(_row(env, i), params)
-    told = reference.answer(game, "did_move", asked.args[i, k])
-    assert (ANSWERS[told] == "yes") == moved[i]
+    expected = reference.answer(game, "did_move", asked.args[i, k])
+    assert (ANSWERS[expected] == "yes") == moved[i]
 
 
-def test_answer_is_nothing_if_a_box_is_in_an_open_element():
+def test_lacking_is_correct_if_a_box_is_in_an_open_element():
   """The box bars the way there, and no tool would help."""
   params = WIDE.params()
   kind = WIDE.question_kinds.index("lacking")
   levels = WIDE.pool("train", STATES).take(np.arange(STATES))
-  beside = levels.element_at[:, 0] - np.array([0, 1], np.int32)  # go right
+  agent_at = levels.element_at[:, 0] - np.array([0, 1], np.int32)  # go right
 
   keys = jax.random.split(jax.random.key(0), STATES)
   states, _ = _player(WIDE)(keys, levels, params)
   env = states.env_state
   env = env.replace(
-    agent=jnp.asarray(beside),
+    agent=jnp.asarray(agent_at),
     opened=env.opened.at[:, 0].set(True),
     boxes=env.boxes.at[:, 0].set(levels.element_at[:, 0]),
   )
@@ -256,10 +256,13 @@ def test_name_of_an_object_does_not_reveal_the_answer():
     asked = jax.device_get(_sampler(WORLD)(ask, state, params))
     rows += WORLD.ask(asked, jax.device_get(state.obs), seed=0)
   for kind in ("nearer", "reachable", "way_bar"):
-    said = [q for row in rows for q in row if q.kind == kind]
-    usual, by_words = guessed(said[::2], said[1::2]).mean(0)
-    assert len(said) >= n // 4, kind
-    assert by_words - usual <= 0.03 + 1.0 / len(said) ** 0.5, (kind, by_words)
+    questions = [q for row in rows for q in row if q.kind == kind]
+    usual, by_words = guessed(questions[::2], questions[1::2]).mean(0)
+    assert len(questions) >= n // 4, kind
+    assert by_words - usual <= 0.03 + 1.0 / len(questions) ** 0.5, (
+      kind,
+      by_words,
+    )
 
 
 @pytest.mark.parametrize(
@@ -384,8 +387,8 @@ def test_samples_of_the_first_ten_kinds_are_unchanged(variant):
     zip(TEN, GOLDEN[variant], strict=True)
   )
   if variant == "real":
-    said = world.ask(asked, obs, seed=5)[3]
-    assert {q.kind: q.text for q in said} == GOLDEN_WORDS
+    questions = world.ask(asked, obs, seed=5)[3]
+    assert {q.kind: q.text for q in questions} == GOLDEN_WORDS
 
 
 # --- Words --------------------------------------------------------------------
@@ -398,9 +401,11 @@ def test_question_texts_offer_the_truth_and_fit_the_budget(world):
   texts = collections.defaultdict(set)
   for i, row in enumerate(rows):
     valid = [world.question_kinds[k] for k in np.flatnonzero(asked.valid[i])]
-    said = [q.kind for q in row]
+    asked_kinds = [q.kind for q in row]
     # In a crowd words leave out some of what could be asked about.
-    assert said == [kind for kind in valid if world is WORLD or kind in said]
+    assert asked_kinds == [
+      kind for kind in valid if world is WORLD or kind in asked_kinds
+    ]
     for question in row:
       assert question.answer in question.choices
       assert len(set(question.choices)) == len(question.choices) > 1
@@ -419,10 +424,10 @@ def test_parts_omitted_from_a_text_are_not_asked_about():
   _, states, asked = _moments("real", WIDE)
   rows = WIDE.ask(asked, states.obs, seed=1)
   checked = collections.Counter()
-  for told, row in zip(WIDE.describe(states.obs), rows, strict=True):
-    said = WIDE.parse_description(told)
+  for text, row in zip(WIDE.describe(states.obs), rows, strict=True):
+    parsed = WIDE.parse_description(text)
     for question in row:
-      checked[question.kind] += _is_told(question, said, told)
+      checked[question.kind] += _is_stated(question, parsed, text)
   assert checked.total() > 6 * STATES
   assert asked.valid.sum() - sum(map(len, rows)) > STATES // 8
   assert all(checked[kind] for kind in ("nearer", "pushes", "way_bar", "takes"))
@@ -434,38 +439,38 @@ PLACED = (
 )  # fmt: skip
 
 
-def _is_told(question, said, told) -> bool:
+def _is_stated(question, parsed, text) -> bool:
   """Asserts that a text tells what a question is about; False if no matter."""
-  kind, where = question.kind, (question, told)
+  kind, where = question.kind, (question, text)
   if KINDS[kind].category == "rules":
     return False
   named = set(re.findall("[a-z]+", question.text))
   tools = named & set(TOOLS)
-  assert tools <= {*said["tools"], *said["holding"]}, where
+  assert tools <= {*parsed["tools"], *parsed["holding"]}, where
   if kind in PLACED:
-    assert all(said["tools"][tool]["offset"] for tool in tools), where
+    assert all(parsed["tools"][tool]["offset"] for tool in tools), where
   elif kind == "way_bar" and question.answer != "nothing":
-    (thing,) = named & {*said["tools"], "goal"}
-    about = said["goal"] if thing == "goal" else said["tools"][thing]
+    (thing,) = named & {*parsed["tools"], "goal"}
+    about = parsed["goal"] if thing == "goal" else parsed["tools"][thing]
     assert about["past"] == question.answer, where
   elif kind in ("adjacent", "takes", "pushes"):
     step = words.DELTAS[question.args[0]]
-    things = said["tools"] | said["elements"] | {"goal": said["goal"]}
+    things = parsed["tools"] | parsed["elements"] | {"goal": parsed["goal"]}
     here = [
       word
       for word, thing in things.items()
       if thing and thing["offset"] == step
     ]
-    here += ["package"] * (step in said["boxes"])
+    here += ["package"] * (step in parsed["boxes"])
     if kind == "adjacent":
       plain = question.answer in ("wall", "nothing", "danger")
       assert plain != (question.answer in here), where
     elif question.answer == "yes":
-      kinds = {"package"} if kind == "pushes" else {*said["tools"]}
+      kinds = {"package"} if kind == "pushes" else {*parsed["tools"]}
       assert kinds & set(here), where
   elif kind in ("stopped", "why_barred", "first_tool"):
-    known = {*said["tools"], *said["elements"], "wall", "nothing"}
-    known |= {"package"} if said["boxes"] else set()
+    known = {*parsed["tools"], *parsed["elements"], "wall", "nothing"}
+    known |= {"package"} if parsed["boxes"] else set()
     assert question.answer in known, where
   else:
     return bool(tools)

@@ -72,10 +72,10 @@ def corridor(
   level = jax.tree.map(
     lambda x: x.astype(np.int32) if x.dtype == int else x, level
   )
-  said = look(level, flags(held), flags(opened), ~flags(unseen))
+  answers = look(level, flags(held), flags(opened), ~flags(unseen))
   return {
     kind: ANSWERS[code] if float(weight) > 0 else None
-    for kind, (code, weight) in said.items()
+    for kind, (code, weight) in answers.items()
   }
 
 
@@ -125,11 +125,11 @@ def test_steps_count_to_success_for_goals_other_than_reach():
     args=np.tile([0, 0, -1, -1], (n, 2, 1)), answer=np.zeros((n, 2), int),
     options=np.tile([0, 1], (n, 2, 1)), valid=np.ones((n, 2), bool),
   )  # fmt: skip
-  told = [
+  texts = [
     " ".join(
       q.text for seed in range(9) for q in world.ask(asked, obs, seed)[i]
     )
     for i in range(n)
   ]
-  assert ["the goal" in said for said in told] == [True, *[False] * (n - 1)]
-  assert ["success" in said for said in told] == [False, *[True] * (n - 1)]
+  assert ["the goal" in text for text in texts] == [True, *[False] * (n - 1)]
+  assert ["success" in text for text in texts] == [False, *[True] * (n - 1)]

@@ -31,7 +31,7 @@ def seen(world, pool, large, walk):
 
 
 @pytest.fixture(scope="module")
-def told(seen):
+def texts(seen):
   descriptions = describe(seen[0], CONFIG)
   return descriptions, [parse_description(d) for d in descriptions]
 
@@ -105,9 +105,9 @@ def _obs(wall, agent, goal, tools, held, elements, needs, opened):
   return Obs(**{name: leaf[None] for name, leaf in batch.items()})
 
 
-def test_texts_of_plain_levels_are_unchanged(told, world):
+def test_texts_of_plain_levels_are_unchanged(texts, world):
   """What was learnt from these texts is worth as much as their bytes."""
-  assert _digest("\n".join(told[0])) == (
+  assert _digest("\n".join(texts[0])) == (
     "2a3d7b713b62960cce56935d2d0c717bde7a71d22701bd5549b21f3bd10f7808"
   )
   assert _digest(world.rules(world.params("real"))) == (
@@ -119,12 +119,12 @@ def _digest(words):
   return hashlib.sha256(words.encode()).hexdigest()
 
 
-def test_parsed_descriptions_equal_the_observation(seen, told):
-  obs, descriptions = seen[0], told[0]
+def test_parsed_descriptions_equal_the_observation(seen, texts):
+  obs, descriptions = seen[0], texts[0]
   assert len(descriptions) > 1000
-  for i, said in enumerate(told[1]):
+  for i, parsed in enumerate(texts[1]):
     agent = obs.agent[i]
-    assert said["goal"]["offset"] == tuple(obs.goal[i] - agent)
+    assert parsed["goal"]["offset"] == tuple(obs.goal[i] - agent)
     lying = {
       TOOLS[word]: tuple(at - agent)
       for word, at, held in zip(
@@ -132,13 +132,13 @@ def test_parsed_descriptions_equal_the_observation(seen, told):
       )
       if not held
     }
-    assert set(said["tools"]) == set(lying)
-    for word, tool in said["tools"].items():
+    assert set(parsed["tools"]) == set(lying)
+    for word, tool in parsed["tools"].items():
       assert tool["offset"] in (lying[word], None)
       assert tool["offset"] or tool["past"]
     held = [TOOLS[word] for word in obs.tool[i][obs.held[i]]]
-    assert said["holding"] == held
-    for word, element in said["elements"].items():
+    assert parsed["holding"] == held
+    for word, element in parsed["elements"].items():
       j = obs.element[i].tolist().index(ELEMENTS.index(word))
       assert element["offset"] == tuple(obs.element_at[i, j] - agent)
       assert element["open"] == obs.opened[i, j]
@@ -148,23 +148,23 @@ def test_parsed_descriptions_equal_the_observation(seen, told):
       for word, at in zip(obs.element[i], obs.element_at[i], strict=True)
       if np.abs(at - agent).sum() == 1
     }
-    passed = {thing["past"] for thing in said["tools"].values()}
-    passed |= {said["goal"]["past"]}
-    assert set(said["elements"]) - {None} == (beside | passed) - {None}
+    passed = {thing["past"] for thing in parsed["tools"].values()}
+    passed |= {parsed["goal"]["past"]}
+    assert set(parsed["elements"]) - {None} == (beside | passed) - {None}
     for word in passed - {None}:
-      element = said["elements"][word]
+      element = parsed["elements"][word]
       assert element["open"] != bool(element["needs"])
 
 
-def test_beside_repeats_what_is_one_step_away(told):
+def test_beside_repeats_what_is_one_step_away(texts):
   """By direction first; left out where it would make a text too long."""
   left_out = 0
-  for words, said in zip(*told, strict=True):
+  for words, parsed in zip(*texts, strict=True):
     sentences = words.removesuffix(".").split(". ")
-    things = [*said["tools"].items(), ("goal", said["goal"])]
+    things = [*parsed["tools"].items(), ("goal", parsed["goal"])]
     near = {
       name: word
-      for word, thing in [*things, *said["elements"].items()]
+      for word, thing in [*things, *parsed["elements"].items()]
       for name, move in zip(ACTIONS, MOVES, strict=True)
       if thing["offset"] == move
     }
@@ -176,26 +176,26 @@ def test_beside_repeats_what_is_one_step_away(told):
       left_out += 1
       cost = 2 * len(pairs) + 2
       assert len(words.split()) + words.count(".") + 1 + cost > 40
-  assert 0 < left_out < len(told[0]) / 20
+  assert 0 < left_out < len(texts[0]) / 20
 
 
-def test_blocked_actions_do_not_move(world, seen, told):
-  """Where the world works as told, stepping agrees with the words."""
+def test_blocked_actions_do_not_move(world, seen, texts):
+  """Where the world works as texts, stepping agrees with the words."""
   _, states, params = seen
   step = jax.jit(jax.vmap(world.step, (0, None, None)))
   for action, name in enumerate(ACTIONS):
     moved = np.asarray(step(states, action, params).obs.moved)
-    blocked = np.array([name in said["blocked"] for said in told[1]])
+    blocked = np.array([name in parsed["blocked"] for parsed in texts[1]])
     np.testing.assert_array_equal(moved, ~blocked)
 
 
-def test_past_names_the_blocking_element(seen, told):
+def test_past_names_the_blocking_element(seen, texts):
   """Nothing is past a closed element if there is an open way, and the way
   leads through it if it alone is made to give way."""
   obs = seen[0]
   closed_ways = 0
   for i in range(0, len(obs.agent), 7):
-    said = told[1][i]
+    parsed = texts[1][i]
     closed = {
       tuple(at): ELEMENTS[word]
       for word, at, opened in zip(
@@ -204,7 +204,7 @@ def test_past_names_the_blocking_element(seen, told):
       if not opened
     }
     floor = _flood(obs, i, set(closed))
-    past = said["goal"]["past"]
+    past = parsed["goal"]["past"]
     open_way = tuple(obs.goal[i]) in floor
     shut = past in closed.values()
     assert shut != open_way
@@ -233,16 +233,16 @@ def _flood(obs, i, closed):
   return wet
 
 
-def test_text_of_a_row_does_not_depend_on_the_batch(seen, told):
+def test_text_of_a_row_does_not_depend_on_the_batch(seen, texts):
   for i in (0, 17, 400):
     alone = jax.tree.map(lambda x, i=i: x[i : i + 1], seen[0])
-    assert describe(alone, CONFIG) == [told[0][i]]
-  assert instruction(seen[0]) == [INSTRUCTION] * len(told[0])
+    assert describe(alone, CONFIG) == [texts[0][i]]
+  assert instruction(seen[0]) == [INSTRUCTION] * len(texts[0])
 
 
-def test_texts_are_short(told, world):
+def test_texts_are_short(texts, world):
   """Words and stops are tokens, one each, the first perhaps two."""
-  length = np.array([len(d.split()) + d.count(".") + 1 for d in told[0]])
+  length = np.array([len(d.split()) + d.count(".") + 1 for d in texts[0]])
   assert length.max() <= 42
   assert np.mean(length > 40) < 0.002
   for variant in ("real", "imperfect/swapped(2)"):
@@ -263,10 +263,10 @@ def test_unseen_things_are_not_mentioned(world, pool, walk):
   params = world.params("imperfect/blind(1)")
   states, _ = walk(params, pool.levels, chance=0.2)
   obs = jax.tree.map(lambda x: np.asarray(x)[9], states.obs)
-  for said in map(parse_description, describe(obs, CONFIG)):
-    assert said["elements"] == {}
-    assert said["tools"] == {}
-    assert said["goal"]["past"] is None
+  for parsed in map(parse_description, describe(obs, CONFIG)):
+    assert parsed["elements"] == {}
+    assert parsed["tools"] == {}
+    assert parsed["goal"]["past"] is None
 
 
 @pytest.mark.parametrize(

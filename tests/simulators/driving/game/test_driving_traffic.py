@@ -76,13 +76,13 @@ def _dip(params):
 def test_highway_setting_follows_highway_envs_trace():
   """A car at 20 m/s with v0 30, 200 m behind one at 20 m/s; dt 1/15."""
   params, who = WORLD.params("imperfect/highway"), _driver(30.0)
-  v, gap, told = jnp.float32(20.0), jnp.float32(200.0), []
+  v, gap, accelerations = jnp.float32(20.0), jnp.float32(200.0), []
   for _ in range(15):
     a = traffic.idm(v, gap, jnp.float32(20.0), who, params)
-    told.append(float(a))
+    accelerations.append(float(a))
     gap, v = gap + (20.0 - v) / 15, v + a / 15
   np.testing.assert_allclose(
-    told[:3], [2.287407, 2.265344, 2.242972], atol=1e-5
+    accelerations[:3], [2.287407, 2.265344, 2.242972], atol=1e-5
   )
   assert float(v) == pytest.approx(22.124520, abs=1e-5)
   v = jnp.float32(20.0)
@@ -101,8 +101,8 @@ def test_drivers_apply_delayed_accelerations(late):
     meant = jnp.concatenate([meant, a[None]])[-11:]
     done.append(traffic.react(params, meant, 10, Config()))
   times = dt * np.arange(steps)
-  told = np.maximum(times - late, 0.0)
-  np.testing.assert_allclose(done, told[:, None] + np.zeros(3), atol=1e-6)
+  expected = np.maximum(times - late, 0.0)
+  np.testing.assert_allclose(done, expected[:, None] + np.zeros(3), atol=1e-6)
 
 
 def test_platoon_with_reaction_delay_is_unstable():
@@ -190,8 +190,8 @@ def _minute(level):
       pair &= ~jnp.eye(len(road), dtype=bool)
       hit = pair & (apart < 0) & (aside < 0)
       order = (cars.s[:, None] - cars.s) * (new.s[:, None] - new.s)
-      beside = jnp.abs(cars.d[:, None] - cars.d) < 2.0
-      swap = pair & beside & (aside < 0) & (order < 0)
+      side_by_side = jnp.abs(cars.d[:, None] - cars.d) < 2.0
+      swap = pair & side_by_side & (aside < 0) & (order < 0)
       jump = jnp.max(jnp.abs(moved) - 1e-5 * jnp.abs(new.s))
       return new, (jnp.any(hit), jnp.any(swap), jump, jnp.min(new.v))
 

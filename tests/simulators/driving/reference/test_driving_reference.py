@@ -200,8 +200,8 @@ def test_standing_car_ahead_is_hit_and_one_in_the_next_lane_is_not(start):
   assert ahead.faults == {"car"}
   assert ahead.step(GO) == ahead
   last = max(game.cars, key=lambda car: car.who.index)
-  beside = dataclasses.replace(game, cars=(last._replace(d=3.5, lane=1),))
-  assert not beside.drive(*[KEEP] * 12).faults
+  adjacent = dataclasses.replace(game, cars=(last._replace(d=3.5, lane=1),))
+  assert not adjacent.drive(*[KEEP] * 12).faults
 
 
 @pytest.mark.parametrize(

@@ -35,21 +35,21 @@ def seen(drive):
 
 def test_descriptions_are_short_and_can_be_parsed(seen):
   obs = seen
-  for i, told in enumerate(WORLD.describe(obs)):
-    assert len(told.split()) + told.count(".") + 1 <= describing.LIMIT
-    said = WORLD.parse_description(told)
-    assert abs(said["speed"] - obs.speed[i]) <= 1.01 or obs.speed[i] > 20
-    assert said.get("light", "none") == words.LIGHTS[obs.light[i]]
-    assert len(said["men"]) == obs.walker_seen[i].sum()
-    assert ("walk" in said) == (obs.walk[i] >= 0)
-    for car in said["cars"]:
+  for i, text in enumerate(WORLD.describe(obs)):
+    assert len(text.split()) + text.count(".") + 1 <= describing.LIMIT
+    parsed = WORLD.parse_description(text)
+    assert abs(parsed["speed"] - obs.speed[i]) <= 1.01 or obs.speed[i] > 20
+    assert parsed.get("light", "none") == words.LIGHTS[obs.light[i]]
+    assert len(parsed["men"]) == obs.walker_seen[i].sum()
+    assert ("walk" in parsed) == (obs.walk[i] >= 0)
+    for car in parsed["cars"]:
       assert car["gap"] in words.DISTANCES
 
 
 def test_descriptions_fit_the_models_budget(seen, smollm2):
   _, _, tokenizer = smollm2
   obs = seen
-  lengths = [len(tokenizer.encode(told)) for told in WORLD.describe(obs)]
+  lengths = [len(tokenizer.encode(text)) for text in WORLD.describe(obs)]
   assert max(lengths) <= 70
   for word in words.NUMBERS:
     assert len(tokenizer.encode(" " + word)) == 1, word
@@ -75,13 +75,13 @@ def test_people_are_described_early_and_before_they_cross(few, ask_few):
   texts = player.reset(scenes)
   keys = jax.random.split(jax.random.key(0), len(scenes))
   wanted = {"people": ("no", "yes"), "rule": ("go", "stop")}
-  assert all("waiting" in told for told in texts)
+  assert all("waiting" in text for text in texts)
   went = np.zeros(len(scenes), bool)
   for _ in range(SECONDS):
     obs = jax.device_get(player.state.obs)
     asked = few.ask(ask_few(keys, player.state, REAL), obs, 0)
-    for i, (told, row) in enumerate(zip(texts, asked, strict=True)):
-      men = WORLD.parse_description(told)["men"]
+    for i, (text, row) in enumerate(zip(texts, asked, strict=True)):
+      men = WORLD.parse_description(text)["men"]
       crossing = any(man["going"] for man in men)
       went[i] |= crossing
       for question in row:
@@ -97,15 +97,15 @@ def test_people_are_described_early_and_before_they_cross(few, ask_few):
 
 
 def test_text_world_omits_unseen_actors():
-  told = {}
+  played = {}
   for name in ("real", "imperfect/blind(1)", "imperfect/no-cars"):
     player = TextWorld(WORLD, WORLD.params(name), _pool())
-    told[name] = player.reset(range(8))
+    played[name] = player.reset(range(8))
     assert len(player.instruction) == 8
     texts, rewards, done = player.step([0] * 8)
     assert len(texts) == len(rewards) == len(done) == 8
-  assert any("car" in t for t in told["real"])
-  assert not any("car" in t or "man" in t for t in told["imperfect/blind(1)"])
+  assert any("car" in t for t in played["real"])
+  assert not any("car" in t or "man" in t for t in played["imperfect/blind(1)"])
   assert all(word in player.preamble for word in ACTIONS)
 
 
