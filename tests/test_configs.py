@@ -1,4 +1,4 @@
-"""Every config is one that a run accepts, and says what it says it is."""
+"""A run accepts every config, and each config differs as it states."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ def built(values):
 
 
 def checked(values):
-  """Checks a config; the tests have eight devices, so a batch of eight."""
+  """Checks a config with a batch of eight, as tests have eight devices."""
   values.train.batch = values.train.replay_batch = 8
   config = built(values)
   check(config, simulators.make(config.world.name, **config.world.options))
@@ -128,7 +128,7 @@ def test_driving_trains_in_imperfect_worlds_and_evaluates_every_family():
     assert config.world.name == "driving"
     assert all(v.startswith("imperfect/") for v in config.collect.variants)
     assert config.collect.depths == config.evaluate.depths == tuple(range(8))
-    assert config.annotate.rows("plan") == 0  # see there
+    assert config.annotate.rows("plan") == 0  # see the config
   whole, tiny = (
     built(quickstart_driving.get_config(size)) for size in ("", "tiny")
   )
@@ -139,7 +139,7 @@ def test_driving_trains_in_imperfect_worlds_and_evaluates_every_family():
     small, large = (getattr(getattr(c, section), name) for c in (tiny, whole))
     assert small < large
   assert tiny.annotate.rows("question") < whole.annotate.rows("question")
-  assert whole.evaluate.episodes % 8 == 0  # as many of each family
+  assert whole.evaluate.episodes % 8 == 0  # equally many of each family
 
 
 def test_unknown_arm_or_size_is_named():

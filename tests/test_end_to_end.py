@@ -1,4 +1,4 @@
-"""The main job at the size of a test: real weights, every stage, a kill."""
+"""The whole pipeline at test size: real weights, every stage, a kill."""
 
 import hashlib
 import json
@@ -72,7 +72,7 @@ def _digests(folder):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-  """A whole run, uninterrupted."""
+  """A complete run without interruption."""
   folder = tmp_path_factory.mktemp("whole")
   return folder, _run("pipeline", folder)
 
@@ -184,7 +184,7 @@ def test_on_policy_round_continues_training_and_is_compared(finished, tmp_path):
   folder, _ = finished
   data = f"--config.train.data={folder / 'annotate' / 'dataset'}"
   for arm in ("tuned", "rounds-1"):
-    # Judged without the base's arms, which need the run's own memory.
+    # Evaluated without the arms of the base, which need the run's memory.
     alone = "--config.evaluate.tuned_only=True"
     where = tmp_path / arm
     _run("pipeline", where, f"recipe.py:{arm}-tiny", data, alone)

@@ -1,4 +1,4 @@
-"""The rules of the house: sizes, names, annotations, declared dependencies."""
+"""House rules: sizes, names, annotations, declared dependencies."""
 
 import ast
 import collections

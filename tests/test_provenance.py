@@ -1,4 +1,4 @@
-"""Provenance: what a result was made with, without what is private."""
+"""Provenance: how a result was made, without private paths."""
 
 from glimo_jax import provenance
 

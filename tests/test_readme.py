@@ -1,4 +1,4 @@
-"""The README's example runs, its numbers are measured, links hold."""
+"""The README's example runs, its numbers are measured, links exist."""
 
 import json
 import pathlib

@@ -1,4 +1,4 @@
-"""Stages start once, finish once and refuse other settings."""
+"""A stage starts once, finishes once and refuses other settings."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ def test_finished_stage_opens_in_a_read_only_folder(tmp_path):
 
 
 def test_seconds_sum_over_all_attempts(tmp_path):
-  """Each counts up to its last file; what it did after that is not known."""
+  """Each counts up to its last file; later work is unknown."""
   for seconds in (100, 50):
     with contextlib.suppress(RuntimeError), _open(tmp_path) as stage:
       (stage.path / "journal.jsonl").write_text("paid for")
@@ -76,7 +76,7 @@ def test_differences_name_each_leaf_of_both_sides():
 def test_two_processes_do_not_work_on_one_stage(tmp_path):
   with _open(tmp_path), pytest.raises(ValueError, match="another process"):
     _open(tmp_path).__enter__()
-  with _open(tmp_path) as stage:  # the lock went with the first
+  with _open(tmp_path) as stage:  # the first one released the lock
     assert stage.finished
 
 
@@ -92,7 +92,7 @@ def test_failed_start_does_not_fix_the_settings(tmp_path):
   with pytest.raises(RuntimeError), _open(tmp_path):
     raise RuntimeError
   with pytest.raises(RuntimeError), _open(tmp_path, other):
-    raise RuntimeError  # not of the settings: those of before bind nobody
+    raise RuntimeError  # not from the settings: a failed start fixes none
   (tmp_path / "collect" / "journal.jsonl").write_text("paid for")
   with pytest.raises(ValueError, match="other settings"), _open(tmp_path):
     pass

@@ -1,4 +1,4 @@
-"""A user's own world goes through the whole pipeline, at the size of a test."""
+"""A user's world runs through the whole pipeline at test size."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The loop: drafts are replayed, refutations reach the next request."""
+"""The agent replays drafts; refutations reach the next request."""
 
 import dataclasses
 import re
@@ -35,7 +35,7 @@ def wrong_answers(task, tools):
 
 
 def task_of(request, tasks):
-  """The task that a request is about, whatever stands around it."""
+  """The task that a request is about."""
   last = request.messages[-1]["content"]
   last = re.sub(r"^Seen before: .* -> \w+\. ", "", last)
   fits = [s for s in tasks if last.startswith(s.prompt[-1]["content"])]
@@ -51,7 +51,9 @@ def tasks(tools, experiences, asked):
     for e, row in zip(experiences, asked, strict=True)
   ]
   few = [*questions[:5], *acting[:5]]
-  return sorted(few, key=lambda s: s.prompt[0]["content"])  # as they are asked
+  return sorted(
+    few, key=lambda s: s.prompt[0]["content"]
+  )  # in the order of the requests
 
 
 def test_refutation_is_in_the_next_request_and_leads_to_a_repair(tools, tasks):
@@ -82,7 +84,7 @@ def test_draft_that_stays_wrong_is_refuted_after_all_refinements(tools, tasks):
   outcomes = Agent(lm, tools, None, AgentConfig(refinements=2)).run(tasks)
   assert {(o.verdict, o.attempts) for o in outcomes} == {("refuted", 3)}
   texts = [r.messages[-1]["content"] for r in lm.requests]
-  assert len(set(texts)) == len(texts)  # no request is asked twice
+  assert len(set(texts)) == len(texts)  # requests are distinct
 
 
 def test_each_model_error_has_its_verdict(tools, tasks):
@@ -129,7 +131,7 @@ def test_moment_that_replay_does_not_reach_is_not_drafted(tools, tasks):
 
 def test_verified_drafts_are_stored_and_shown_to_other_episodes(tools, tasks):
   def half(request):
-    """Right for every other seed, wrong for the rest."""
+    """Right for even seeds, wrong for odd ones."""
     task = task_of(request, tasks)
     if tasks.index(task) % 2:
       return wrong_answers(task, tools)[0]

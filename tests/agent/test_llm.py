@@ -1,4 +1,4 @@
-"""One protocol: choices are scored, free text is written, order is kept."""
+"""One protocol: it scores choices, writes free text and keeps the order."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from glimo_jax.agent.llm import LocalLM, Request, ScriptedLM
 
 
 class CountingSampler:
-  """Scores a choice by its length; writes the prompt's last word back."""
+  """Scores a choice by its length; repeats the prompt's last word."""
 
   class tokenizer:
     @staticmethod

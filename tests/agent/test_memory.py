@@ -1,4 +1,4 @@
-"""Indexes agree, filters hold, and the rows outlive the index."""
+"""Indexes agree, filters hold, and saved rows load without an index."""
 
 import numpy as np
 import pytest

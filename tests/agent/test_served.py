@@ -1,4 +1,4 @@
-"""Error classes, retries and totals against a scripted server; one real one."""
+"""Error classes, retries and totals with a scripted server; one real server."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ def reply(content, reason="stop", usage=(10, 2)):
 
 
 class Server:
-  """Plays responses in turn (the last for ever) and remembers the bodies."""
+  """Returns responses in turn, repeats the last one, and stores the bodies."""
 
   def __init__(self, *responses):
     self.responses, self.bodies, self.waits = list(responses), [], []
@@ -165,7 +165,7 @@ def test_server_with_a_short_outage_is_retried():
 
 
 def test_requests_in_flight_are_bounded_and_reduced_on_429():
-  """Four at a time; one after four refusals; with time four again."""
+  """Four at a time, one after four refusals, and four again later."""
   busy = 0
   in_flight = []  # at the start of each request
 
@@ -174,7 +174,7 @@ def test_requests_in_flight_are_bounded_and_reduced_on_429():
     busy += 1
     in_flight.append(busy)
     refused = len(in_flight) <= 4
-    for _ in range(50):  # whatever may start meanwhile does
+    for _ in range(50):  # lets every waiting request start
       await asyncio.sleep(0)
     busy -= 1
     return httpx.Response(429) if refused else reply("ok")
@@ -232,7 +232,9 @@ def test_bad_urls_are_refused_without_repeating_them(url):
   with pytest.raises(ValueError, match="base_url") as error:
     ServedLM(url, "m")
   assert "pw" not in str(error.value)
-  with pytest.raises(ValueError, match="base_url"):  # before it is written down
+  with pytest.raises(
+    ValueError, match="base_url"
+  ):  # before anything is written
     TeacherConfig(base_url=url, model="m")
 
 
@@ -282,6 +284,8 @@ def test_eight_rows_are_annotated_by_a_real_server(served_fixture, tmp_path):
   assert counts["planned"] == 8
   assert counts["failed"] == counts["unverifiable"] == 0
   assert counts["verified"] + counts["refuted"] + counts["invalid"] == 8
-  assert data.counts["verified"] == 8  # the tools wrote what it got wrong
+  assert (
+    data.counts["verified"] == 8
+  )  # the tools wrote the rows that the model got wrong
   assert data.counts["tokens"]["prompt"] > 8 * 100
   assert lm.asked == data.counts["requests"] >= 8

@@ -103,7 +103,7 @@ def test_action_noise_adds_the_regret_of_a_random_action(tools, experiences):
   plain, costs = (t.measure(experiences) for t in (tools, careful))
   assert (costs >= plain).all()
   assert (costs > plain).any()
-  # By hand: the second moments, asked one by one.
+  # By hand: the second moments, one request each.
   e, actions = experiences[0], range(len(tools.world.actions))
   for a in actions:
     after = _after(e, (a,))

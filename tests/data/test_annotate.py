@@ -1,4 +1,4 @@
-"""Rows are verified, counted without loss, and the same from one journal."""
+"""Rows are verified, all are counted, and one journal gives the same rows."""
 
 import dataclasses
 import json
@@ -65,7 +65,7 @@ def embed(texts):
 
 
 def draw(request):
-  """By chance, but always the same: broken on some prompts, else any choice."""
+  """Pseudo-random but deterministic; unreadable or failing on some prompts."""
   prompt = request.messages[-1]["content"].encode()
   chance = np.random.default_rng(zlib.crc32(prompt)).random()
   rng = np.random.default_rng(request.seed)
@@ -102,7 +102,7 @@ def test_nothing_is_lost(made):
   first = sum(r.source == "llm" and r.attempts == 1 for r in rows_of(data))
   assert data.counts["llm_first_drafts"] == first
   assert 0 < first < llm["verified"]
-  # What the model got wrong the tools wrote in addition.
+  # The tools also wrote the rows that the model got wrong.
   wrong = llm["planned"] - llm["verified"] - llm["unverifiable"]
   assert data.counts["planned"] == 74 + wrong
 
@@ -119,7 +119,7 @@ def test_lost_row_is_an_error(made):
 
 
 def test_every_row_passes_a_fresh_replay(world, pool, made):
-  """The oracle of a new Tools, from the row's own provenance alone."""
+  """Uses the oracle of a new Tools and the row's provenance alone."""
   data, _ = made
   tools = Tools(world, pool)
   acting = [row for row in rows_of(data) if row.kind == "next_action"]
@@ -191,7 +191,7 @@ def test_questions_per_moment_follow_the_settings(
   asked = [here[False] for here in moments.values() if here[False]]
   assert sum(asked) == 40
   assert len(asked) == 40 // per_moment
-  # The tasks meet on the same moments, but where nothing is left to do.
+  # The tasks share moments, except where nothing is left to do.
   met = sum(here[True] and here[False] > 0 for here in moments.values())
   assert met >= 0.8 * min(len(asked), 20)
 
@@ -208,7 +208,7 @@ def test_only_named_kinds_are_asked(world, pool, experiences):
 
 
 class FirstChoice(ScriptedLM):
-  """Takes the first of all choices for the answer."""
+  """Answers with the first choice."""
 
   def loglik(self, prompts, continuations):
     self.requests += prompts

@@ -1,4 +1,4 @@
-"""Experience is reproducible, honest about its history, and where it counts."""
+"""Experience is reproducible, keeps its history, and favours surprise."""
 
 import dataclasses
 import itertools
@@ -32,12 +32,12 @@ def world():
 
 @pytest.fixture(scope="module")
 def everything(world):
-  """All moments of all episodes, without a language model."""
+  """All moments of all episodes, collected without a language model."""
   return collect.collect(world, CONFIG)
 
 
 class Opinionated(ScriptedLM):
-  """Thinks `up` far likelier than the rest."""
+  """Gives `up` a far higher probability than other actions."""
 
   def loglik(self, prompts_, continuations):
     self.requests += prompts_
@@ -108,7 +108,7 @@ def test_dealt_levels_are_split_equally_among_variants(world, count):
   assert len(under) == 12
   assert len({e.episode for e in moments}) == 12 * dealt.episodes
   assert np.ptp(np.unique([v for _, v in under], return_counts=True)[1]) <= 1
-  if count == 2:  # not by their place in the pool, which tells the depth
+  if count == 2:  # not by the index in the pool, which determines the depth
     assert len({(e.depth, e.variant) for e in moments}) == 4
 
 

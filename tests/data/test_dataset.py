@@ -1,4 +1,4 @@
-"""A dataset comes back equal from Parquet and from TFDS, with equal bytes."""
+"""A dataset round-trips through Parquet and TFDS, with equal bytes."""
 
 import dataclasses
 

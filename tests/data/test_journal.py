@@ -1,4 +1,4 @@
-"""The journal survives a kill and tells samples apart."""
+"""The journal survives a kill and distinguishes samples."""
 
 import dataclasses
 import json
@@ -79,7 +79,7 @@ def test_kill_loses_one_slice_at_most(tmp_path):
   lm = JournaledLM(ScriptedLM(dies), journal, "1", slice_size=4)
   with pytest.raises(KeyboardInterrupt):
     lm.generate(requests)
-  # Not closed: what a killed process leaves on the disk.
+  # Not closed, like the journal of a killed process.
   after = Journal(tmp_path / "j.jsonl")
   assert len(after) == 8
   rest = JournaledLM(ScriptedLM(lambda r: r.messages[0]["content"]), after, "1")

@@ -25,7 +25,7 @@ CONFIG = RoundsConfig(count=1, episodes=12, moments=10_000)
 
 
 class Upward(ScriptedLM):
-  """Goes up with probability .97, whatever it reads."""
+  """Goes up with probability .97 for any text."""
 
   def loglik(self, prompts, continuations):
     self.requests += prompts
@@ -96,7 +96,7 @@ def test_rounds_cover_the_whole_pool(world, tools):
 
 def test_episode_ends_with_the_world_or_its_steps(tools, moments):
   ends = tools.simulate(moments).done
-  assert not ends.any()  # no moment lies behind an end
+  assert not ends.any()  # no moment follows an end
   assert max(len(m.actions) for m in moments) == PLAYED.steps - 1
 
 

@@ -1,4 +1,4 @@
-"""Marking answers: by the truth, by kind, paired, with no luck from order."""
+"""Grading answers: by truth and kind, paired, independent of their order."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from simulators import base
 
 
 class FakeLM:
-  """log p of a choice by a rule; keeps what it was asked."""
+  """log p of a choice by a rule; stores the prompts."""
 
   name = "fake"
 
@@ -36,7 +36,7 @@ def item(kind, text, choices, answer, level, description="door up."):
 
 
 def paper(n=40):
-  """Two kinds; the truth of `which` always stands first."""
+  """Two kinds; the truth of `which` always comes first."""
   out = []
   for i in range(n):
     yes = "yes" if i % 2 else "no"
@@ -57,7 +57,7 @@ def test_informed_model_is_right_and_uninformed_model_is_at_chance():
   assert all(a.correct for a in sure)
   lost = answering.answer(llm.ScriptedLM({}), "rules", paper(300))
   result = answering.summary([lost])
-  # All choices tie: the lot decides, not the place of the truth.
+  # All choices tie: chance decides, not the position of the truth.
   assert result["chance"] == pytest.approx((1 / 2 + 1 / 3) / 2)
   for kind, chance in (("can", 1 / 2), ("which", 1 / 3)):
     entry = result["by_kind"][kind]
@@ -100,7 +100,7 @@ def test_calibration_removes_the_bias_without_a_description():
   assert answering.summary([plain])["by_kind"]["can"]["mean"] == 0.5
 
   def reads(text, choice):
-    """Knows the answer only when it is told where it is."""
+    """Knows the answer only if the text mentions the door."""
     known = knows(text, choice) if "door" in text else 0.0
     return known + (9.0 if choice == "no" else 0.0)
 
@@ -113,7 +113,7 @@ def test_memo_is_shared_between_arms():
   answering.answer(lm, "rules", paper(), memo=memo)
   asked = len(lm.prompts)
   answering.answer(lm, "rules", paper(), prior=True, memo=memo)
-  assert len(lm.prompts) == asked + 80  # those without a description only
+  assert len(lm.prompts) == asked + 80  # only those without a description
   answering.answer(lm, "rules", paper(), prior=True, memo=memo)
   assert len(lm.prompts) == asked + 80
 

@@ -1,4 +1,4 @@
-"""Arms: the base gets its best chance, chosen where nothing is reported."""
+"""Arms: the base uses its best prompt, chosen on unreported levels."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ ACTIONS = ("up", "down", "left", "right")
 
 
 class FakeTextWorld:
-  """One step: the text names the way."""
+  """One step: the text names the right action."""
 
   actions = ACTIONS
   parse = staticmethod(ACTIONS.index)
@@ -46,7 +46,7 @@ class FakeTextWorld:
 
 
 class FakeLM:
-  """Reads its text only where a solved case shows it how."""
+  """Answers from its text only if the prompt has solved cases."""
 
   name = "fake"
 
@@ -97,7 +97,7 @@ def test_base_is_the_best_arm_on_val(best):
   answered = arms.choose_answering(
     CONFIG, FakeLM(best), "rules", items, CASES, scoring.Memo()
   )
-  assert "sampled" not in answered.val  # the likeliest answer, no draw
+  assert "sampled" not in answered.val  # the most likely answer, no sampling
   assert answered.val[answered.arm].mean == max(
     v.mean for v in answered.val.values()
   )
@@ -119,7 +119,7 @@ def test_all_arms_play_the_same_levels_and_greedy_reuses_scores():
   rate = {arm: np.mean([e.success for e in run]) for arm, run in played.items()}
   assert rate["oracle"] == rate["tuned"] == rate["tuned_greedy"] == 1
   assert rate["base"] < 1
-  assert len(tuned.prompts) == 4  # four texts, whoever asks
+  assert len(tuned.prompts) == 4  # four texts, for every arm
   assert memo.scored == len(tuned.prompts) + len(base.prompts)
   alone = arms.act(
     config, base, tuned, None, FakeTextWorld(), range(12), CASES, memo

@@ -1,4 +1,4 @@
-"""Benchmarks: what is judged is not trained on, and the base can be asked."""
+"""Benchmarks: evaluated levels are not trained on; the base can be prompted."""
 
 import types
 
@@ -55,7 +55,7 @@ def test_questions_are_asked_only_on_val_and_the_suite(world, pools):
 
 
 class Silent:
-  """Asks no questions and parses no descriptions: the contract alone."""
+  """Implements the contract alone: no questions, no parsing."""
 
   name, measures, memories = "silent", (), ()
 

@@ -1,4 +1,4 @@
-"""The exam: true, balanced, in reach of the text, the same every time."""
+"""The exam: true, balanced, answerable from the text, reproducible."""
 
 import collections
 import re
@@ -36,7 +36,7 @@ def test_every_kind_is_asked_with_the_truth_among_the_choices(world, items):
 
 
 def test_answering_without_reading_is_near_chance(items):
-  """Truths are balanced: the commonest is not common."""
+  """Truths are balanced: no answer is common."""
   by_kind = collections.defaultdict(collections.Counter)
   for item in items:
     by_kind[item.question.kind][item.question.answer] += 1

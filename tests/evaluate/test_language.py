@@ -66,7 +66,7 @@ def test_ratio_is_paired_by_block():
   )
   ratio = language.compare(tuned, base)
   assert ratio.mean == pytest.approx(1.01)
-  # Every block is worse by the same share: nothing is left to luck.
+  # Every block is worse by the same share: the interval has no width.
   assert (ratio.lo, ratio.hi) == pytest.approx((1.01, 1.01))
   other = language.bits_per_byte(
     lambda ids: -np.ones(len(ids)), FakeBytes(), "x" * 4000, 700

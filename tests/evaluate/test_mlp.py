@@ -1,4 +1,4 @@
-"""The MLP learns what parsed texts tell, whatever the words are called."""
+"""The MLP learns from parsed texts, independent of the words for things."""
 
 import types
 
@@ -22,7 +22,7 @@ def row(text, answers):
 
 
 def goal(rows, columns):
-  """(text, the actions that lead to a goal so far off)."""
+  """(text, the actions that lead to a goal at this distance)."""
   moves = [(rows, ACTIONS[:2]), (columns, ACTIONS[2:])]
   sentences = [
     f"{NUMBERS[abs(n)] + ' ' if abs(n) > 1 else ''}{words[n > 0]}"
@@ -42,7 +42,7 @@ def test_words_are_numbered_by_their_first_appearance():
     mlp.features(parse_description(t), ACTIONS) for t in (one, other)
   )
   assert first == second
-  assert first[".blocked=up"] == 1  # an action's word stays itself
+  assert first[".blocked=up"] == 1  # an action's word is not numbered
   assert first[".goal.offset.0"] == -2
   swapped = one.replace("needs ax", "needs key")
   assert mlp.features(parse_description(swapped), ACTIONS) != first

@@ -76,7 +76,7 @@ def test_clusters_are_needed_if_units_share_a_level():
 @pytest.mark.parametrize("seeds", [2, 3, 8])
 @pytest.mark.parametrize("spread", [0.1, 1.0])
 def test_few_seeds_widen_the_interval_of_levels_alone(seeds, spread):
-  """Where they differ as much as levels do, and where they differ more."""
+  """Seeds that differ as much as levels do, or more."""
 
   def draw(rng):
     seed_effect = rng.normal(0.0, spread, (seeds, 1))
@@ -94,7 +94,7 @@ def test_few_seeds_widen_the_interval_of_levels_alone(seeds, spread):
 
 
 def test_interval_of_seeds_is_student_s_t():
-  """All levels alike: the closed form of the mean of three numbers."""
+  """All levels are the same: closed form of the mean of three numbers."""
   each = np.array([0.2, 0.5, 0.8])
   interval = stats.bootstrap(np.tile(each[:, None], 40))
   half = 4.302653 * 0.3 / math.sqrt(3)
@@ -109,7 +109,7 @@ def test_spread_of_trainings_is_pooled_over_arms():
 
 
 def test_single_training_uses_the_spread_of_other_arms():
-  """No level differs: what is left is t of two trainings' difference."""
+  """All levels are the same: closed form of two trainings' difference."""
   between = stats.Spread(0.05, 4)
   for seeds in (1, 3):
     a, b = np.full((seeds, 40), 0.9), np.full((seeds, 40), 0.8)
@@ -156,7 +156,7 @@ def test_normalised_is_nan_if_the_oracle_is_no_better_than_chance():
   same = stats.normalised([1, 0, 1], [1, 0, 1], [1, 0, 1])
   assert math.isnan(same.mean)
   assert same.as_dict() == {"mean": None, "lo": None, "hi": None, "n": 3}
-  # Here a redraw may hold the first unit alone, where they do not differ.
+  # Here a resample can contain only the first unit, where they are equal.
   rare = stats.normalised([1, 1, 0], [1, 1, 0], [1, 1, 1])
   assert rare.mean == 0
   assert math.isnan(rare.lo)

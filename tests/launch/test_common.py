@@ -12,7 +12,7 @@ QUICK = "--config=configs/quickstart.py:tiny"
 
 
 def _launch(*arguments, script="pipeline"):
-  # One device, as a user has it: the tests' own eight would need other batches.
+  # One device, as for a user: the tests' eight would need other batches.
   environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
   return subprocess.run(
     [sys.executable, "-m", f"launch.{script}", *arguments],

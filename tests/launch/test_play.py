@@ -1,4 +1,4 @@
-"""A person plays in the terminal what the language model plays."""
+"""A person plays in the terminal with the texts of the language model."""
 
 import dataclasses
 import pathlib

@@ -20,7 +20,7 @@ def tokens():
 
 
 def test_tokens_do_not_depend_on_later_tokens(tiny):
-  ids = np.arange(3, 15)  # all unlike: a row of the embedding is a position
+  ids = np.arange(3, 15)  # all different: a row of the embedding is a position
 
   def states(embed):
     return tiny.hidden([ids], params={**tiny.params, "embed": embed})[0]
@@ -39,12 +39,12 @@ def test_packed_segments_equal_separate_sequences(tiny, tokens):
   packed = tiny.hidden(row, positions, segments)[0]
   apart = [tiny.hidden(part[None])[0] for part in (first, second, third)]
   np.testing.assert_allclose(packed[:24], np.concatenate(apart), atol=2e-5)
-  unpacked = tiny.hidden(row)[0]  # and the mask is what made it so
+  unpacked = tiny.hidden(row)[0]  # without the mask they differ
   assert np.abs(unpacked - packed)[9:24].max() > 1e-2
 
 
 def test_trunk_is_seen_only_by_its_branches(tiny, tokens):
-  """Each path from the root through a trunk to a branch is a text."""
+  """Each path from the root through a trunk to a branch is one text."""
   root, trunks = tokens[0, :4], (tokens[0, 4:9], tokens[1, 4:9])
   leaf = tokens[0, 9:12]
   row = np.concatenate([root, *(np.r_[t, leaf, leaf] for t in trunks)])[None]
@@ -219,7 +219,7 @@ def test_eight_devices_equal_one(tiny, tokens):
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_random_weights_can_concentrate_on_two_words(tiny, tied):
-  """A state halfway between two words gives those two nearly all."""
+  """A state halfway between two words gives them almost all probability."""
   config = dataclasses.replace(
     tiny.config, vocab_size=49152, dim=576, tied=tied
   )

@@ -1,4 +1,4 @@
-"""Embeddings are the reference's, and likeness is likeness of meaning."""
+"""Embeddings equal the reference's; similarity follows meaning."""
 
 import numpy as np
 import pytest

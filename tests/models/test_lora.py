@@ -1,4 +1,4 @@
-"""An adapter begins as nothing, and is what PEFT says it is."""
+"""A new adapter changes nothing, and adapters equal those of PEFT."""
 
 import jax
 import jax.numpy as jnp
@@ -76,7 +76,7 @@ def test_fused_product_equals_its_definition_in_value_and_gradient():
 
 
 def test_small_adapter_keeps_its_effect_on_a_bfloat16_base(tiny, tokens):
-  # Added to bfloat16 weights it would vanish: it must have its own path.
+  # Added to bfloat16 weights it would vanish, so it has a separate path.
   small = jax.tree.map(lambda x: 0.03 * x, tiny.adapter)
   rounded = jax.tree.map(lambda p: p.astype(jnp.bfloat16), tiny.params)
   exact = jax.tree.map(lambda p: p.astype(jnp.float32), rounded)

@@ -1,4 +1,4 @@
-"""Fast scoring and writing equal the slow and obvious ways."""
+"""Fast scoring and generation equal the slow, obvious implementations."""
 
 import jax
 import jax.numpy as jnp

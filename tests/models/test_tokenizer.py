@@ -13,7 +13,7 @@ CHAT = (
   {"role": "assistant", "content": "left"},
 )
 
-# Ids by llama.cpp's own tokenizer from the same file.
+# Ids of llama.cpp's tokenizer from the same file.
 KNOWN = {
   "blocked up left. goal three up.": [
     *(9189, 277, 614, 2049, 30, 3491, 1296, 614, 30),

@@ -74,7 +74,7 @@ def test_random_weights_have_sizes_and_tokenizer_of_their_source(folder):
 
 @pytest.fixture
 def folder(tmp_path, tiny) -> pathlib.Path:
-  """A Llama with stretched rotary waves as transformers saves it, in shards."""
+  """A Llama with scaled rotary embeddings, saved by transformers in shards."""
   torch = pytest.importorskip("torch")
   transformers = pytest.importorskip("transformers")
   torch.manual_seed(0)

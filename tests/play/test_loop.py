@@ -1,4 +1,4 @@
-"""Closed-loop play: lock step, the untried-action rule, honest failures."""
+"""Closed-loop play: lock step, the untried-action rule, failures."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ ACTIONS = ("up", "down", "left", "right")
 
 
 class FakeTextWorld:
-  """A corridor: level i starts i + 1 cells left of the goal; walls around."""
+  """A corridor: level i starts i + 1 cells left of the goal, within walls."""
 
   actions = ACTIONS
   preamble = "reach the goal."
@@ -52,7 +52,7 @@ class FakeTextWorld:
 
 
 class FakePolicy:
-  """Scores by text from a table; remembers what it was asked."""
+  """Scores texts by a function; stores the texts."""
 
   def __init__(self, scores):
     self.table, self.asked = scores, []
@@ -107,7 +107,7 @@ def test_untried_rule_breaks_a_loop_of_a_greedy_run():
   assert (greedy.success, greedy.ended, greedy.steps) == (False, "truncated", 9)
   assert set(greedy.actions) == {"up"}
   ruled = loop.play(FakePolicy(up), FakeTextWorld(), [0], max_steps=9)[0]
-  # Up and down lead nowhere, left to another text, where all comes again.
+  # Up and down lead nowhere; left leads to a text with all actions untried.
   assert ruled.actions[:3] == ("up", "down", "left")
   pairs = list(zip(ruled.texts, ruled.actions, strict=False))
   assert len(pairs) == len(set(pairs)) == ruled.steps
@@ -196,7 +196,7 @@ def test_summary_counts_by_depth_and_resamples_several_runs():
 
 
 class FakePit(FakeTextWorld):
-  """There is a pit five cells left of the goal."""
+  """A pit lies five cells left of the goal."""
 
   failed = property(lambda self: self.distance == 5)
 
@@ -214,7 +214,7 @@ def test_failure_is_distinguished_from_the_time_limit():
 
 
 class FakeMeter(FakeTextWorld):
-  """Tells how long it has been played, and who is at the third cell."""
+  """Measures the steps played and whether the agent is at the third cell."""
 
   @property
   def measures(self):
@@ -261,14 +261,14 @@ def test_real_levels_are_solved_by_the_oracle_in_the_fewest_steps():
     for rule in (True, False)
   ]
   assert episodes.summary(walks)["mean"] < 0.5
-  # Only under the rule may an episode have nothing left to try.
+  # Only under the rule can an episode run out of untried actions.
   ended = [episodes.summary([walk])["ended"]["exhausted"] for walk in walks]
   assert ended[0] > 0
   assert ended[1] == 0
 
 
 class FakeGoals(FakeTextWorld):
-  """Says how far the goal is; takes a seed for each episode."""
+  """The instruction states the distance to the goal; episodes have seeds."""
 
   def reset(self, indices, seed=0):
     self.seeds = seed

@@ -10,7 +10,7 @@ ACTIONS = ("up", "down", "left", "right")
 
 
 class FakePolicy:
-  """Scores by text from a table; remembers what it was asked."""
+  """Scores texts by a function; stores the texts."""
 
   def __init__(self, scores):
     self.table, self.asked = scores, []
@@ -21,7 +21,7 @@ class FakePolicy:
 
 
 class FakeLM:
-  """log p of an action word by its place in a list; counts its work."""
+  """log p of an action word by its place in a list; counts calls."""
 
   name = "fake"
 
@@ -72,7 +72,7 @@ def test_same_text_is_scored_once_across_arms_with_shared_prompts():
   assert memo.scored == 2 + len(scoring.CONTENT_FREE)
   few.scores(["a", "b"], range(2))
   assert memo.scored == 4 + len(scoring.CONTENT_FREE)
-  # Another model of the same name shares nothing.
+  # Another model of the same name shares no scores.
   policies.LanguagePolicy(**(arm | {"lm": FakeLM()})).scores(["a"], [0])
   assert memo.scored == 5 + len(scoring.CONTENT_FREE)
 
@@ -127,7 +127,7 @@ def test_plan_is_followed_and_renewed_when_it_ends_or_is_blocked():
     return policy.scores(texts, range(len(texts))).argmax(1).tolist()
 
   assert moves("a", "b") == [0, 2]  # two plans, for two rows
-  assert moves("c", "b") == [3, 2]  # barred: the plan for b starts again
+  assert moves("c", "b") == [3, 2]  # blocked: the plan for b starts again
   assert moves("d", "e") == [1, 2]  # the first row's plan had ended: down
   assert lm.replies == [FakeCompletion("up"), FakeCompletion("nowhere")]
   assert moves("f", "b") == [0, 2]  # ended and ended; b is known

@@ -19,21 +19,21 @@ from simulators import base, rollout, search
 
 N = 16  # levels played
 POOL = 8  # levels of each split
-ROWS = 6  # moments that are described, asked about and played again
+ROWS = 6  # moments that are described, questioned and replayed
 
-# What a variant is tried with: "imperfect/narrow(w)" as "imperfect/narrow(3)";
-# arguments that are not named are 1.
+# Arguments of variants under test: "imperfect/narrow(w)" with w = 3;
+# other arguments are 1.
 ARGUMENTS = {"w": 3}
 
 
 @dataclasses.dataclass
 class Case:
-  """A world with random play in it.
+  """A world with random play.
 
   Attributes:
     world: the world under test.
     steps: no episode lasts longer.
-    eager: whether to step without jit, too; slow in a large world.
+    eager: whether to step also without jit; slow in a large world.
     exact: whether an oracle's cost is the number of steps to success.
   """
 
@@ -175,7 +175,7 @@ def check_replay_reproduces_the_states(case: Case):
 
 
 def check_batch_equals_its_rows_with_and_without_jit(case: Case):
-  """vmap = loop, jit = no jit."""
+  """vmap equals a loop, and jit equals no jit."""
   level = jax.tree.map(lambda x: x[0], case.levels)
   action = jnp.int32(case.played.actions[0, 0])
   params, key = case.rules["real"], jax.random.key(0)
@@ -235,7 +235,7 @@ def check_metrics_hold_all_measures(case: Case):
 
 
 def check_search_plans_succeed(case: Case):
-  """Labels need no oracle: plans of a search succeed when they are replayed."""
+  """Labels need no oracle: plans of a search succeed in replay."""
   if isinstance(case.world, base.HasOracle):
     return  # test_search.py compares the two
   first = jax.tree.map(lambda x: x[:, 0], case.played.states)
@@ -273,7 +273,7 @@ def check_texts_of_actions_and_moments(case: Case):
     texts = to_texts(case.obs)
     assert len(texts) == ROWS
     assert all(isinstance(text, str) and text for text in texts)
-    for i, text in enumerate(texts):  # a row depends on itself alone
+    for i, text in enumerate(texts):  # a row does not depend on others
       alone = jax.tree.map(lambda x, i=i: x[i : i + 1], case.obs)
       assert to_texts(alone) == [text]
   assert len(set(world.describe(case.obs))) > 1
@@ -288,7 +288,7 @@ def check_oracle_costs_lead_to_success(case: Case):
       rollout.oracle_policy(case.world)
     return
   params = case.rules["real"]
-  rows = ROWS if case.exact else 1  # a slow oracle is asked once
+  rows = ROWS if case.exact else 1  # a slow oracle is called once
   states = jax.tree.map(lambda x: x[:rows], case.moments)
   costs = jax.jit(jax.vmap(case.world.oracle, (0, None)))(states, params)
   assert costs.shape == (rows, len(case.world.actions))

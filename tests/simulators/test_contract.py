@@ -1,4 +1,4 @@
-"""Every world keeps the contract of `simulators.base`; broken ones do not."""
+"""Every world fulfils the contract of `simulators.base`; broken ones fail."""
 
 import dataclasses
 import re
@@ -19,7 +19,7 @@ from tests.simulators.contract import CHECKS, Case
 
 
 class Complete(your_world.World):
-  """The example with each optional part, as small as it can be."""
+  """The example with a minimal version of each optional part."""
 
   question_kinds = ("floor",)
   lookups = ("floor",)
@@ -83,7 +83,7 @@ class Complete(your_world.World):
     )
 
 
-# Kinds of question that do not ask the planner, which compiles slowly.
+# Kinds of question without the planner, which compiles slowly.
 DRIVING_KINDS = (
   "light", "people", "lane", "beside", "pace", "limit", "rule", "halt",
 )  # fmt: skip
@@ -227,7 +227,7 @@ def healthy():
 @pytest.mark.parametrize(("check", "change"), [*DYNAMICS, *OTHERS])
 def test_broken_world_fails_its_check(healthy, check, change):
   case = Case(type("Broken", (Complete,), change)(), your_world.HORIZON)
-  if (check, change) in OTHERS:  # its episodes are those of the healthy world
+  if (check, change) in OTHERS:  # its episodes equal those of the healthy world
     case.played = healthy.played
   with pytest.raises((AssertionError, KeyError)):
     CHECKS[check](case)

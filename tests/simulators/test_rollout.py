@@ -1,4 +1,4 @@
-"""Rollouts: replayable to the bit, still after their end, fresh on reset."""
+"""Rollouts: bitwise replay, no change after the end, new levels on reset."""
 
 import jax
 import jax.numpy as jnp
@@ -49,7 +49,7 @@ def test_replay_reproduces_every_moment_of_a_rollout(variant):
       WORLD, params, levels, seeds, played.actions, lengths
     )
     _equal(again, jax.tree.map(lambda x, t=t: x[:, t], played.states))
-  # Each row at a length of its own, and only by what stands before it.
+  # Each row has a different length and depends only on earlier actions.
   lengths = np.arange(N) % (STEPS + 1)
   actions = np.where(np.arange(STEPS) < lengths[:, None], played.actions, 3)
   again = rollout.replay(WORLD, params, levels, seeds, actions, lengths)
@@ -97,7 +97,7 @@ def test_oracle_needs_exactly_its_predicted_steps():
 
 
 def test_batch_equals_its_rows():
-  """vmap = loop: each episode alone, under jit of another size."""
+  """vmap equals a loop: each episode alone, compiled for another size."""
   params, levels, seeds, played = _play("real", rollout.oracle_policy(WORLD))
   for i in (0, 7):
     level = jax.tree.map(lambda x, i=i: x[i : i + 1], levels)
@@ -123,7 +123,7 @@ def test_params_can_differ_between_rows():
 
 
 def test_mixture_is_between_its_actors():
-  """Random < mixed < oracle in success; an odd epsilon is refused."""
+  """Random < mixed < oracle in success; an invalid epsilon is refused."""
   share = [
     float(jnp.mean(_play("real", policy)[-1].success))
     for policy in (
@@ -173,13 +173,13 @@ def test_continuous_play_draws_new_levels_and_shows_the_final_moment():
   done = np.asarray(outcomes.done)
   assert done.sum() >= 3
   assert not np.asarray(states.done).any()
-  # The end is told: its reward and its last cell, the goal.
+  # The final moment is shown: its reward and its last cell, the goal.
   reached = np.asarray(outcomes.terminated)
   obs = outcomes.obs
   at_goal = (np.asarray(obs.agent) == np.asarray(obs.goal)).all(-1)
   np.testing.assert_array_equal(at_goal, reached)
   np.testing.assert_array_equal(np.asarray(outcomes.reward) > 0, reached)
-  # And play goes on at time 0, on other levels.
+  # Play continues at time 0 on other levels.
   np.testing.assert_array_equal(np.asarray(states.obs.time) == 0, done)
   starts = np.asarray(states.env_state.level.wall)[done].reshape(done.sum(), -1)
   assert len(np.unique(starts, axis=0)) > 1

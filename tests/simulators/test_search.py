@@ -1,4 +1,4 @@
-"""Search labels: true by replay, never too good, and often the best."""
+"""Search labels: confirmed by replay, never below the oracle, often equal."""
 
 import jax
 import numpy as np
@@ -58,7 +58,7 @@ def test_costs_are_upper_bounds_of_the_oracle_and_mostly_equal():
 
 
 def test_states_with_different_histories_are_the_same_situation():
-  """Else walks never meet, and bumping a wall looks like a move."""
+  """Otherwise walks never meet, and a blocked move looks like a move."""
   params, pool = WORLD.params(), WORLD.pool("train", N)
   stays = 0
   for n in range(8):

@@ -1,4 +1,4 @@
-"""TextWorld: words of the very states that a rollout goes through."""
+"""TextWorld: texts of exactly the states of a rollout."""
 
 import jax
 import numpy as np
@@ -89,7 +89,7 @@ def test_finished_rows_ignore_further_actions():
 
 
 def test_row_does_not_depend_on_its_position_or_batch():
-  """One seed gives each level a seed of its own, wherever it stands."""
+  """One seed gives each level its own seed, independent of the order."""
   text_world, by_order = _make("imperfect/slippery(0.5)"), {}
   for order in ([3, 7, 1], [1, 3], [7, 1, 3, 2, 0]):
     text_world.reset(order, seed=11)
@@ -127,7 +127,7 @@ def test_optional_parts_exist_if_the_world_has_them():
 
 
 def test_failure_is_distinguished_from_success_and_time_limit():
-  """A lift that takes its passenger in and lets them out at once fails."""
+  """A lift that lets its passenger in and out at once fails."""
   lift = simulators.make("examples.your_world:World")
   text_world = TextWorld(lift, lift.params(), lift.pool("train", 64))
   floors = text_world.pool.levels

@@ -1,4 +1,4 @@
-"""The cache holds the output of the frozen layers, once for each batch."""
+"""The cache stores the output of the frozen layers once per batch."""
 
 import dataclasses
 
@@ -44,7 +44,7 @@ def bits(tree):
 
 @pytest.fixture
 def computed(monkeypatch):
-  """A list that grows with each computation of activations."""
+  """A list with one entry for each computation of activations."""
   calls = []
   compute = activation_cache.frozen_activations
 
@@ -82,7 +82,7 @@ def test_activations_beyond_the_limit_are_recomputed_bitwise(
   assert len(computed) == 3
   one = dataclasses.replace(CONFIG, activation_cache_gib=1.5 * BATCH / 2**30)
   one_kept = run(tiny, one_device, tmp_path / "one", again(), one)
-  assert len(computed) == 3 + 1 + 4  # one of the three came back twice
+  assert len(computed) == 3 + 1 + 4  # one of the three returned twice
   assert bits(one_kept) == bits(all_kept)
 
 

@@ -1,4 +1,4 @@
-"""A run that was stopped anywhere ends with the bits of one that was not."""
+"""A stopped and resumed run is bitwise equal to an uninterrupted one."""
 
 import dataclasses
 import json
@@ -15,14 +15,14 @@ from glimo_jax.train import checkpoint, placement, trainer
 from glimo_jax.train.step import StepConfig
 from glimo_jax.train.trainer import Phase
 
-# But for checkpoints as in the tests beside this one: compiled once for all.
+# Except for checkpoints, the same as in the other tests: one compilation.
 CONFIG = StepConfig(
   lr=1e-2, warmup=1, chunk=16, kl_coef=0.5, eps=1e-4, checkpoint_every=3
 )
 
 
 class Killer:
-  """Passes batches on and ends the run, one way or another, at one of them."""
+  """Passes batches on and ends the run at one of them by calling `end`."""
 
   def __init__(self, inner, at, end):
     self._inner, self._at, self._end = inner, at, end
@@ -75,7 +75,7 @@ def straight(tiny, one_device, rows, tmp_path_factory):
 def test_stopped_run_resumes_bitwise(
   tiny, one_device, rows, straight, tmp_path, at
 ):
-  """Stopped between the phases, behind a checkpoint, and far from one."""
+  """Stopped between the phases, after a checkpoint, and far from one."""
   with pytest.raises(KeyboardInterrupt):
     train(tiny, one_device, rows, tmp_path, at)
   assert train(tiny, one_device, rows, tmp_path) == straight
@@ -103,7 +103,7 @@ def test_killed_process_resumes_bitwise(
 
 
 def be_killed(folder):
-  """What the child of the test above does; never returns."""
+  """The child process of the test above; never returns."""
   import conftest
 
   jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -1,4 +1,4 @@
-"""What we write, peft and transformers read, with our logits."""
+"""PEFT and transformers load our exports and give equal logits."""
 
 import functools
 import json
@@ -71,7 +71,7 @@ def test_merged_folder_loads_with_equal_logits(tiny, tokens, tmp_path):
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_merged_folder_round_trips(tmp_path, tied):
-  """Config and every array, also scaled rope and a head of its own."""
+  """Config and every array, including scaled rope and an untied head."""
   config = decoder.DecoderConfig(
     vocab_size=96,
     dim=16,

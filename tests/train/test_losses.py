@@ -1,4 +1,4 @@
-"""The chunked loss equals the textbook one, in value and in gradient."""
+"""The chunked loss equals the textbook loss in value and gradient."""
 
 import jax
 import jax.extend.core as extend_core
@@ -122,7 +122,7 @@ def test_soft_target_is_the_expectation_of_hard_targets(case):
 
 
 def sizes(jaxpr):
-  """Sizes of every array that a jaxpr computes, inner jaxprs included."""
+  """Sizes of all arrays that a jaxpr computes, including inner jaxprs."""
   for equation in jaxpr.eqns:
     yield from (v.aval.size for v in equation.outvars)
     for inner in extend_core.jaxprs_in_params(equation.params):
@@ -130,7 +130,7 @@ def sizes(jaxpr):
 
 
 def test_no_array_holds_all_logits(case):
-  """The largest array is one chunk's logits or the head, whichever wins."""
+  """The largest array is one chunk's logits or the head."""
   grad = jax.grad(lambda h: chunked(h, case, "forward", 1.0, 6))
   largest = max(sizes(jax.make_jaxpr(grad)(case["policy"]).jaxpr))
   assert largest <= 6 * V

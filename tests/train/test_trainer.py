@@ -1,4 +1,4 @@
-"""What a step computes: AdamW on the adapter alone, however it is laid out."""
+"""A step is AdamW on the adapter alone, for any device layout."""
 
 import dataclasses
 import json
@@ -15,8 +15,8 @@ from glimo_jax.train import export, placement, step, trainer
 from glimo_jax.train.step import StepConfig
 from glimo_jax.train.trainer import Phase
 
-# The moments' eps is well above rounding: where a gradient is all but 0, AdamW
-# with a small eps would turn its rounding into a whole step.
+# eps of AdamW is well above rounding: where a gradient is almost 0, AdamW
+# with a small eps would turn rounding into a whole step.
 CONFIG = StepConfig(
   lr=1e-2, warmup=1, chunk=16, kl_coef=0.5, log_every=2, eps=1e-4
 )
@@ -131,7 +131,7 @@ def test_one_device_equals_eight(tiny, rows, one_device):
 
 
 def test_accumulation_remat_and_chunks_change_nothing(tiny, rows, one_device):
-  """Microbatches with unlike counts of scored tokens weigh by token."""
+  """Microbatches with different numbers of scored tokens weigh by token."""
   data = next(rows(replay=8))
   counts = data[0].ce_weight.sum(-1)
   assert counts[::2].sum() != counts[1::2].sum()
@@ -150,7 +150,9 @@ def test_reference_is_not_run_for_task_rows_alone(
   monkeypatch.setattr(decoder, "hidden_pair", refuse)
 
   def trace(config):
-    config = dataclasses.replace(config, seed=11)  # traced by no other test
+    config = dataclasses.replace(
+      config, seed=11
+    )  # no other test traces this one
     state = placement.init_state(config, tiny.moved, one_device)
     batches, terms = placement.place_batches(next(rows()), config, one_device)
     step.train_step.trace(
@@ -258,7 +260,7 @@ def test_learning_rate_rises_and_falls_in_each_phase(rows):
   phases = [Phase("one", rows(), 6), Phase("two", rows(), 4)]
   rates = trainer.learning_rates(config, phases)
   np.testing.assert_allclose(rates[:3], [1.0, 2.0, 2.0])
-  np.testing.assert_allclose(rates[4], 1.0, rtol=1e-6)  # half way down
+  np.testing.assert_allclose(rates[4], 1.0, rtol=1e-6)  # halfway down
   np.testing.assert_allclose(rates[6:], [1.0, 2.0, 2.0, 1.0], rtol=1e-6)
   with pytest.raises(ValueError, match="phase 'two' has 2 steps"):
     trainer.learning_rates(config, [Phase("two", rows(), 2)])

@@ -1,4 +1,4 @@
-"""Replay text is text, cut into windows that only the KL covers."""
+"""Replay text is cut into windows, and only the KL covers them."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_replay_batches_return_in_another_order():
   anew = epochs(None)
   assert first == anew[0][:4]
   assert not set(anew[0]) & set(anew[1])
-  assert set(epochs(100)[1]) == set(anew[0])  # no more than there are
+  assert set(epochs(100)[1]) == set(anew[0])  # at most the windows that exist
 
 
 def test_text_that_is_too_short_is_named():

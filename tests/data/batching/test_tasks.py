@@ -1,4 +1,4 @@
-"""Packed rows say what the chat says, once an epoch, from any position."""
+"""Packed rows equal the chats, once an epoch, from any position."""
 
 import collections
 import dataclasses
@@ -25,7 +25,7 @@ OTHERS = ("goal", "tree", "system", "user", "assistant")
 
 @pytest.fixture(scope="module")
 def tokenizer():
-  """A byte-level BPE that knows our words; `unlock` is several tokens."""
+  """A byte-level BPE with our words; `unlock` is several tokens."""
   backend = tokenizers.Tokenizer(models.BPE())
   backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
   backend.decoder = decoders.ByteLevel()
@@ -43,10 +43,10 @@ def tokenizer():
 
 
 def example(i, system, user, answers, weights=None, moment=None):
-  """An InstructionExample of which batching reads six fields."""
+  """An InstructionExample; batching reads six of its fields."""
   blank = {
     f.name: "" for f in dataclasses.fields(InstructionExample)
-  }  # provenance, of no meaning here
+  }  # provenance, unused here
   return InstructionExample(
     **blank
     | {
@@ -116,7 +116,7 @@ def test_packed_row_is_the_rendered_chat(tokenizer, examples):
     ]
     rendered = [tokenizer.render_chat(chat)[0] for chat in chats]
     assert ids in [r[: len(ids)] for r in rendered]
-    # What is acted on is a prefix of what is trained on.
+    # The prompt of acting is a prefix of the training row.
     prompt, _ = tokenizer.render_chat(examples[i].messages, True)
     assert ids[: len(prompt)] == prompt
     seen.add(i)
@@ -219,7 +219,7 @@ def test_moment_is_read_once(tokenizer):
 
 
 def test_rows_of_different_moments_share_no_trunk(tokenizer):
-  """Equal words alone are no moment: what shares is stated, not found."""
+  """Equal texts are not enough: rows share a trunk by moment."""
   rows = [example(i, "goal", "tree goal", ["up"]) for i in range(3)]
   ids = batching.pack(rows, tokenizer, 128).segment_ids[0]
   own = [t * BRANCHES + 1 for t in (1, 2, 3)]
@@ -227,7 +227,7 @@ def test_rows_of_different_moments_share_no_trunk(tokenizer):
 
 
 def test_moment_longer_than_a_row_is_read_again(tokenizer):
-  """Its further questions are in the next row, behind the same trunk again."""
+  """Its other questions are in the next row, after the same trunk."""
   asked = [
     example(i, "goal", "tree " * 20 + "up " * (i % 9), ["up"], moment="one")
     for i in range(30)
@@ -319,7 +319,7 @@ def test_bad_input_is_named(tokenizer, examples):
 
 
 class InOrder(np.random.Generator):
-  """Leaves trunks and rows in the order in which they come."""
+  """Keeps trunks and rows in their order."""
 
   def permutation(self, x):
     return np.arange(x)
@@ -327,7 +327,7 @@ class InOrder(np.random.Generator):
 
 @pytest.mark.parametrize("scored", [5, 90])
 def test_first_fit_leaves_no_row_that_a_later_segment_fits(tokenizer, scored):
-  """No part fits into what is left of a row that was opened before its own."""
+  """No part fits into the free space of an earlier row."""
   words = np.random.default_rng(0).integers(0, 40, 150).tolist()
   rows = [
     example(i, ("goal", "tree tree")[i % 2], "tree " * n, ["up"])
@@ -340,7 +340,7 @@ def test_first_fit_leaves_no_row_that_a_later_segment_fits(tokenizer, scored):
     (i,) = part.items
     return np.array([encoded.items[i].size(0), len(packed.answer(i))])
 
-  opened = {0: [], 1: []}  # prefix -> what is left of its rows
+  opened = {0: [], 1: []}  # prefix -> free space of its rows
   for row in packed.rows:
     group = encoded.trunks[row[0].trunk].group
     parts = [need(part) for part in row]

@@ -1,4 +1,4 @@
-"""Fragments: nothing is lost on disk, and arms are compared level by level."""
+"""Fragments: they round-trip, and arms are compared by level."""
 
 import dataclasses
 

@@ -14,7 +14,7 @@ def test_distinct_n_by_hand_and_at_a_fixed_budget():
   assert quality.distinct_n(["a b c d"], 1, 4) == 1
   many = ["up down left right"] * 50
   assert quality.distinct_n(many, 1, 8) == 0.5
-  # What lies beyond the budget changes nothing.
+  # Words beyond the budget change nothing.
   assert quality.distinct_n([*many[:2], "x y z"], 1, 8) == 0.5
   with pytest.raises(ValueError, match="fewer than the budget 9"):
     quality.distinct_n(["a b c"], 1, 9)
@@ -34,7 +34,7 @@ def test_self_bleu_is_one_for_copies_and_zero_for_disjoint_texts():
 
 
 def test_self_bleu_equals_bleu_by_hand():
-  # Of "a b c d": 3 of 4 unigrams and 2 of 3 bigrams stand in "a b c x y";
+  # Of "a b c d": 3 of 4 unigrams and 2 of 3 bigrams are in "a b c x y";
   # of "a b c x y": 3 of 5 and 2 of 4. Brevity: exp(1 - 5/4) for the shorter.
   first = math.sqrt(3 / 4 * 2 / 3) * math.exp(1 - 5 / 4)
   second = math.sqrt(3 / 5 * 2 / 4)
@@ -43,7 +43,7 @@ def test_self_bleu_equals_bleu_by_hand():
 
 
 def test_counts_are_clipped_by_the_best_single_reference():
-  # "a a": the others hold one "a" each, so one of two unigrams counts.
+  # "a a": the others contain one "a" each, so one of two unigrams counts.
   value = quality.self_bleu(["a a", "a b", "a c"], n=1)
   assert value == pytest.approx((1 / 2 + 1 / 2 + 1 / 2) / 3)
 

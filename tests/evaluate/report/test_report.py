@@ -1,4 +1,4 @@
-"""The report: its form, its round trip, and a page that stands alone."""
+"""The report: its form, its round trip, and a self-contained page."""
 
 import dataclasses
 import html.parser
@@ -31,7 +31,7 @@ METRICS = [
 
 
 def run(won):
-  """Episodes of which those of `won` succeed; depth alternates."""
+  """Episodes; those in `won` succeed. The depth alternates."""
   return [
     Episode(
       index=i,
@@ -224,7 +224,7 @@ def test_page_is_self_contained_and_complete(whole, acted, tmp_path):
   assert page.tags.count("polyline") == 3  # loss, cross-entropy, KL
   for title in ("Success by depth", "Questions by kind", "Episodes", "Run"):
     assert title in shown
-  assert "goal <" in shown  # escaped on the page, plain to the reader
+  assert "goal <" in shown  # escaped in HTML, shown as plain text
 
 
 def test_shown_episodes_include_failures(whole, tmp_path):

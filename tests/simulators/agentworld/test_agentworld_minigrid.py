@@ -1,4 +1,4 @@
-"""MiniGrid's moves on five of its levels, written down: no peer is needed."""
+"""MiniGrid's moves on five stored levels; MiniGrid itself is not needed."""
 
 import jax
 import numpy as np
@@ -72,7 +72,7 @@ def test_lengths_equal_those_of_minigrid():
 
 
 def test_undone_turn_costs_at_most_two_moves():
-  """A turn undone costs two: all costs lie within two of the best."""
+  """Turning back and forth costs two: all costs are within two of the best."""
   levels, places = _all()
   costs = _costs(levels, places, REAL)
   turned = costs[:, [minigrid.LEFT, minigrid.RIGHT]]
@@ -89,7 +89,7 @@ def test_no_path_exists_without_the_right_key():
 
 
 def test_key_must_be_picked_up_before_its_cell_is_entered():
-  """Seed 4, at the key's left, facing it: forward is barred, act takes it."""
+  """Seed 4, left of the key, facing it: forward is blocked, act takes it."""
   levels, places = _all()
   level = jax.tree.map(lambda x: x[4], levels)
   place = jax.tree.map(lambda x: x[4], places)

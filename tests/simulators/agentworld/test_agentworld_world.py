@@ -1,4 +1,4 @@
-"""AgentWorld offers all that a world may offer."""
+"""AgentWorld implements every optional part of a world."""
 
 import pytest
 

@@ -28,14 +28,14 @@ def _pool(split="test", size=N):
 
 @pytest.fixture(scope="module")
 def played(drive, random_legal):
-  """played(who) -> states of one driver on the test scenes."""
+  """played(driver) -> states of one driver on the test scenes."""
 
   @functools.cache
-  def played(who: str):
+  def played(driver: str):
     choose = {
       "random": random_legal(np.random.default_rng(1)),
       "oracle": lambda t, player: np.argmin(player.oracle(), axis=-1),
-    }[who]
+    }[driver]
     return drive(REAL, _pool(), range(N), choose, WORLD.config.horizon)
 
   return played
@@ -68,7 +68,7 @@ def test_oracle_solves_every_family_and_random_play_does_not(played):
 
 
 def test_regret_is_the_cost_minus_the_best_cost(firsts, regret):
-  """And a fault costs more than dallying, which costs more than nothing."""
+  """A fault costs more than a delay, and a delay costs more than nothing."""
   i = int(np.flatnonzero(_pool().depths == FAMILIES.index("blocked"))[0])
   player = TextWorld(WORLD, REAL, _pool())
   player.reset([i])
@@ -110,7 +110,7 @@ def _leaves(state, i=None):
 
 
 def test_every_leaf_of_params_matters(drive):
-  """Each dial, moved, changes an episode somewhere among 64 scenes."""
+  """A change of any leaf changes an episode in 64 scenes."""
   actions = np.random.default_rng(3).integers(len(ACTIONS), size=(12, N))
 
   def play(params):
@@ -209,7 +209,7 @@ def test_pools_are_disjoint_reproducible_and_grow_at_the_end():
   assert pools.SPLITS[:3] == PUZZLE_SPLITS[:3]
 
 
-# The hash of each family's sixth scene: what was played once can be again.
+# The hash of each family's sixth scene: old scenes can be played again.
 SIXTH = {
   "train": (
     0x5083AD45777B4E46,

@@ -1,4 +1,4 @@
-"""How AgentWorld moves, and that every dial of Params turns something."""
+"""The dynamics of AgentWorld; every leaf of Params has an effect."""
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +36,7 @@ def play(world):
 
 @pytest.fixture(scope="module")
 def moves(walk, world, pool):
-  """i32[STEPS, 12]: what an erring expert did on the first twelve levels."""
+  """i32[STEPS, 12]: actions of a noisy expert on the first twelve levels."""
   return walk(world.params(), pool.levels, chance=0.2)[1][:STEPS, :12]
 
 
@@ -66,7 +66,7 @@ def _same(one, two) -> bool:
 def test_jit_and_vmap_change_nothing(
   world, pool, rich, play, moves, rich_moves, plain
 ):
-  """Of plain levels, and of those with boxes, hazards and goals."""
+  """For plain levels and for those with boxes, hazards and goals."""
   params = world.params("imperfect/slippery(0.3)").replace(
     dropout=jnp.float32(0.3)
   )
@@ -83,7 +83,7 @@ def test_jit_and_vmap_change_nothing(
 
 
 def test_batched_oracle_and_questions_equal_single_ones(world, pool):
-  """The oracle and the questions, batched and one by one."""
+  """The oracle and the questions, batched and one at a time."""
   params, n = world.params(), 4
   keys = jax.random.split(jax.random.key(0), n)
   levels = pool.take(np.arange(n))
@@ -118,7 +118,7 @@ def test_batched_oracle_and_questions_equal_single_ones(world, pool):
 def test_every_leaf_of_params_has_an_effect(
   world, rich, play, rich_moves, leaf, variant
 ):
-  """Taken alone from another world, each leaf changes what is seen."""
+  """Each leaf, taken alone from another world, changes the observations."""
   real, levels = world.params(), rich.take(np.arange(12))
   other = real.nominal[::-1] if variant is None else None
   other = getattr(world.params(variant), leaf) if variant else other
@@ -253,7 +253,7 @@ def test_hazard_ends_the_episode_without_reward(world, go):
   ],
 )
 def test_each_goal_ends_the_episode_when_achieved(world, go, goal, actions):
-  """The tool lies right, its element stands left, the goal is two up."""
+  """The tool is right, its element left, and the goal two cells up."""
   level = _floor(
     world,
     goal_kind=np.int32(GOALS.index(goal)),
@@ -285,7 +285,7 @@ def test_failed_action_does_nothing(world, rich, play, moves):
 
 
 def test_misread_thing_has_the_word_of_another_kind(world, rich, play, moves):
-  """At chance 1 no word is right but that of a tool in hand."""
+  """At chance 1 only the words of tools in hand are right."""
   levels = rich.take(np.arange(12))
   real = world.params()
   clear = _numbers(play(real, levels, moves))
@@ -295,7 +295,9 @@ def test_misread_thing_has_the_word_of_another_kind(world, rich, play, moves):
   np.testing.assert_array_equal(same, clear.obs.held)
   assert (clear.obs.element != wrong.obs.element).all()
   needed = np.asarray(real.tool_id)[wrong.obs.element]
-  np.testing.assert_array_equal(wrong.obs.needs, needed)  # as told of the word
+  np.testing.assert_array_equal(
+    wrong.obs.needs, needed
+  )  # as the rules state for the word
 
 
 def test_state_remembers_its_last_steps(world, pool, play, moves):
@@ -325,7 +327,7 @@ def test_taken_tools_and_opened_elements_stay_so(world, pool, play, moves):
 
 
 def test_chosen_action_has_no_effect_at_slip_1(world, pool, play, moves):
-  """With slip 1 the action chosen plays no part; with 0 chance plays none."""
+  """With slip 1 the chosen action has no effect; with 0 chance has none."""
   levels = pool.take(np.arange(12))
   for variant, choice in (("slippery(1)", False), ("slippery(0)", True)):
     params = world.params(f"imperfect/{variant}")
@@ -339,7 +341,7 @@ def test_chosen_action_has_no_effect_at_slip_1(world, pool, play, moves):
 
 
 def test_slip_frequency_equals_the_parameter(world, pool):
-  """A slip goes any of four ways: 3/4 of p go another way than chosen."""
+  """A slip goes in any of four directions: 3/4 of p go in another one."""
   params = world.params("imperfect/slippery(0.4)")
   wide = pool.take(0).replace(
     wall=np.zeros((7, 7), bool),
@@ -369,7 +371,7 @@ def test_blindness_hides_things_and_changes_nothing(world, pool, play, moves):
   half = play(world.params("imperfect/blind(0.5)"), levels, moves)
   seen = np.asarray(half.obs.element) >= 0
   assert 0.4 < seen.mean() < 0.6
-  assert (seen[1:] != seen[:-1]).any()  # drawn anew at every step
+  assert (seen[1:] != seen[:-1]).any()  # drawn again at every step
 
 
 def test_wrong_rules_are_not_in_the_text(world):
@@ -401,7 +403,7 @@ def test_episode_ends_at_the_goal_or_at_the_horizon(pool):
   params, level = world.params(), pool.take(0)
   state = world.reset(jax.random.key(0), params, level)
   step = jax.jit(world.step)
-  for t in range(1, 4):  # up, down, up: never three steps from the start
+  for t in range(1, 4):  # up, down, up: at most one cell from the start
     state = step(state, jnp.int32(1 - t % 2), params)
     assert bool(state.truncated) == (t == 3)
     assert not state.terminated

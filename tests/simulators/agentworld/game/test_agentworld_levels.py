@@ -1,4 +1,4 @@
-"""Levels keep their promises, and no level is in two splits."""
+"""Levels have the promised depth, and no level is in two splits."""
 
 import hashlib
 
@@ -16,7 +16,7 @@ from simulators.agentworld.vocabulary import GOALS, KINDS, OOD_KINDS
 def _things(levels, i):
   """Cells of agent, goal, tools, elements and boxes of level i.
 
-  Where a tool or an element is asked for, the goal is where that lies.
+  If the goal is a tool or an element, its cell is the goal.
   """
   at = [levels.agent[i]]
   if GOALS[levels.goal_kind[i]] not in ("take", "open"):
@@ -29,7 +29,7 @@ def _things(levels, i):
 def test_shortest_solutions_open_the_promised_chain(
   world, pool, large, rich, walk, seed
 ):
-  """Whichever shortest solution is taken, it opens exactly `depth` elements."""
+  """Every shortest solution opens exactly `depth` elements."""
   params = world.params()
   for levels in (pool, large, rich):
     states, _ = walk(params, levels.levels, seed=seed, chance=0.0)
@@ -56,7 +56,7 @@ def test_every_thing_has_a_free_cell_of_its_own(pool, large, rich):
 
 
 def _turned(levels, swap, flip):
-  """The same levels seen from another side, written out anew."""
+  """The same levels transposed or mirrored."""
   end = levels.side[:, None] - 1
 
   def turned(grid, outside):
@@ -144,7 +144,7 @@ GOLDEN = "346c7546da602344"
 
 
 def test_small_levels_are_unchanged():
-  """The recipe's figures are of these levels, bit by bit."""
+  """The recipe's figures were measured on exactly these levels."""
   digest = hashlib.blake2b(digest_size=8)
   for split in ("train", "test", "ood-size"):
     depths = (0,) if split == "ood-size" else (0, 1)
@@ -155,7 +155,7 @@ def test_small_levels_are_unchanged():
 
 
 def test_long_chains_have_the_promised_depth(walk):
-  """Depths 3 and 4, in a world whose pool brings the room they need."""
+  """Depths 3 and 4, in a world whose pool has enough room."""
   world = simulators.make("agentworld", deeper=(3, 4))
   drawn = world.pool("ood-depth", 8)
   levels = drawn.levels
@@ -175,7 +175,7 @@ def test_long_chains_have_the_promised_depth(walk):
 def splits(world):
   drawn = {
     split: world.pool(split, 96, (1, 2)) for split in SPLITS[:5]
-  }  # at equal depths and sides: the hash alone must keep them apart
+  }  # at equal depths and sides: the hash alone must separate them
   usual = simulators.make("agentworld")
   return drawn | {"ood-depth": usual.pool("ood-depth", 96)}
 

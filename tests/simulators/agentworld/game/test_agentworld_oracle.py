@@ -1,4 +1,4 @@
-"""The relaxed cost-to-go is the one that a plain search finds."""
+"""The cost-to-go of the oracle equals that of a plain search."""
 
 import collections
 import math
@@ -20,7 +20,7 @@ def _cells(grid):
 
 
 class _Puzzle:
-  """One level by the rules as one would tell them, in sets and tuples."""
+  """One level under the rules in words, with sets and tuples."""
 
   def __init__(self, level, opens, hazards):
     self.size, self.walls = len(level.wall), _cells(level.wall)
@@ -66,7 +66,7 @@ class _Puzzle:
     return cell, held, opened, boxes
 
   def search(self, start):
-    """Fewest steps, breadth first; inf if there is no way."""
+    """Fewest steps, breadth first; inf if there is no solution."""
     queue, seen = collections.deque([(start, 0)]), {start}
     while queue:
       state, steps = queue.popleft()
@@ -122,7 +122,7 @@ def test_place_numbers_are_unique(rich, pool):
 
 
 def test_regret_is_the_number_of_wasted_steps(world, pool):
-  """None along the oracle's way; two for a step aside and back; inf if lost."""
+  """None on a shortest path; two for a step aside and back; inf if lost."""
   params, level = world.params(), pool.take(0)
   state = world.reset(jax.random.key(0), params, level)
   table = world.solve(level, params)
@@ -175,7 +175,7 @@ def test_one_table_serves_every_state_of_a_level(world, pool, walk, costs):
 
 
 def test_best_cost_decreases_by_one_per_step(world, pool, walk, costs):
-  """Bellman: along a shortest way the cost-to-go is what is left of it."""
+  """Bellman: on a shortest path the cost-to-go is its remaining length."""
   params = world.params("imperfect/swapped(3)")
   states, _ = walk(params, pool.levels, chance=0.0)
   best = np.asarray(costs(states, params)).min(-1)
@@ -186,7 +186,7 @@ def test_best_cost_decreases_by_one_per_step(world, pool, walk, costs):
 
 
 def test_price_of_an_element_is_added_to_the_cost(world, pool):
-  """Every solution of a chain opens it all, at whatever price."""
+  """Every solution of a chain opens all elements, at any price."""
   params = world.params()
   closed = jnp.zeros(3, bool)
 

@@ -1,4 +1,4 @@
-"""Questions: true by two paths, in words that decide, never a constant."""
+"""Questions: two paths agree, texts decide them, answers vary."""
 
 import collections
 import dataclasses
@@ -40,12 +40,12 @@ WIDE = simulators.make(
   goals=("reach", "take", "open", "bring", "push"),
 )  # fmt: skip
 STATES = 160  # of each variant
-WALK = 12  # random steps at most before a state is asked about
+WALK = 12  # random steps at most before the questions
 
 
 @functools.lru_cache
 def _player(world):
-  """A jitted function: (keys, levels, params) -> states met, their keys."""
+  """A jitted function: (keys, levels, params) -> visited states, their keys."""
 
   @jax.jit
   @functools.partial(jax.vmap, in_axes=(0, 0, None))
@@ -72,7 +72,7 @@ def _sampler(world):
 
 @functools.lru_cache
 def _moments(variant: str, world=WORLD, seed: int = 0):
-  """States met on random walks, with a sampled question of each kind."""
+  """States of random walks, with a sampled question of each kind."""
   params = world.params(variant)
   levels = world.pool("train", STATES).take(np.arange(STATES))
   keys = jax.random.split(jax.random.key(seed), STATES)
@@ -113,7 +113,9 @@ def test_sampled_answers_agree_with_the_reference(world, variant):
       )
       checked[kinds[k]] += 1
   assert checked.total() > 12 * STATES
-  assert set(kinds) - set(checked) <= set(SEARCHED)  # of these one in eight
+  assert set(kinds) - set(checked) <= set(
+    SEARCHED
+  )  # one in eight of these is checked
 
 
 @pytest.mark.parametrize("variant", ["real", "imperfect/wrong-rules(0.5)"])
@@ -154,7 +156,7 @@ def test_no_question_is_asked_after_the_end_of_an_episode():
 
 
 def test_questions_are_only_about_correctly_seen_things():
-  """By the words of the question alone, whatever its kind."""
+  """Checks the words of questions of every kind."""
   for variant in ("imperfect/blind(0.3)", "imperfect/misread(0.3)"):
     params, states, asked = _moments(variant)
     level, obs = states.env_state.level, states.obs
@@ -182,7 +184,7 @@ def test_questions_are_only_about_correctly_seen_things():
 
 
 def test_move_that_failed_by_chance_is_not_asked_about():
-  """A free way that was not taken: the sides cannot tell of it."""
+  """The agent stayed although the way was free: the sides do not show it."""
   _, states, asked = _moments("imperfect/failing(0.5)")
   k = WORLD.question_kinds.index("did_move")
   env = states.env_state
@@ -196,7 +198,7 @@ def test_move_that_failed_by_chance_is_not_asked_about():
 
 
 def test_lacking_is_correct_if_a_box_is_in_an_open_element():
-  """The box bars the way there, and no tool would help."""
+  """The box blocks the way, and no tool would help."""
   params = WIDE.params()
   kind = WIDE.question_kinds.index("lacking")
   levels = WIDE.pool("train", STATES).take(np.arange(STATES))
@@ -241,17 +243,21 @@ def test_every_kind_appears_and_none_has_a_constant_answer(
     answers = asked.options[rows, k, asked.answer[rows, k]]
     count = collections.Counter(answers.tolist())
     share = max(count.values()) / len(rows)
-    spread = 1.0 / len(rows) ** 0.5  # two deviations of a fair coin's share
+    spread = (
+      1.0 / len(rows) ** 0.5
+    )  # two standard deviations of a fair coin's share
     assert share <= 0.6 + spread, (kind, share, len(rows))
 
 
 def test_name_of_an_object_does_not_reveal_the_answer():
-  """Goals lie behind closed elements, and further off than the tools."""
+  """Goals are behind closed elements and farther away than tools."""
   params = WORLD.params()
   n = 4 * STATES
   levels = WORLD.pool("train", n)
   keys, rows = jax.random.split(jax.random.key(1), n), []
-  for part in np.split(np.arange(n), 4):  # one size for all tests, to compile
+  for part in np.split(
+    np.arange(n), 4
+  ):  # one size for all tests: one compilation
     state, ask = _player(WORLD)(keys[part], levels.take(part), params)
     asked = jax.device_get(_sampler(WORLD)(ask, state, params))
     rows += WORLD.ask(asked, jax.device_get(state.obs), seed=0)
@@ -340,7 +346,7 @@ def test_world_asks_the_configured_kinds():
     simulators.make("agentworld", kinds=("wheer",))  # before any work
 
 
-# Checksums, a kind each, of the arguments, choices and answers drawn.
+# A checksum for each kind of the sampled arguments, choices and answers.
 GOLDEN = {
   "real": (
     531476244, 1999661013, 2167480713, 505982060, 1428201128, 623539071,
@@ -402,7 +408,7 @@ def test_question_texts_offer_the_truth_and_fit_the_budget(world):
   for i, row in enumerate(rows):
     valid = [world.question_kinds[k] for k in np.flatnonzero(asked.valid[i])]
     asked_kinds = [q.kind for q in row]
-    # In a crowd words leave out some of what could be asked about.
+    # Texts of crowded levels omit things that could be asked about.
     assert asked_kinds == [
       kind for kind in valid if world is WORLD or kind in asked_kinds
     ]
@@ -410,7 +416,7 @@ def test_question_texts_offer_the_truth_and_fit_the_budget(world):
       assert question.answer in question.choices
       assert len(set(question.choices)) == len(question.choices) > 1
       assert "{" not in question.text
-      # A word or a mark is a token in the usual vocabularies.
+      # A word or a mark is one token in common vocabularies.
       marks = sum(question.text.count(mark) for mark in "?.,:()")
       past = KINDS[question.kind].category == "history"
       assert len(question.text.split()) + marks <= (28 if past else 16)
@@ -420,7 +426,7 @@ def test_question_texts_offer_the_truth_and_fit_the_budget(world):
 
 
 def test_parts_omitted_from_a_text_are_not_asked_about():
-  """By the words of the text and of the question alone."""
+  """Checks the words of the text and of the question."""
   _, states, asked = _moments("real", WIDE)
   rows = WIDE.ask(asked, states.obs, seed=1)
   checked = collections.Counter()
@@ -440,7 +446,7 @@ PLACED = (
 
 
 def _is_stated(question, parsed, text) -> bool:
-  """Asserts that a text tells what a question is about; False if no matter."""
+  """Asserts that a text mentions what is asked about; False if irrelevant."""
   kind, where = question.kind, (question, text)
   if KINDS[kind].category == "rules":
     return False
@@ -478,7 +484,7 @@ def _is_stated(question, parsed, text) -> bool:
 
 
 def test_all_valid_questions_are_asked_about_a_map():
-  """It shows everything, so that nothing goes unasked."""
+  """A map shows everything, so no question is dropped."""
   _, states, asked = _moments("real", WIDE)
   config = dataclasses.replace(WIDE.config, rendering="map")
   rows = sampling.ask(asked, states.obs, 1, config)

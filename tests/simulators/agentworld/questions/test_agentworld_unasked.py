@@ -1,4 +1,4 @@
-"""Questions whose answer the words would not tell, or would tell wrongly."""
+"""Questions that the text would not answer, or would answer wrongly."""
 
 import types
 
@@ -82,13 +82,16 @@ def corridor(
 @pytest.mark.parametrize(
   ("level", "word"),
   [
-    ({"tools": (1,), "elements": (2,)}, "ax"),  # though it costs no detour
-    ({"tools": (2, 1), "elements": (3,)}, None),  # the key first, or the ax
-    ({"tools": (1,), "elements": (None, 3)}, None),  # hopeless
-    ({"tools": (2,), "goal": "bring"}, None),  # open floor, a tool all the same
+    ({"tools": (1,), "elements": (2,)}, "ax"),  # although it costs no detour
+    (
+      {"tools": (2, 1), "elements": (3,)},
+      None,
+    ),  # the key or the ax can be first
+    ({"tools": (1,), "elements": (None, 3)}, None),  # no solution
+    ({"tools": (2,), "goal": "bring"}, None),  # open floor, and still a tool
     ({"tools": (2, 3), "goal": "bring", "held": (AX,)}, "nothing"),
     ({"tools": (2,)}, "nothing"),
-    ({"held": (AX, KEY, PICK)}, None),  # no other choice is left
+    ({"held": (AX, KEY, PICK)}, None),  # no other choice exists
   ],
 )
 def test_first_tool_is_on_every_shortest_path(level, word):
@@ -103,7 +106,7 @@ def test_paths_with_unseen_elements_are_not_asked_about():
 
 
 def test_things_past_an_open_and_a_closed_element_are_not_asked_about():
-  """Words say of it that it is past the first."""
+  """The text mentions only the first of them."""
   both = {"tools": (None, 0), "elements": (1, 3)}
   closed, open_ = corridor(**both), corridor(**both, opened=(AX,))
   through = corridor(**both, opened=(AX, KEY))
@@ -113,7 +116,7 @@ def test_things_past_an_open_and_a_closed_element_are_not_asked_about():
 
 
 def test_steps_count_to_success_for_goals_other_than_reach():
-  """There the goal is but a cell, if there is one."""
+  """For these the goal is an ordinary cell, or there is none."""
   world = simulators.make("agentworld", kinds=("steps", "good_start"))
   n = len(GOALS)
   flags, words = np.zeros((n, 3), bool), np.zeros((n, 3), int)

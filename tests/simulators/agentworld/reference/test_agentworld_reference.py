@@ -1,4 +1,4 @@
-"""The second path: plain Python against JAX, and against puzzles by hand."""
+"""The second path: plain Python equals JAX and puzzles solved by hand."""
 
 import jax
 import jax.numpy as jnp
@@ -170,7 +170,7 @@ def _answer(game: Game, kind: str, args) -> str:
 
 
 def test_tool_of_a_closed_element_is_lacking_before_it():
-  """The ax lies behind: at the tree it has to be fetched first."""
+  """The ax is behind the agent: at the tree it must be fetched first."""
   game = _corridor(agent=(0, 2))
   assert _answer(game, "lacking", (RIGHT,)) == "ax"
   assert _answer(game, "why_barred", (RIGHT,)) == "tree"

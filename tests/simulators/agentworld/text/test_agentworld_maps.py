@@ -39,7 +39,7 @@ WORLDS = (
 def arrange(config, n, seed=0):
   """(Level, Place), leaves [n, ...]: anything anywhere, solvable or not.
 
-  The agent and the boxes stand on goals, tools and open elements now and then.
+  The agent and the boxes are sometimes on goals, tools or open elements.
   """
   rng = np.random.default_rng(seed)
   size, pairs, boxes = config.size, config.pairs, config.boxes
@@ -132,7 +132,7 @@ def render_texts(obs, config, rendering):
 
 
 def check(obs, i, moves, parsed, rendering):
-  """What was parsed is what was seen; of a map, all of it."""
+  """The parsed text equals the observation; a map contains all of it."""
   agent, is_map = obs.agent[i], rendering == "map"
   kind, word = GOALS[obs.goal_kind[i]], obs.goal_word[i]
 
@@ -196,7 +196,7 @@ def check(obs, i, moves, parsed, rendering):
 
 @pytest.mark.parametrize("rendering", RENDERINGS)
 def test_parsed_descriptions_equal_the_observation(moment, rendering):
-  """`blocked` and `danger` too, which the dynamics decide."""
+  """Includes `blocked` and `danger`, which the dynamics decide."""
   config, obs, moves = moment
   for i, text in enumerate(render_texts(obs, config, rendering)):
     parsed = parse_description(text)
@@ -204,7 +204,7 @@ def test_parsed_descriptions_equal_the_observation(moment, rendering):
 
 
 def _small_and_wide():
-  """Moments as levels have them: (obs of size 7, obs of size 9)."""
+  """Start moments of generated levels: (obs of size 7, obs of size 9)."""
   for size in (7, 9):
     config = Config(size=size, boxes=1, hazards=4, goals=GOALS)
     n = 512
@@ -220,7 +220,7 @@ def _small_and_wide():
 
 
 def test_texts_are_short(smollm2):
-  """Tokens of SmolLM2: 40 to side 7 and 60 above in words; more as a map."""
+  """Tokens of SmolLM2: 40 up to side 7, 60 above; a map has more."""
   count = lambda texts: np.array([len(smollm2[2].encode(t)) for t in texts])  # noqa: E731
   for (config, obs), most, most_map in zip(
     _small_and_wide(), (40, 60), (60, 72), strict=True

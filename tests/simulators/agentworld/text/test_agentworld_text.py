@@ -1,4 +1,4 @@
-"""Words say what is so, no more than the agent sees, and can be read back."""
+"""Texts are true, contain only what the agent sees, and can be parsed."""
 
 import collections
 import hashlib
@@ -20,7 +20,7 @@ MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 @pytest.fixture(scope="module")
 def seen(world, pool, large, walk):
-  """Some 2,000 moments: (obs on the host, states) with rows in front."""
+  """About 2,000 moments: (obs on the host, states), leaves [rows, ...]."""
   params, rows = world.params("imperfect/swapped(1)"), []
   for levels in (pool, large):
     states, _ = walk(params, levels.levels, chance=0.4)
@@ -37,7 +37,7 @@ def texts(seen):
 
 
 def test_known_moment_in_words():
-  """A corridor with the tree in it, put together by hand."""
+  """A corridor with a tree, made by hand."""
   wall = np.ones((7, 7), bool)
   for cell in ((4, 2), (3, 2), (2, 2), (1, 2), (1, 3), (1, 4), (4, 3), (5, 2)):
     wall[cell] = False
@@ -106,7 +106,7 @@ def _obs(wall, agent, goal, tools, held, elements, needs, opened):
 
 
 def test_texts_of_plain_levels_are_unchanged(texts, world):
-  """What was learnt from these texts is worth as much as their bytes."""
+  """Results of trained models hold only if the texts keep their bytes."""
   assert _digest("\n".join(texts[0])) == (
     "2a3d7b713b62960cce56935d2d0c717bde7a71d22701bd5549b21f3bd10f7808"
   )
@@ -157,7 +157,7 @@ def test_parsed_descriptions_equal_the_observation(seen, texts):
 
 
 def test_beside_repeats_what_is_one_step_away(texts):
-  """By direction first; left out where it would make a text too long."""
+  """The direction comes first; omitted where a text would be too long."""
   left_out = 0
   for words, parsed in zip(*texts, strict=True):
     sentences = words.removesuffix(".").split(". ")
@@ -180,7 +180,7 @@ def test_beside_repeats_what_is_one_step_away(texts):
 
 
 def test_blocked_actions_do_not_move(world, seen, texts):
-  """Where the world works as texts, stepping agrees with the words."""
+  """Where the stated rules hold, stepping agrees with the text."""
   _, states, params = seen
   step = jax.jit(jax.vmap(world.step, (0, None, None)))
   for action, name in enumerate(ACTIONS):
@@ -190,8 +190,8 @@ def test_blocked_actions_do_not_move(world, seen, texts):
 
 
 def test_past_names_the_blocking_element(seen, texts):
-  """Nothing is past a closed element if there is an open way, and the way
-  leads through it if it alone is made to give way."""
+  """Nothing is past a closed element if there is an open path, and opening
+  the named element alone gives a path."""
   obs = seen[0]
   closed_ways = 0
   for i in range(0, len(obs.agent), 7):
@@ -241,7 +241,7 @@ def test_text_of_a_row_does_not_depend_on_the_batch(seen, texts):
 
 
 def test_texts_are_short(texts, world):
-  """Words and stops are tokens, one each, the first perhaps two."""
+  """Words and full stops are one token each, the first at most two."""
   length = np.array([len(d.split()) + d.count(".") + 1 for d in texts[0]])
   assert length.max() <= 42
   assert np.mean(length > 40) < 0.002

@@ -1,4 +1,4 @@
-"""Traffic: the published equations, their numbers, and no accident."""
+"""Traffic: published equations, published numbers, and no accident."""
 
 import jax
 import jax.numpy as jnp
@@ -50,14 +50,14 @@ def test_idm_is_in_equilibrium_at_the_papers_gaps(v, gap):
 )
 def test_platoon_damps_a_speed_dip_as_fast_as_theory_predicts(accel, dip):
   """100 cars at 10 m/s; the leader drives 0.5 m/s slower for a second."""
-  # A thousandth is as exactly as the published figures are given.
+  # The published figures have a precision of a thousandth.
   params = _params(**PAPER | {"accel": accel})
   assert float(_dip(params)) == pytest.approx(dip, rel=0.05, abs=1e-3)
 
 
 @jax.jit
 def _dip(params):
-  """m/s that the last of the cars loses."""
+  """Speed that the last car loses, m/s."""
   who, v0, cars, dt = _driver(120 / 3.6), 10.0, 100, 0.05
   equilibrium = (2.0 + v0 * 1.6) / np.sqrt(1 - (v0 / (120 / 3.6)) ** 4)
 
@@ -92,7 +92,7 @@ def test_highway_setting_follows_highway_envs_trace():
 
 @pytest.mark.parametrize("late", [0.0, 0.1, 0.25, 0.6, 1.0])
 def test_drivers_apply_delayed_accelerations(late):
-  """A ramp in time comes out as the same ramp, later."""
+  """A ramp in time becomes the same ramp, delayed."""
   dt, steps = 0.1, 20
   params = _params(reaction=late)
   meant, done = jnp.zeros((11, 3)), []
@@ -106,7 +106,7 @@ def test_drivers_apply_delayed_accelerations(late):
 
 
 def test_platoon_with_reaction_delay_is_unstable():
-  """Drivers of a = 1 m/s2 damp a dip (see above), until they react late."""
+  """Drivers with a = 1 m/s2 damp a dip (see above) unless they react late."""
   params = _params(**PAPER | {"accel": 1.0})
   v0, cars, dt, who = 10.0, 20, 0.1, _driver(120 / 3.6)
   gap = (2.0 + v0 * 1.6) / np.sqrt(1 - (v0 / (120 / 3.6)) ** 4)
@@ -165,7 +165,7 @@ def test_mobil_considers_others_and_refuses_to_cut_in():
 @jax.jit
 @jax.vmap
 def _minute(level):
-  """Whether cars hit or swapped, the worst jump, the least speed."""
+  """Whether cars collided or swapped, the largest jump, the least speed."""
   config = WORLD.config
   env = WORLD.reset(jax.random.key(0), REAL, level).env_state
   ego = env.ego.replace(s=jnp.asarray(-1e4), v=jnp.zeros(()))
@@ -204,11 +204,11 @@ def _minute(level):
 
 @pytest.mark.parametrize("split", ["test", "ood-density"])
 def test_traffic_alone_has_no_accident_and_no_teleport(split):
-  """One minute of each scene, the ego far away; speed bounds every move."""
+  """One minute of each scene with the ego far away; speed bounds every move."""
   pool = WORLD.pool(split, 96)
   hit, swap, jump, slow = _minute(pool.levels)
   assert not hit.any(), [FAMILIES[f] for f in pool.depths[np.asarray(hit)]]
-  assert not swap.any()  # nobody drives through another
+  assert not swap.any()  # no car drives through another
   assert jump.max() < 1e-2
   assert slow.min() >= 0.0
 

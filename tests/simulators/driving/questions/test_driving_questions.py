@@ -1,4 +1,4 @@
-"""Questions about traffic: true by two paths, and never to be guessed."""
+"""Questions about traffic: two paths agree, and guessing does not help."""
 
 import collections
 import dataclasses
@@ -23,15 +23,15 @@ WORLD = simulators.make("driving")
 KINDS = tuple(sampling.KINDS)
 DOCS = pathlib.Path(__file__).parents[4] / "docs" / "driving.md"
 STATES = 128  # of each variant and draw
-WALK = 14  # random steps at most before a state is asked about
-NUDGE = 0.02  # m by which rounding may move a border
+WALK = 14  # random steps at most before the questions
+NUDGE = 0.02  # m by which rounding can move a threshold
 CATEGORIES = 12
-# Kinds that offer the actions they name: what one knows of actions helps.
+# Kinds that name actions as choices: knowledge of actions helps.
 NAMING = ("better", "best")
 
 
 class Game(reference.Game):
-  """Remembers its costs, which take the reference a third of a second."""
+  """Caches its costs, which take the reference a third of a second."""
 
   def costs(self):
     if "known" not in vars(self):
@@ -43,8 +43,8 @@ class Game(reference.Game):
 def met(drive, random_legal):
   """met(variant, draw=0) -> (params, states, questions, asked again).
 
-  States met on random drives, with a sampled question of each kind. One valid
-  question of each state, at random, is asked again by its arguments.
+  States of random drives, with a sampled question of each kind. One random
+  valid question of each state is answered again from its arguments.
   """
 
   @jax.jit
@@ -97,7 +97,7 @@ def asked_kinds(met):
   ],
 )  # fmt: skip
 def test_sampled_answers_agree_with_the_reference(met, variant):
-  """All of them, but for moments that two centimetres would decide."""
+  """All of them, except where moving the ego by two centimetres decides."""
   params, states, asked, _ = met(variant)
   checked, near = collections.Counter(), []
   for i in np.flatnonzero(asked.valid.any(-1)):
@@ -132,7 +132,7 @@ def test_question_with_the_same_arguments_has_the_same_truth(met):
 
 
 def test_past_in_questions_equals_the_observed_past(drive):
-  """Action by action on scenes of three lanes at most, by a second step."""
+  """Action by action on scenes of at most three lanes, by a second step."""
   pool, real = WORLD.pool("val", 32), WORLD.params("real")
   actions = np.arange(32) % len(ACTIONS)
   states = drive(
@@ -152,7 +152,7 @@ def test_past_in_questions_equals_the_observed_past(drive):
     np.testing.assert_array_equal(obs.was_seen, was.car_seen)
     game = reference.Game.from_state(state.env_state, real)
     if obs.target == was.target and obs.lane + obs.aims == obs.was_lane:
-      continue  # nothing has changed: `keep`, or what does nothing here
+      continue  # nothing changed: `keep`, or an action without effect here
     code = reference.answer(game, "did", (-1, -1, -1))
     assert forms.ANSWERS[code] == ACTIONS[action]
     done[ACTIONS[action]] += 1
@@ -193,12 +193,14 @@ def test_no_kind_has_a_dominant_answer(asked_kinds, kind):
   asked = asked_kinds[kind]
   assert len(asked) >= 16
   count = collections.Counter(question.answer for question in asked)
-  spread = 1.0 / len(asked) ** 0.5  # two deviations of a fair coin's share
+  spread = (
+    1.0 / len(asked) ** 0.5
+  )  # two standard deviations of a fair coin's share
   assert max(count.values()) / len(asked) <= 0.7 + spread, count
 
 
 def test_words_of_a_question_do_not_reveal_its_answer(asked_kinds):
-  """Naive Bayes on bags of words, learnt on one half, asked of the other."""
+  """Naive Bayes on bags of words, trained on one half, tested on the other."""
   excess = {}
   for kind, asked in asked_kinds.items():
     usual, by_words = guessed(asked[::2], asked[1::2]).mean(0)
@@ -290,7 +292,7 @@ def test_question_texts_offer_the_truth_in_every_phrasing(asked_kinds):
 
 
 def test_new_answers_are_one_token_of_the_model(smollm2):
-  """With and without a space before; the actions' words are the world's."""
+  """With and without a leading space; the words of actions are excluded."""
   _, _, tokenizer = smollm2
   for word in set(forms.ANSWERS) - set(ACTIONS):
     assert len(tokenizer.encode(word)) == 1, word

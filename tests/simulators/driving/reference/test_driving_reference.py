@@ -1,4 +1,4 @@
-"""The second path: plain Python against JAX, and against scenes by hand."""
+"""The second path: plain Python equals JAX and scenes solved by hand."""
 
 import dataclasses
 import functools
@@ -25,7 +25,7 @@ from simulators.text_world import TextWorld
 
 WORLD = simulators.make("driving")
 SCENES, STEPS = 48, 12
-CLOSE = 0.02  # m, m/s: what float32 may make of a dozen seconds
+CLOSE = 0.02  # m, m/s: error of float32 after a dozen seconds
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +92,11 @@ def test_drives_equal_the_jax_rules(walked, variant):
         np.testing.assert_allclose(car[1:-1], same[1:-1], atol=CLOSE)
         np.testing.assert_allclose(car.meant, same.meant, atol=0.1)  # m/s2
       ends |= game.faults
-  assert len(ends) >= 3, ends  # the walks do come to harm
+  assert len(ends) >= 3, ends  # some walks end in an accident
 
 
 def test_costs_and_best_actions_equal_those_of_the_planner(walked):
-  """Equal to a quarter of a second, which is what a cost is rounded to."""
+  """Equal to a quarter of a second, the rounding of costs."""
   params, actions, states = walked("real")
   player = TextWorld(WORLD, params, WORLD.pool("val", SCENES))
   player.reset(range(16))
@@ -114,7 +114,7 @@ def test_costs_and_best_actions_equal_those_of_the_planner(walked):
 
 
 def test_regret_of_plans_equals_that_of_the_planner(walked, regret):
-  """To a quarter of a second for each of the two costs; -1 pads."""
+  """Equal to a quarter of a second for each of the two costs; -1 pads."""
   params, _, states = walked("real")
   rows = np.flatnonzero(~states.env_state.ended[3, :12])
   moments = _row(states.env_state, 3, rows)
@@ -154,7 +154,7 @@ def test_stopping_distance_follows_newtons_law(start):
   speed, cars = game.ego.v, ()
   game = dataclasses.replace(game, cars=cars).drive(*[STOP] * 6)
   way = game.ego.s - start("pedestrian").ego.s
-  # v2 / 2a, and what delay and lag add: at most v * (0.1 + 0.2 + 0.5).
+  # v2 / 2a plus at most v * (0.1 + 0.2 + 0.5) for delay and lag.
   assert speed**2 / 8 < way < speed**2 / 8 + 0.8 * speed
   assert game.ego.v < 0.1
 
@@ -188,7 +188,7 @@ def test_boxes_touch_if_no_line_separates_them():
   assert touch(here, box(Place(3.9, 0.0, 0.0)))
   assert not touch(here, box(Place(4.1, 0.0, 0.0)))
   assert not touch(here, box(Place(0.0, 2.1, 0.0)))
-  turned = math.pi / 4  # its corner reaches sqrt(5) m, but not along the axes
+  turned = math.pi / 4  # its corner reaches sqrt(5) m, but only off the axes
   assert touch(here, box(Place(3.0, 2.0, turned)))
   assert not touch(here, box(Place(3.6, 2.6, turned)))
 
@@ -210,7 +210,7 @@ def test_standing_car_ahead_is_hit_and_one_in_the_next_lane_is_not(start):
 def test_ego_yields_to_oncoming_cars_due_within_three_seconds(
   start, seconds, fault
 ):
-  """One car at 10 m/s, so long from where the paths meet, and the turn now."""
+  """One car at 10 m/s, this long before the paths meet; the ego turns now."""
   game = start("turn")
   line = game.scene.route[0][0] + 0.5 / game.scene.route[1][1]
   car = next(car for car in game.cars if car.who.road == ONCOMING)

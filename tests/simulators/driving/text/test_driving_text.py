@@ -1,4 +1,4 @@
-"""Traffic in words: short, read back, and nothing that is not seen."""
+"""Traffic in words: short, parseable, and only what is seen."""
 
 import functools
 
@@ -14,7 +14,7 @@ from simulators.text_world import TextWorld
 WORLD = simulators.make("driving")
 REAL = WORLD.params("real")
 N = 64
-SECONDS = 12  # of play that is looked at
+SECONDS = 12  # of play under test
 
 
 @functools.cache
@@ -24,7 +24,7 @@ def _pool():
 
 @pytest.fixture(scope="module")
 def seen(drive):
-  """Numpy observations of a drive of each scene, after as many s as its row."""
+  """Numpy observations of one drive per scene, at the second of its row."""
   rng = np.random.default_rng(0)
   choose = lambda t, player: rng.integers(0, len(ACTIONS), N)  # noqa: E731
   states = drive(REAL, _pool(), range(N), choose, SECONDS - 1)
@@ -69,7 +69,7 @@ def test_actions_are_read_from_answers():
 
 
 def test_people_are_described_early_and_before_they_cross(few, ask_few):
-  """Otherwise a driver could not know that someone is about to step out."""
+  """Otherwise a driver could not expect a pedestrian to step out."""
   scenes = np.flatnonzero(_pool().depths == FAMILIES.index("pedestrian"))
   player = TextWorld(WORLD, REAL, _pool())
   texts = player.reset(scenes)
