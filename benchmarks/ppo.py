@@ -36,7 +36,7 @@ from simulators.driving.types import FAMILIES
 
 Array = jax.Array
 
-JUDGED = 10  # times, including the start
+EVALUATIONS = 10  # including the one at the start
 
 
 @dataclasses.dataclass(frozen=True)
@@ -260,7 +260,7 @@ def run(name: str, steps: int, seed: int) -> tuple[list[Row], list[Played]]:
     env,
     num_timesteps=steps,
     episode_length=env.episode_length,
-    num_evals=JUDGED,
+    num_evals=EVALUATIONS,
     run_evals=False,
     policy_params_fn=judge,
     network_factory=ppo_networks.factory(

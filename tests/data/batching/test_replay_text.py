@@ -37,10 +37,10 @@ def test_replay_batches_return_in_another_order():
   assert len(set(first)) == 4
   assert all(set(epoch) == set(first) for epoch in later)
   assert any(epoch != first for epoch in later)
-  anew = epochs(None)
-  assert first == anew[0][:4]
-  assert not set(anew[0]) & set(anew[1])
-  assert set(epochs(100)[1]) == set(anew[0])  # at most the windows that exist
+  fresh = epochs(None)
+  assert first == fresh[0][:4]
+  assert not set(fresh[0]) & set(fresh[1])
+  assert set(epochs(100)[1]) == set(fresh[0])  # at most the windows that exist
 
 
 def test_text_that_is_too_short_is_named():

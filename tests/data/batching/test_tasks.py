@@ -254,12 +254,12 @@ def test_every_example_appears_once_an_epoch(tokenizer, examples):
 
 def test_batches_return_in_another_order_without_repacking(tokenizer, examples):
   batches = batching.TaskBatches(examples, tokenizer, 1, 96, repack=False)
-  anew = batching.TaskBatches(examples, tokenizer, 1, 96)
+  repacked = batching.TaskBatches(examples, tokenizer, 1, 96)
   epochs = []
   for _ in range(3):
     epoch = [next(batches)[0] for _ in range(len(batches))]
     epochs.append([b.tokens.tobytes() + b.scored.tobytes() for b in epoch])
-  first = [next(anew)[0].tokens.tobytes() for _ in range(len(anew))]
+  first = [next(repacked)[0].tokens.tobytes() for _ in range(len(repacked))]
   assert len(first) > 2
   assert [e[: len(f)] for e, f in zip(epochs[0], first, strict=True)] == first
   assert len(set(map(tuple, epochs))) == 3
