@@ -1,13 +1,13 @@
-"""Do two paths to the truth answer AgentWorld's questions alike?
+"""Do two implementations give the same answers to AgentWorld's questions?
 
   python -m benchmarks.agreement [--checks=1000] [--seed=0] [--worlds ...]
 
-Draws levels, puts the agent and some tools in hand anywhere, moves at random
+Draws levels, places the agent anywhere with some tools in hand, moves at random
 and asks every kind of question, under true, swapped, wrong, misread and missing
-rules. Each kind is answered again by `reference`, in plain Python, until it has
-as many checks. Kinds that `reference` searches whole levels for are checked
-with a box in levels of side 5 only. Tells the share of the commonest answer of
-each kind, too.
+rules. `reference`, in plain Python, answers each kind again until it has enough
+checks. Kinds for which `reference` searches whole levels are checked with a box
+only in levels of side 5. Also shows the share of the commonest answer of each
+kind.
 """
 
 import collections
@@ -45,23 +45,23 @@ WORLDS = {
   "crowded": (CROWDED, (*_RULES, "imperfect/no-hazards")),
   "boxed": (BOXED, ("real", "imperfect/wrong-rules(0.5)")),
 }
-_NEVER = {("imperfect/no-hazards", "deadly")}  # it would always be no
+_NEVER = {("imperfect/no-hazards", "deadly")}  # the answer would always be no
 BATCH = 256  # moments drawn at a time
-DEPTHS = 3  # chains of so many depths, from 0 on
+DEPTHS = 3  # number of chain depths, from 0
 WALK = 6  # random moves at most
 IN_HAND = 0.3  # chance of each tool
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-  """What became of one kind.
+  """Result of one kind.
 
   Attributes:
     kind: its name.
     checks: questions that were answered twice.
     equal: of these, with the same answer.
     real: share of the commonest answer under true rules, in the small world
-      where that asks the kind.
+      if it asks the kind.
     wrong: the same under wrong rules.
   """
 
@@ -73,7 +73,7 @@ class Row:
 
 
 def moments(world):
-  """(key, params) -> (states, questions, bool[BATCH] of what can be used)."""
+  """(key, params) -> (states, questions, bool[BATCH] of usable rows)."""
   config = world.config
 
   def one(key, params):
@@ -108,7 +108,7 @@ def moments(world):
 
 
 def check(checks: int, seed: int, names=tuple(WORLDS)) -> list[Row]:
-  """Questions of every kind that some worlds ask, answered twice."""
+  """Answers questions of every kind of some worlds twice."""
   worlds = {
     name: simulators.make("agentworld", **WORLDS[name][0]) for name in names
   }
@@ -141,9 +141,9 @@ def check(checks: int, seed: int, names=tuple(WORLDS)) -> list[Row]:
         if at not in todo:
           continue
         game = _game(states, i, params)
-        told = reference.answer(game, names[k], asked.args[i, k])
+        expected = reference.answer(game, names[k], asked.args[i, k])
         checked[at] += 1
-        equal[at] += int(told == code)
+        equal[at] += int(expected == code)
         if checked[at] >= share[names[k]]:
           todo.discard(at)
     print(f"batch {batch}: {len(todo)} left", flush=True)

@@ -1,4 +1,4 @@
-"""What every benchmark shares: timing, the table and the JSON file."""
+"""Shared parts of the benchmarks: timing, the table and the JSON file."""
 
 import argparse
 import dataclasses
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from glimo_jax.provenance import commit
 
 RUNS = 5
-# Whose versions stand in the JSON file, where installed.
+# Packages whose versions the JSON file records, if installed.
 PACKAGES = (
   "jax", "numpy", "brax", "minigrid", "xminigrid", "navix", "highway-env",
 )  # fmt: skip
@@ -21,7 +21,7 @@ PACKAGES = (
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-  """One measurement: what, at which batch size, how much a second."""
+  """One measurement: name, batch size, rate per second."""
 
   name: str
   n: int
@@ -30,7 +30,7 @@ class Row:
 
 
 def parser(doc: str) -> argparse.ArgumentParser:
-  """A parser of flags with the flag that all have."""
+  """A parser with the flag that all benchmarks have."""
   flags = argparse.ArgumentParser(description=doc.splitlines()[0])
   flags.add_argument("--json", metavar="FILE", help="write the results there")
   return flags
@@ -39,7 +39,7 @@ def parser(doc: str) -> argparse.ArgumentParser:
 def median_seconds(runs: Mapping[str, Callable], times: int = RUNS) -> dict:
   """Name -> median wall time (s) of `times` calls after one that compiles.
 
-  The runs take turns, so that what else the machine does meets all alike.
+  The runs take turns, so other load on the machine affects all equally.
   """
   seconds = {name: [] for name in runs}
   for run in runs.values():
@@ -53,7 +53,7 @@ def median_seconds(runs: Mapping[str, Callable], times: int = RUNS) -> dict:
 
 
 def missing(package: str) -> None:
-  """Tells which extra brings a peer that is not installed."""
+  """Reports which extra installs a missing peer."""
   print(f"{package} is not installed: pip install -e '.[bench]'")
 
 
@@ -64,7 +64,7 @@ def report(
 
   Args:
     rows: dataclass instances.
-    ratios: name -> ratio, by the names of the design.
+    ratios: name -> ratio.
     path: a JSON file, or None to write nothing.
   """
   if not path:

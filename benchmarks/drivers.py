@@ -1,11 +1,11 @@
-"""Who solves which family of driving scenes?
+"""Which driver solves which family of driving scenes?
 
   python -m benchmarks.drivers [--split=val] [--scenes=100] [--skip=0]
 
 Plays the real world and counts successes of the oracle (plans with the world
 itself), IDM (follows what is ahead, halts at lines, changes no lane), chance
-(any legal action) and `keep` (does nothing). `--skip` passes over the first
-scenes of each family, for a judgement on scenes that nobody has looked at.
+(any legal action) and `keep` (does nothing). `--skip` skips the first scenes of
+each family, to evaluate on scenes that were not used before.
 """
 
 import dataclasses
@@ -23,20 +23,20 @@ from simulators.driving.types import FAMILIES, KEEP
 
 FAULTS = ("collision", "off_road", "red_light", "no_yield", "forced")
 DRIVERS = ("keep", "random", "idm", "oracle")
-BATCH = 50  # episodes at a time: what is kept of them stays small
+BATCH = 50  # episodes at a time, to limit memory
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-  """How one driver fared on one family.
+  """Results of one driver on one family.
 
   Attributes:
     family, driver: their names.
-    scenes: episodes played, each on a scene of its own.
+    scenes: episodes played, each on a different scene.
     success: share of them solved.
     low, high: its 95 % interval (Wilson 1927).
     collision, off_road, red_light, no_yield, forced: share with that fault.
-    late: share that ended without a fault, short of the goal.
+    late: share that ended without a fault before the goal.
   """
 
   family: str

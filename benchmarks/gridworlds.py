@@ -1,19 +1,18 @@
-"""AgentWorld beside XLand-MiniGrid and NAVIX: random play, in one run.
+"""AgentWorld compared with XLand-MiniGrid and NAVIX: random play, in one run.
 
-On all sides: jit + vmap + scan, uniform random actions, episodes that start
-afresh as they end, every leaf of the observation, the reward and the end
-summed up so that nothing is optimised away, text off. Sides take turns, and
-what is compared is the median at the same N.
+All use jit + vmap + scan, uniform random actions and automatic reset, without
+text. Every leaf of the observation, the reward and the end are summed, so that
+nothing is optimised away. Simulators take turns, and the medians at the same N
+are compared.
 
-| | grid | what is observed | a fresh episode |
+| | grid | observation | a new episode |
 |---|---|---|---|
 | AgentWorld | 9x9, 4 pairs, depth 2 | the whole level | drawn from a pool |
 | XLand R1-9x9 | 9x9 | 5x5 before the agent | generated |
 | NAVIX DoorKey-8x8 | 8x8 | the whole grid | generated |
 
-The time limit is that of XLand's. At the N of the ratios AgentWorld also runs
-with rules of its own in each environment, and with a box, hazards and all
-goals.
+The time limit is that of XLand. At the N of the ratios AgentWorld also runs
+with different rules in each environment, and with a box, hazards and all goals.
 """
 
 import functools
@@ -46,11 +45,11 @@ VARIANTS = (
 
 
 class Game(NamedTuple):
-  """A world as the race sees it, batched.
+  """A batched world for the comparison.
 
   Attributes:
     actions: number of actions.
-    data: what `start` and `step` are handed: rules and levels.
+    data: arguments of `start` and `step`: rules and levels.
     start: (keys [n], data) -> states.
     step: (keys [n], states, actions i32[n], data) -> (states, seen).
   """
@@ -82,7 +81,7 @@ def agentworld(world: World, params: PyTree, pool: PyTree, axis=None) -> Game:
 
 
 def xland_r1() -> Game:
-  """XLand-MiniGrid with its own auto-reset, which draws a fresh level."""
+  """XLand-MiniGrid with its auto-reset, which draws a new level."""
   import xminigrid
   from xminigrid.wrappers import GymAutoResetWrapper
 
@@ -100,7 +99,7 @@ def xland_r1() -> Game:
 
 
 def navix_doorkey() -> Game:
-  """NAVIX, whose step starts a fresh episode after the end of one."""
+  """NAVIX, whose step starts a new episode after the end of one."""
   import navix
 
   env = navix.make("Navix-DoorKey-8x8-v0")
@@ -127,7 +126,7 @@ def _on_device(levels: PyTree) -> PyTree:
 
 
 def _total(seen: PyTree) -> Array:
-  """f32[]: all numbers added up."""
+  """f32[]: the sum of all numbers."""
   return sum(jnp.sum(x.astype(jnp.float32)) for x in jax.tree.leaves(seen))
 
 
@@ -153,14 +152,14 @@ def race(game: Game, n: int) -> Callable:
 
 
 def texts(world: World, game: Game, n: int) -> Callable:
-  """A call that fetches n observations and puts them into words."""
+  """A call that fetches n observations and describes them in words."""
   keys = jax.random.split(jax.random.key(2), n)
   obs = jax.jit(game.start)(keys, game.data).obs
   return lambda: world.describe(jax.device_get(obs))
 
 
 def run(peers: bool) -> tuple[list[common.Row], dict[str, float]]:
-  """The table and the ratios of the design, section 8."""
+  """The table and the ratios."""
   world = simulators.make("agentworld", **_SIDES, **_DEPTHS)
   rich = simulators.make("agentworld", **_SIDES, **_RICH)
   pool = _on_device(world.pool("train", POOL, (2,)).levels)
@@ -189,8 +188,12 @@ def run(peers: bool) -> tuple[list[common.Row], dict[str, float]]:
     for name, s in seconds.items():
       rates[name, n] = n * STEPS[n] / s
       rows.append(common.Row(name, n, rates[name, n]))
-  said = common.median_seconds({COMPARED: texts(world, sides[OURS], COMPARED)})
-  rows.append(common.Row(OURS, COMPARED, COMPARED / said[COMPARED], "texts"))
+  text_seconds = common.median_seconds(
+    {COMPARED: texts(world, sides[OURS], COMPARED)}
+  )
+  rows.append(
+    common.Row(OURS, COMPARED, COMPARED / text_seconds[COMPARED], "texts")
+  )
   ours = rates[OURS, COMPARED]
   ratios = {"agentworld_params_overhead": ours / rates[OWN, COMPARED] - 1.0}
   others = [rates[name, COMPARED] for name in sides if name != OURS]

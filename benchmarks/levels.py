@@ -1,11 +1,12 @@
-"""Are AgentWorld's levels what they promise, and is its oracle exact?
+"""Do AgentWorld's levels have the promised depth, and is its oracle exact?
 
   python -m benchmarks.levels [--levels=100000] [--searched=10000]
 
-Draws levels of every split of four worlds, walks each along the oracle and
-counts those that end in success with as many elements opened as promised; no
-hash may be in two splits of a world. The oracle's costs at the start of some
-are held against the breadth-first search of `reference`, in plain Python.
+Draws levels of every split of four worlds, follows the oracle in each and
+counts those that end in success with the promised number of opened elements. No
+hash may be in two splits of a world. For some levels the oracle's costs at the
+start are compared with the breadth-first search of `reference`, in plain
+Python.
 """
 
 import dataclasses
@@ -42,15 +43,15 @@ WORLDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-  """What became of the levels of one world.
+  """Result for the levels of one world.
 
   Attributes:
     world: its name in WORLDS.
     levels: drawn, over all splits.
-    kept: of these, solved along the oracle as deep as promised.
+    kept: of these, solved by the oracle with the promised depth.
     in_two_splits: hashes that two splits share.
-    searched: levels whose start was searched in breadth, too.
-    equal: of these, where the oracle has the same costs.
+    searched: levels whose start was also searched breadth first.
+    equal: of these, with the same costs by the oracle.
   """
 
   world: str
@@ -83,7 +84,7 @@ def walk(world):
 
 
 def check(name: str, levels: int, searched: int) -> Row:
-  """How many levels of a world keep their promises; see the module."""
+  """Counts the levels of a world with the promised depth; see the module."""
   fields, _, batch = WORLDS[name]
   world = simulators.make("agentworld", **fields)
   params, run = world.params(), walk(world)
@@ -101,8 +102,8 @@ def check(name: str, levels: int, searched: int) -> Row:
       drawn, kept = drawn + len(rows), kept + int(good.sum())
       for i in range(min(batch, left)):
         level = jax.tree.map(lambda x, i=i: x[i], some)
-        told = reference.Game.from_level(level, params).costs()
-        compared, equal = compared + 1, equal + (tuple(costs[i]) == told)
+        expected = reference.Game.from_level(level, params).costs()
+        compared, equal = compared + 1, equal + (tuple(costs[i]) == expected)
       left -= min(batch, left)
   shared = sum(
     len(hashes[a] & hashes[b]) for a, b in itertools.combinations(SPLITS, 2)

@@ -1,13 +1,13 @@
-"""Does reinforcement learning solve it? brax's PPO on a world of ours.
+"""Does reinforcement learning solve our worlds? brax's PPO on one of them.
 
   python -m benchmarks.ppo [--world=NAME] [--steps=N] [--seed=N] [--json=FILE]
 
-Trains on `train` levels and is judged on `val` levels, each played once:
-`sampled` by the policy as it was trained, `greedy` by its likeliest action,
-which may walk to and fro for ever. Beside the last policy random play stands
-in the same run, by depth or family, with 95 % intervals. The world is wrapped
-by `simulators/brax_env.py`; losses, updates and roll-outs are brax's. Ours are
-the two ends of its network, `benchmarks/ppo_networks.py`.
+Trains on `train` levels and evaluates on `val` levels, each played once:
+`sampled` draws actions from the policy, `greedy` takes the most likely action
+and can loop for ever. The last policy is compared with random play in the same
+run, by depth or family, with 95 % intervals. `simulators/brax_env.py` wraps the
+world; losses, updates and rollouts are brax's. Only the input and output of the
+network are ours, in `benchmarks/ppo_networks.py`.
 
 AgentWorld (chains of one element): expect 0.03 -> 0.84 sampled in 1.4M steps
 and 0.87 in 2.1M (greedy 0.67 and 0.75), in two minutes on two cores. One seed
@@ -36,20 +36,20 @@ from simulators.driving.types import FAMILIES
 
 Array = jax.Array
 
-JUDGED = 10  # times, the start included
+EVALUATIONS = 10  # including the one at the start
 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-  """How PPO is trained and judged on one world.
+  """How PPO is trained and evaluated on one world.
 
   Attributes:
     options: of the world.
     depths: chain depths or families of its levels.
-    names: what the depths are called.
+    names: names of the depths.
     train, val: levels.
     steps: environment steps, by default.
-    features: lays out an observation for the network.
+    features: turns an observation into features of the network.
     widths: hidden layers of policy and of value.
     ppo: brax's settings.
   """
@@ -108,9 +108,9 @@ class Row:
 
   Attributes:
     step: environment steps trained on.
-    seconds: wall time since the start, compiling and judging included.
+    seconds: wall time since the start, including compilation and evaluation.
     sampled: success rate on the val levels, moves drawn from the policy.
-    greedy: success rate on the val levels, the likeliest move taken.
+    greedy: success rate on the val levels, most likely move.
   """
 
   step: int
@@ -121,13 +121,13 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Played:
-  """The last policy beside random play on the val levels of one depth.
+  """The last policy and random play on the val levels of one depth.
 
   Attributes:
     depth: its name, `all` for all.
     n: levels.
     random, sampled, greedy: success, (mean, lo, hi).
-    gain: mean return of `sampled` less that of random, (mean, lo, hi).
+    gain: mean return of `sampled` minus that of random, (mean, lo, hi).
   """
 
   depth: str
@@ -151,15 +151,15 @@ def play(
   levels: PyTree,
   key: Array,
 ) -> tuple[Array, Array]:
-  """(success bool[n], return f32[n]) of levels that are played once each.
+  """(success bool[n], return f32[n]) of levels, each played once.
 
   Args:
     world: the simulator; static, as are `make_policy` and `greedy`.
     make_policy: brax's, (weights, deterministic) -> policy.
-    greedy: take the likeliest move instead of drawing one.
-    weights: what PPO has trained.
+    greedy: take the most likely move instead of sampling.
+    weights: the trained weights.
     rules: the world's params.
-    levels: leaves lead with their number.
+    levels: leaves [n, ...].
     key: PRNG key of the policy.
   """
   policy = make_policy(weights, deterministic=greedy)
@@ -181,7 +181,7 @@ def _episodes(world, policy, rules, levels, key):
 def compare(
   setting: Setting, depths: np.ndarray, plays: Mapping[str, tuple]
 ) -> list[Played]:
-  """The last policy beside random play, for each depth and for all.
+  """Compares the last policy with random play, for each depth and for all.
 
   Args:
     setting: its names.
@@ -213,8 +213,8 @@ def _show(rows: list[Played]) -> None:
   print(f"\n{'success on val':14s} {'n':>4s}", *titles)
   for row in rows:
     cells = (getattr(row, name) for name in names)
-    told = (f"{mean:.3f} [{lo:.3f}, {hi:.3f}]" for mean, lo, hi in cells)
-    print(f"{row.depth:14s} {row.n:4d}", *(f"{cell:>22s}" for cell in told))
+    texts = (f"{mean:.3f} [{lo:.3f}, {hi:.3f}]" for mean, lo, hi in cells)
+    print(f"{row.depth:14s} {row.n:4d}", *(f"{cell:>22s}" for cell in texts))
 
 
 # --- Training ---------------------------------------------------------------
@@ -224,7 +224,7 @@ def run(name: str, steps: int, seed: int) -> tuple[list[Row], list[Played]]:
   """Trains for about `steps` environment steps.
 
   Returns:
-    The learning curve, and the last policy beside random play.
+    The learning curve, and the last policy compared with random play.
   """
   setting = SETTINGS[name]
   world = simulators.make(name, **setting.options)
@@ -260,7 +260,7 @@ def run(name: str, steps: int, seed: int) -> tuple[list[Row], list[Played]]:
     env,
     num_timesteps=steps,
     episode_length=env.episode_length,
-    num_evals=JUDGED,
+    num_evals=EVALUATIONS,
     run_evals=False,
     policy_params_fn=judge,
     network_factory=ppo_networks.factory(

@@ -1,8 +1,8 @@
-"""The two ends of PPO's network, for `ppo`: what it is fed, what it gives.
+"""Input features and output distribution of PPO's network, for `ppo`.
 
-Between them lie brax's MLPs. An observation arrives flat, as brax wants it,
-and is laid out as seen from the one who acts; what comes out chooses one of
-the world's actions instead of giving a number for each.
+brax's MLPs are between them. An observation arrives flat, as brax requires, and
+becomes features relative to the agent. The output chooses one of the world's
+actions instead of giving a number for each.
 """
 
 from collections.abc import Callable
@@ -23,11 +23,11 @@ from simulators.driving.types import Obs as Traffic
 
 Array = jax.Array
 
-BESIDE = 1.0  # m of gap below which a car is beside one
-SOONEST = 2  # cars of each other road that are told of
+BESIDE = 1.0  # m of gap below which a car is beside the ego
+SOONEST = 2  # cars of each other road in the features
 
 
-# --- What the network is fed ------------------------------------------------
+# --- Features ---------------------------------------------------------------
 
 
 def unflatten(flat: Array, like: PyTree) -> PyTree:
@@ -47,7 +47,7 @@ def puzzle(obs: Puzzle) -> Array:
   element that it opens, as a row and a column from the agent, one-hot, all 0
   once picked up or opened; then what is held and opened.
   """
-  reach = obs.wall.shape[-1] - 1  # how far two cells may lie apart
+  reach = obs.wall.shape[-1] - 1  # largest distance of two cells
   wide = 2 * reach + 1
   agent = obs.agent.astype(jnp.int32)
   wall = jnp.pad(obs.wall.astype(jnp.float32), reach, constant_values=1.0)
@@ -77,7 +77,7 @@ def puzzle(obs: Puzzle) -> Array:
 def traffic(obs: Traffic) -> Array:
   """f32[F]: an observation as seen from the ego car.
 
-  Task, own speeds and lane, what there is of line, crosswalk and lane's end;
+  Task, own speeds and lane, stop line, crosswalk and lane's end if present;
   then the nearest car ahead and behind in each of three lanes, the next ones
   of the other roads, and the people. Speeds are in tens of m/s.
   """
@@ -116,30 +116,30 @@ def _one_hot(value: Array, least: int, count: int) -> Array:
 
 
 def _way(metres: Array, there: Array) -> Array:
-  """f32[3]: whether it is there, how far, and how near where it is near."""
+  """f32[3]: presence, distance, and a fine scale for short ones."""
   near = jnp.exp(-jnp.abs(metres) / 10.0)
   return jnp.stack([jnp.ones(()), metres / 50.0, near]) * there
 
 
 def _cars(obs: Traffic, which: Array, count: int) -> list[Array]:
-  """The `count` nearest of some cars: way, pace and own speed of each."""
+  """The `count` nearest of some cars: distance, relative and own speed."""
   away = jnp.where(which, jnp.abs(obs.car_gap), jnp.inf)
-  told = []
+  features = []
   for j in jnp.argsort(away)[:count]:
     there = which[j]
     v = obs.car_speed[j]
-    told += [
+    features += [
       _way(obs.car_gap[j], there),
       jnp.stack([v - obs.speed, v]) / 10.0 * there,
     ]
-  return told
+  return features
 
 
-# --- What it gives ----------------------------------------------------------
+# --- Output -----------------------------------------------------------------
 
 
 class _Choice:
-  """A distribution over moves as brax's losses read one; events are one-hot."""
+  """A distribution over moves for brax's losses; events are one-hot."""
 
   def __init__(self, logits: Array):
     self.loc, self.scale = logits, jnp.ones_like(logits)  # brax logs both
@@ -150,7 +150,7 @@ class _Choice:
     return jax.nn.one_hot(drawn, self.loc.shape[-1])
 
   def mode(self) -> Array:
-    return self.loc  # the world takes the greatest
+    return self.loc  # the world takes the largest
 
   def log_prob(self, event: Array) -> Array:
     return jnp.sum(self.logprobs * event, axis=-1)
@@ -160,14 +160,14 @@ class _Choice:
 
 
 class _Identity:
-  """No squashing after the draw."""
+  """No transformation of samples."""
 
   forward = inverse = staticmethod(lambda event: event)
   forward_log_det_jacobian = staticmethod(lambda event: 0.0)
 
 
 class Categorical(distribution.ParametricDistribution):
-  """One of n moves; brax itself knows continuous actions only."""
+  """One of n moves; brax itself supports continuous actions only."""
 
   def __init__(self, n: int):
     super().__init__(n, _Identity(), event_ndims=0, reparametrizable=False)
@@ -183,7 +183,7 @@ def factory(
 
   Args:
     like: one observation, or its shapes.
-    features: lays one out as f32[F].
+    features: turns one into f32[F].
     widths: hidden layers of policy and of value.
   """
 
@@ -195,7 +195,7 @@ def factory(
     return rows.reshape(*flat.shape[:-1], -1)
 
   def make(observation_size, action_size, preprocess_observations_fn):
-    # `feed` stands for brax's normalizer
+    # `feed` replaces brax's normalizer
     del observation_size, preprocess_observations_fn
     settings = dict(
       obs_size=jax.eval_shape(features, like).size,

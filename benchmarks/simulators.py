@@ -1,11 +1,11 @@
-"""How many steps a second does a world make?
+"""How many steps per second does a world run?
 
   python -m benchmarks.simulators --world=driving [--peers] [--json=FILE]
   python -m benchmarks.simulators --world=agentworld [--peers] [--json=FILE]
 
-AgentWorld: see `benchmarks/gridworlds.py`, which has its race.
+AgentWorld: see `benchmarks/gridworlds.py`.
 
-Driving: 20 cars, all metrics on, observations built each decision, random
+Driving: 20 cars, all metrics on, observations made at each decision, random
 decisions, under jit + vmap + scan; the median of five warm runs. A physics
 step is a tenth of a second of one scene.
 """
@@ -28,7 +28,7 @@ def driving(peers: bool) -> tuple[list[Row], dict[str, float]]:
   real = world.params("real")
   base = world.pool("train", 64)
   rng = np.random.default_rng(0)
-  # The places that a family leaves empty are filled with traffic.
+  # Places without a car in a family are filled with traffic.
   levels = _crowded(base.levels, rng)
   rows, rate = [], {}
   for n in SIZES:
@@ -49,12 +49,14 @@ def driving(peers: bool) -> tuple[list[Row], dict[str, float]]:
         def take(states, key):
           action = jax.random.randint(key, (n,), 0, len(world.actions))
           states = jax.vmap(world.step, (0, 0, axis))(states, action, params)
-          told = jnp.sum(states.obs.car_gap) + states.obs.speed.sum()
-          return states, told + sum(m.sum() for m in states.metrics.values())
+          checksum = jnp.sum(states.obs.car_gap) + states.obs.speed.sum()
+          return states, checksum + sum(
+            m.sum() for m in states.metrics.values()
+          )
 
         keys = jax.random.split(jax.random.key(seed + 1), decisions)
-        states, told = jax.lax.scan(take, states, keys)
-        return told, states.env_state.cars.s.sum()
+        states, checksum = jax.lax.scan(take, states, keys)
+        return checksum, states.env_state.cars.s.sum()
 
       plays[name] = lambda play=play, many=many, params=params: (
         jax.block_until_ready(play(many, params, 0))
@@ -79,7 +81,7 @@ def driving(peers: bool) -> tuple[list[Row], dict[str, float]]:
 
 
 def _crowded(levels, rng):
-  """The scenes with all CARS places taken, on the route behind the others."""
+  """The scenes with all CARS places used; new cars follow the others."""
   n, cars = levels.at.shape
   empty = ~levels.there
   spread = -60.0 - 25.0 * np.arange(cars)[None] + rng.uniform(0, 5, (n, cars))

@@ -1,12 +1,12 @@
-"""Does traffic left to itself ever have an accident?
+"""Does traffic alone ever have an accident?
 
   python -m benchmarks.traffic [--minutes=10000] [--variant=real]
 
-Cars and trucks on a road of three lanes, at 25 a kilometre and lane, slow ones
-among fast ones, for two minutes a scene; half a minute in, one brakes hard.
-Counts, over all pairs and physics steps, collisions (boxes that come to
-overlap), order violations (two that swap places while side by side they would
-touch) and teleports (a move beyond what the speed allows).
+Slow and fast cars and trucks drive on a road of three lanes, 25 per kilometre
+and lane, for two minutes a scene; after half a minute one brakes hard. Counts,
+over all pairs and physics steps, collisions (overlapping boxes), order
+violations (two that overlap sideways swap places) and teleports (a move beyond
+what the speed allows).
 """
 
 import dataclasses
@@ -26,17 +26,17 @@ CARS, LANES = 20, 3
 SPACING = 40.0  # m between two in a lane, on average
 SECONDS = 120  # of a scene
 BATCH = 100  # scenes at a time
-SLACK = 1e-3  # m that float32 may round a move by
+SLACK = 1e-3  # m, rounding of a move in float32
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-  """What happened.
+  """Counts of one run.
 
   Attributes:
     variant: of the world.
     minutes: simulated.
-    kilometres: driven by all cars together.
+    kilometres: driven by all cars in total.
     lane_changes: begun.
     collisions, order_violations, teleports: see the module.
   """
@@ -88,8 +88,8 @@ def alone(level: Level, params: Params, config: Config) -> dict[str, jax.Array]:
 
   def pairs(cars):
     ahead = cars.s[:, None] - cars.s
-    beside = jnp.abs(cars.d[:, None] - cars.d) < WIDTH
-    return ahead, beside, beside & (jnp.abs(ahead) < reach)
+    side_by_side = jnp.abs(cars.d[:, None] - cars.d) < WIDTH
+    return ahead, side_by_side, side_by_side & (jnp.abs(ahead) < reach)
 
   def substep(carry, now):
     cars, meant = carry
@@ -97,12 +97,12 @@ def alone(level: Level, params: Params, config: Config) -> dict[str, jax.Array]:
     meant = jnp.concatenate([meant, a[None]])
     a, meant = traffic.react(params, meant, config.memory, config), meant[1:]
     new = traffic.advance(params, cars, a, dt)
-    ahead, beside, overlap = pairs(cars)
-    ahead_, beside_, overlap_ = pairs(new)
+    ahead, side_by_side, overlap = pairs(cars)
+    ahead_, side_by_side_, overlap_ = pairs(new)
     way, aside = new.s - cars.s, jnp.abs(new.d - cars.d)
     far = jnp.maximum(cars.v, new.v) * dt + SLACK
     jumps = (way > far) | (way < 0.0) | (aside > traffic.SIDEWAYS * dt + SLACK)
-    swaps = beside & beside_ & (ahead * ahead_ < 0.0)
+    swaps = side_by_side & side_by_side_ & (ahead * ahead_ < 0.0)
     return (new, meant), {
       "kilometres": 1e-3 * jnp.sum(way),
       "collisions": jnp.sum(once & overlap_ & ~overlap),

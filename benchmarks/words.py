@@ -1,14 +1,14 @@
-"""Do the words of a question tell its answer, without the moment?
+"""Do the words of a question reveal its answer without the moment?
 
   python -m benchmarks.words --world=agentworld|driving [--moments=4000]
     [--variants real imperfect/swapped(0)]
 
 Asks every kind about moments of random play under true rules, and guesses the
-answers among the choices: by how common they are (`common`), and by naive
-Bayes on the question's bag of words, learnt on one half and asked of the other
-(`words`). A level and all that was played on it is in one half. With two
-variants each is a half: who learns in one is asked in the other, as is trained
-and judged here.
+answers among the choices: by their frequency (`common`), and by naive Bayes on
+the question's bag of words, trained on one half and tested on the other
+(`words`). All play on one level is in one half. With two variants, each variant
+is a half: the guesser trains on one and is tested on the other, as models train
+and are evaluated in different variants.
 """
 
 import collections
@@ -23,8 +23,8 @@ from glimo_jax.agent.tools import Tools
 from glimo_jax.data import collect
 from simulators.base import Question
 
-# World -> fields of the worlds that are asked; a kind is told of the first
-# that asks it.
+# World -> fields of the worlds under test; a kind is reported for the first
+# world that asks it.
 WORLDS = {
   "agentworld": ({}, agreement.CROWDED),
   "driving": ({},),
@@ -33,15 +33,15 @@ WORLDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-  """How well one kind is guessed.
+  """How well the answers of one kind are guessed.
 
   Attributes:
     kind: its name.
     asked: questions guessed.
-    chance: what a blind guess among the choices would have right.
-    common: share guessed right by how common answers are.
+    chance: share that a random choice has right.
+    common: share guessed right by the frequency of answers.
     words: share guessed right by the words of the question.
-    error: two standard errors of `words` less `common`, question by question.
+    error: two standard errors of `words` minus `common`, paired by question.
   """
 
   kind: str
@@ -56,30 +56,29 @@ class NaiveBayes:
   """Answers by bags of words, each word counted once; 1/2 for those unseen."""
 
   def __init__(self, seen: Sequence[Question]):
-    self._said = collections.Counter(q.answer for q in seen)
+    self._answers = collections.Counter(q.answer for q in seen)
     self._words = collections.defaultdict(collections.Counter)
     for q in seen:
       self._words[q.answer].update(set(q.text.split()))
     self._known = set().union(*self._words.values())
 
   def guess(self, question: Question, words: bool) -> str:
-    """The likeliest choice, by its words or by how common it is."""
-    said = self._known & set(question.text.split()) if words else ()
+    """The most likely choice, by the words or by the frequency of answers."""
+    evidence = self._known & set(question.text.split()) if words else ()
 
     def score(answer: str) -> float:
-      n = self._said[answer]
-      rates = [(self._words[answer][w] + 0.5) / (n + 1.0) for w in said]
+      n = self._answers[answer]
+      rates = [(self._words[answer][w] + 0.5) / (n + 1.0) for w in evidence]
       return np.log(n + 0.5) + np.log(rates).sum()
 
     return max(question.choices, key=score)
 
 
 def guessed(one: Sequence[Question], other: Sequence[Question]) -> np.ndarray:
-  """f32[N, 2]: who is right by how common answers are, and by the words.
+  """f32[N, 2]: whether the guess by frequency and by words is right.
 
   Args:
-    one, other: the two halves of N questions, each guessed by what is seen of
-      the other.
+    one, other: the two halves of N questions; each is guessed from the other.
   """
   right = []
   for seen, asked in ((one, other), (other, one)):
@@ -147,21 +146,21 @@ def main() -> None:
   args = flags.parse_args()
   if len(args.variants) > 2:
     flags.error(f"--variants {args.variants}: give one, or two, a half each")
-  told: dict[str, Row] = {}
+  first_rows: dict[str, Row] = {}
   for fields in WORLDS[args.world]:
     world = simulators.make(args.world, **fields)
     for row in rows(world, args.moments, args.seed, tuple(args.variants)):
-      told.setdefault(row.kind, row)
+      first_rows.setdefault(row.kind, row)
   print(
     f"{'kind':14} {'asked':>6} {'chance':>6} {'common':>6} {'words':>6} "
     f"{'gain':>6} {'+-':>5}"
   )
-  for row in told.values():
+  for row in first_rows.values():
     print(
       f"{row.kind:14} {row.asked:6} {row.chance:6.2f} {row.common:6.2f} "
       f"{row.words:6.2f} {row.words - row.common:+6.2f} {row.error:5.2f}"
     )
-  common.report(list(told.values()), {}, args.json)
+  common.report(list(first_rows.values()), {}, args.json)
 
 
 if __name__ == "__main__":

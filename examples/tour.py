@@ -1,4 +1,4 @@
-"""A tour of the library in five cells: run it whole, or cell by cell.
+"""A tour of the library in five cells. Run all of it or cell by cell.
 
   python -m examples.tour
 
@@ -21,8 +21,8 @@ from simulators import rollout
 # %% 1. Make a world and play 1,024 episodes at once
 
 world = simulators.make("agentworld")
-real = world.params("real")  # the rules that models are judged by
-wrong = world.params("imperfect/swapped(0)")  # other words: for training
+real = world.params("real")  # the rules that models are evaluated under
+wrong = world.params("imperfect/swapped(0)")  # other words, for training
 pool = world.pool("train", 64)  # generated levels
 levels = pool.take(np.arange(1024) % len(pool))
 seeds = np.arange(1024)

@@ -23,8 +23,8 @@ install() {
     touch "$stamp"
   fi
   export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
-  # What XLA has compiled is kept for the next run, apart for each kind of CPU:
-  # code for one need not run on another. Set it empty for no cache.
+  # XLA's compiled code is kept for the next run, in one folder per kind of CPU,
+  # because code for one may not run on another. Set it empty for no cache.
   local cpu
   cpu="$({ grep -m1 -E '^(flags|Features)' /proc/cpuinfo || uname -m; } \
     2>/dev/null | cksum | cut -d' ' -f1)"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The main job: from a fresh clone to a better LLM, on a laptop CPU.
+# The whole pipeline: from a fresh clone to a better LLM, on a laptop CPU.
 #   bash launch/quickstart.sh [driving] [--config.FIELD=VALUE ...]
 # Sets up .venv, then collects, annotates, trains and evaluates; the report
-# comes to runs/quickstart/report.html (runs/quickstart_driving in traffic).
-# Started again, it goes on where it was.
+# is runs/quickstart/report.html (runs/quickstart_driving for driving).
+# If you start it again, it resumes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source launch/install.sh

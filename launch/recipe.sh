@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The arms of configs/recipe.py, one after the other, then all side by side.
+# The arms of configs/recipe.py, one after the other, then one report of all.
 #   bash launch/recipe.sh [ARM ...]          all arms, or those named, on val
-#   bash launch/recipe.sh laptop [ARM ...]   the recipe, or more, on test, at an
-#                                            hour an arm and seed; three seeds
-# SEEDS="0 1 2" trains each arm from several seeds, SUITE=test judges on test,
-# RUNS and RESULTS are the folders of runs and fragments. Started again, it goes
-# on where it was; a finished arm and seed is told by its fragment.
+#   bash launch/recipe.sh laptop [ARM ...]   the recipe, or more, on test, with
+#                                            three seeds, an hour for each run
+# SEEDS="0 1 2" trains each arm from several seeds, SUITE=test evaluates on test,
+# RUNS and RESULTS are the folders of runs and fragments. If you start it again,
+# it resumes; an arm and seed is finished if its fragment exists.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source launch/install.sh
@@ -26,7 +26,7 @@ else
 fi
 own_data=" $("$python" -c 'from configs import recipe; print(*recipe.OWN_DATA)') "
 for seed in $seeds; do
-  for arm in tuned "$@"; do # the others are told by their difference to it
+  for arm in tuned "$@"; do # the others are compared with it
     [ -f "$results/$arm-$seed.json" ] && continue
     [[ "$own_data" == *" $arm "* ]] && owner="$arm" || owner=tuned
     data=""
@@ -37,7 +37,7 @@ for seed in $seeds; do
       done
       data="$runs/$owner-0/annotate/dataset"
     fi
-    others=True # base, random and oracle are judged once
+    others=True # base, random and oracle are evaluated once
     [ "$arm-$seed" = tuned-0 ] && others=False
     "$python" -m launch.pipeline --config="$config:$arm" \
       --workdir="$runs/$arm-$seed" --config.train.seed="$seed" \

@@ -8,7 +8,7 @@ os.environ["XLA_FLAGS"] = (
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-# Tests and the programs they start share what they compile.
+# Tests and the programs that they start share one compilation cache.
 _CACHE = pathlib.Path(__file__).parents[1] / ".cache" / "xla"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -1,4 +1,4 @@
-"""Every config is one that a run accepts, and says what it says it is."""
+"""A run accepts every config, and each config differs as it states."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ def built(values):
 
 
 def checked(values):
-  """Checks a config; the tests have eight devices, so a batch of eight."""
+  """Checks a config with a batch of eight, as tests have eight devices."""
   values.train.batch = values.train.replay_batch = 8
   config = built(values)
   check(config, simulators.make(config.world.name, **config.world.options))
@@ -32,7 +32,7 @@ def _changed(values, plain, path):
 
 
 @pytest.mark.parametrize("arm", recipe.ARMS)
-def test_an_arm_differs_from_the_recipe_in_what_it_names(arm):
+def test_arm_differs_from_the_recipe_only_in_its_named_fields(arm):
   config, plain = (
     dataclasses.asdict(built(recipe.get_config(a))) for a in (arm, "tuned")
   )
@@ -57,7 +57,7 @@ def test_an_arm_differs_from_the_recipe_in_what_it_names(arm):
 
 
 @pytest.mark.parametrize("arm", recipe.ARMS)
-def test_a_laptop_s_arm_is_the_recipe_s_at_one_larger_size(arm):
+def test_laptop_arm_is_the_recipe_arm_at_a_larger_size(arm):
   small, large = built(recipe.get_config(arm)), built(laptop.get_config(arm))
   assert large.train.length == small.train.length
   assert large.train.acting_steps == 4 * small.train.acting_steps
@@ -68,14 +68,14 @@ def test_a_laptop_s_arm_is_the_recipe_s_at_one_larger_size(arm):
   assert acting == pytest.approx(50 / 17, abs=0.01)
 
 
-def test_the_recipe_trains_as_the_quickstart_does():
+def test_recipe_trains_as_the_quickstart_does():
   ours, theirs = built(recipe.get_config()), built(quickstart.get_config())
   for section in ("world", "model", "collect", "annotate", "lora", "train"):
     assert getattr(ours, section) == getattr(theirs, section)
   assert ours.rounds.count == theirs.rounds.count
 
 
-def test_sizes_for_tests_and_for_laptops_are_accepted():
+def test_tiny_and_laptop_sizes_are_accepted():
   built(quickstart.get_config("tiny"))
   large, small = built(laptop.get_config()), built(quickstart.get_config())
   assert large.train.acting_steps > small.train.acting_steps
@@ -106,14 +106,14 @@ def test_depths_are_refused_before_any_work(section, depths, message):
 @pytest.mark.parametrize(
   "field", ["annotate.skills.question.kinds", "evaluate.kinds"]
 )
-def test_kinds_that_the_world_does_not_ask_are_refused(field):
+def test_kinds_unknown_to_the_world_are_refused(field):
   config = quickstart.get_config()
   config.update_from_flattened_dict({field: ("bumps",)})
   with pytest.raises(ValueError, match=rf"{field} \['bumps'\]"):
     checked(config)
 
 
-def test_a_shift_that_the_world_cannot_have_is_refused_where_it_is_judged():
+def test_impossible_shift_is_refused_at_evaluation():
   config = quickstart.get_config()
   config.world.options.larger = (13,)
   with pytest.raises(ValueError, match="ood-size at depth 0 needs a side"):
@@ -122,13 +122,13 @@ def test_a_shift_that_the_world_cannot_have_is_refused_where_it_is_judged():
   checked(config)
 
 
-def test_traffic_is_learnt_in_imperfect_worlds_and_judged_on_every_family():
+def test_driving_trains_in_imperfect_worlds_and_evaluates_every_family():
   for size in ("", "tiny"):
     config = built(quickstart_driving.get_config(size))
     assert config.world.name == "driving"
     assert all(v.startswith("imperfect/") for v in config.collect.variants)
     assert config.collect.depths == config.evaluate.depths == tuple(range(8))
-    assert config.annotate.rows("plan") == 0  # see there
+    assert config.annotate.rows("plan") == 0  # see the config
   whole, tiny = (
     built(quickstart_driving.get_config(size)) for size in ("", "tiny")
   )
@@ -139,10 +139,10 @@ def test_traffic_is_learnt_in_imperfect_worlds_and_judged_on_every_family():
     small, large = (getattr(getattr(c, section), name) for c in (tiny, whole))
     assert small < large
   assert tiny.annotate.rows("question") < whole.annotate.rows("question")
-  assert whole.evaluate.episodes % 8 == 0  # as many of each family
+  assert whole.evaluate.episodes % 8 == 0  # equally many of each family
 
 
-def test_an_unknown_arm_or_size_is_named():
+def test_unknown_arm_or_size_is_named():
   with pytest.raises(ValueError, match="no-kl"):
     recipe.get_config("nokl")
   with pytest.raises(ValueError, match="tiny"):

@@ -1,4 +1,4 @@
-"""The main job at the size of a test: real weights, every stage, a kill."""
+"""The whole pipeline at test size: real weights, every stage, a kill."""
 
 import hashlib
 import json
@@ -72,12 +72,12 @@ def _digests(folder):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-  """A whole run, uninterrupted."""
+  """A complete run without interruption."""
   folder = tmp_path_factory.mktemp("whole")
   return folder, _run("pipeline", folder)
 
 
-def test_the_run_ends_with_a_table_and_a_report(finished):
+def test_run_ends_with_a_table_and_a_report(finished):
   folder, run = finished
   assert "agentworld/test success" in run.stdout
   assert (folder / "report.html").stat().st_size > 2000
@@ -109,7 +109,7 @@ def _mtimes(folder):
   return {f: f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file()}
 
 
-def test_a_finished_run_prints_its_report_again_and_writes_nothing(finished):
+def test_finished_run_prints_its_report_again_and_writes_nothing(finished):
   folder, first = finished
   before = _mtimes(folder)
   again = _run("pipeline", folder)
@@ -117,7 +117,7 @@ def test_a_finished_run_prints_its_report_again_and_writes_nothing(finished):
   assert _mtimes(folder) == before
 
 
-def test_the_same_evaluation_twice_gives_the_same_numbers(finished, tmp_path):
+def test_same_evaluation_twice_gives_the_same_numbers(finished, tmp_path):
   folder, _ = finished
   for stage in ("collect", "annotate", "train"):
     shutil.copytree(folder / stage, tmp_path / stage)
@@ -130,7 +130,7 @@ def test_the_same_evaluation_twice_gives_the_same_numbers(finished, tmp_path):
     assert once[part] == twice[part]
 
 
-def test_a_stage_does_not_go_on_from_one_of_other_settings(finished):
+def test_stage_does_not_continue_from_other_settings(finished):
   folder, _ = finished
   other = [*_command("evaluate", folder), "--config.train.lr=0.5"]
   run = _run_command([*other, "--suite=val"], check=False)
@@ -139,7 +139,7 @@ def test_a_stage_does_not_go_on_from_one_of_other_settings(finished):
   assert not (folder / "evaluate-val").exists()
 
 
-def test_training_may_read_the_tfds_export(finished):
+def test_training_can_read_the_tfds_export(finished):
   folder, _ = finished
   exported = dataset_lib.load(f"tfds:{folder / 'annotate' / 'tfds'}")
   written = dataset_lib.load(folder / "annotate" / "dataset")
@@ -147,7 +147,7 @@ def test_training_may_read_the_tfds_export(finished):
   assert len(written.train) > 20
 
 
-def test_a_dead_teacher_is_one_clear_line(finished, tmp_path):
+def test_dead_teacher_is_one_clear_line(finished, tmp_path):
   folder, _ = finished
   shutil.copytree(folder / "collect", tmp_path / "collect")
   with socket.socket() as closed:  # bound, never listening
@@ -167,7 +167,7 @@ def test_a_dead_teacher_is_one_clear_line(finished, tmp_path):
   assert not (tmp_path / "annotate" / "DONE.json").exists()
 
 
-def test_a_killed_annotation_gives_the_same_dataset(finished, tmp_path):
+def test_killed_annotation_gives_the_same_dataset(finished, tmp_path):
   folder, _ = finished
   _run("collect", tmp_path)
   journal = tmp_path / "annotate" / "journal.jsonl"
@@ -180,13 +180,11 @@ def test_a_killed_annotation_gives_the_same_dataset(finished, tmp_path):
   assert _digests(tmp_path) == _digests(folder)
 
 
-def test_an_on_policy_round_trains_on_and_is_compared_with_the_recipe(
-  finished, tmp_path
-):
+def test_on_policy_round_continues_training_and_is_compared(finished, tmp_path):
   folder, _ = finished
   data = f"--config.train.data={folder / 'annotate' / 'dataset'}"
   for arm in ("tuned", "rounds-1"):
-    # Judged without the base's arms, which need the run's own memory.
+    # Evaluated without the arms of the base, which need the run's memory.
     alone = "--config.evaluate.tuned_only=True"
     where = tmp_path / arm
     _run("pipeline", where, f"recipe.py:{arm}-tiny", data, alone)

@@ -1,4 +1,4 @@
-"""The rules of the house: sizes, names, annotations, declared dependencies."""
+"""House rules: sizes, names, annotations, declared dependencies."""
 
 import ast
 import collections
@@ -40,7 +40,7 @@ def test_no_folder_has_more_than_14_python_files():
   assert {_name(f): n for f, n in sizes.items() if n > 14} == {}
 
 
-def test_the_spine_is_short():
+def test_spine_is_short():
   tree = ast.parse((ROOT / "glimo_jax" / "pipeline.py").read_text())
   assert tree.body[-1].end_lineno <= 200
   for node in tree.body:
@@ -54,7 +54,7 @@ def test_the_spine_is_short():
 @pytest.mark.parametrize(
   "room", ["glimo_jax", "simulators/agentworld", "simulators/driving"]
 )
-def test_no_two_classes_of_a_room_have_one_name(room):
+def test_class_names_are_unique_within_a_package(room):
   found = collections.Counter(
     node.name
     for path in SOURCES
@@ -122,12 +122,12 @@ def _imported() -> set[str]:
   return found
 
 
-def test_what_is_imported_is_declared():
+def test_imported_packages_are_declared():
   optional = {"gymnasium", "minigrid"}  # of the extra `gym`
   assert _imported() - _declared() - optional == set()
 
 
-def test_what_is_declared_is_imported_or_replay_text():
+def test_declared_packages_are_imported_or_replay_text():
   written = {_normal(name) for name in texts.REPLAY}
   through_tfds = {"array-record", "importlib-resources"}
   assert _declared() - _imported() - written - through_tfds == set()

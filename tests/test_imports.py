@@ -1,4 +1,4 @@
-"""Who may import whom: imports point downward, and the worlds know nobody."""
+"""Allowed imports: imports point downward, and worlds import no trainer."""
 
 import ast
 import pathlib
@@ -7,7 +7,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 
-# What everything may import.
+# Modules that every module may import.
 _BASICS = ("glimo_jax.types", "glimo_jax.fields", "glimo_jax.files")
 _ALL = ("glimo_jax", "simulators")
 # Package or module -> our packages and modules it may import, besides itself.
@@ -51,7 +51,7 @@ ALLOWED = {
   "configs": (),
   "launch": (*_ALL, "configs"),
 }  # fmt: skip
-# The package's own file names its parts for lazy loading.
+# The package's __init__ names its parts for lazy loading.
 FILES = sorted(
   path
   for folder in ("simulators", "glimo_jax", "configs", "launch")
@@ -85,7 +85,7 @@ def _imports(path: pathlib.Path):
 
 
 def _rule(module: str) -> str:
-  """The most specific key of ALLOWED that holds a module."""
+  """The most specific key of ALLOWED that contains a module."""
   return max((k for k in ALLOWED if _within(module, k)), key=len)
 
 
@@ -106,7 +106,7 @@ def test_imports_point_downward(path):
   assert violations(path) == []
 
 
-def test_the_rule_can_fail(tmp_path, monkeypatch):
+def test_rule_can_fail(tmp_path, monkeypatch):
   monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
   bad = tmp_path / "glimo_jax" / "train" / "bad.py"
   bad.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The packages that are imported are ours, and only ours are packaged."""
+"""Imports resolve to our packages, and only ours are packaged."""
 
 import pathlib
 

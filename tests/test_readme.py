@@ -1,4 +1,4 @@
-"""The README's example runs, its numbers are measured, links hold."""
+"""The README's example runs, its numbers are measured, links exist."""
 
 import json
 import pathlib
@@ -16,7 +16,7 @@ PAGES = sorted(
 )
 
 
-def test_the_ten_lines_run(tmp_path, capsys):
+def test_readme_example_runs(tmp_path, capsys):
   (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
   assert len(example.strip().splitlines()) <= 12
   script = tmp_path / "example.py"
@@ -26,7 +26,7 @@ def test_the_ten_lines_run(tmp_path, capsys):
   assert len(names["texts"]) == 8
 
 
-def test_it_is_read_in_a_minute():
+def test_readme_is_short():
   assert len(README.splitlines()) <= 120
 
 
@@ -40,7 +40,7 @@ def test_it_is_read_in_a_minute():
     ("bits per byte", "prose", "bits_per_byte"),
   ],
 )
-def test_the_table_has_the_numbers_of_the_report(row, benchmark, measure):
+def test_table_has_the_numbers_of_the_report(row, benchmark, measure):
   report = json.loads(REPORT.read_text())
   measured = (report["benchmarks"] | report["language"])[benchmark]
   (line,) = [x for x in README.splitlines() if x.startswith(f"| {row}")]
@@ -65,7 +65,7 @@ def test_links_to_files_hold(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_a_table_fits_a_screen(page):
+def test_table_fits_a_screen(page):
   for line in re.sub(r"`[^`]*`", "", page.read_text()).splitlines():
     if line.startswith("|"):
       assert line.count("|") <= 8, line

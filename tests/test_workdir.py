@@ -1,4 +1,4 @@
-"""Stages start once, finish once and refuse other settings."""
+"""A stage starts once, finishes once and refuses other settings."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ def _open(root, settings=None):
   return workdir.stage(root, "collect", settings or {"collect": {"seed": 0}})
 
 
-def test_a_finished_stage_says_so_and_keeps_its_summary(tmp_path):
+def test_finished_stage_keeps_its_summary(tmp_path):
   with _open(tmp_path) as stage:
     assert not stage.finished
     stage.summary["rows"] = 3
@@ -22,7 +22,7 @@ def test_a_finished_stage_says_so_and_keeps_its_summary(tmp_path):
   assert workdir.summary(tmp_path, "collect")["wall_s"] >= 0
 
 
-def test_a_finished_stage_opens_where_nothing_can_be_written(tmp_path):
+def test_finished_stage_opens_in_a_read_only_folder(tmp_path):
   with _open(tmp_path) as stage:
     pass
   (stage.path / workdir.LOCK).unlink()
@@ -31,8 +31,8 @@ def test_a_finished_stage_opens_where_nothing_can_be_written(tmp_path):
   assert not (stage.path / workdir.LOCK).exists()
 
 
-def test_seconds_are_those_of_all_attempts(tmp_path):
-  """Each counts up to its last file; what it did after that is not known."""
+def test_seconds_sum_over_all_attempts(tmp_path):
+  """Each counts up to its last file; later work is unknown."""
   for seconds in (100, 50):
     with contextlib.suppress(RuntimeError), _open(tmp_path) as stage:
       (stage.path / "journal.jsonl").write_text("paid for")
@@ -45,7 +45,7 @@ def test_seconds_are_those_of_all_attempts(tmp_path):
   assert wall == pytest.approx(150, abs=5)
 
 
-def test_a_stage_that_failed_is_not_finished(tmp_path):
+def test_stage_that_failed_is_not_finished(tmp_path):
   with pytest.raises(RuntimeError), _open(tmp_path):
     raise RuntimeError
   with pytest.raises(FileNotFoundError, match=r"launch\.collect"):
@@ -65,7 +65,7 @@ def test_other_settings_are_an_error_that_shows_the_difference(tmp_path):
     pass
 
 
-def test_differences_names_each_leaf_on_either_side():
+def test_differences_name_each_leaf_of_both_sides():
   there, now = {"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "d": 3}}
   assert workdir.differences(there, now) == [
     "  --config.a.c: 2 there, None now",
@@ -76,7 +76,7 @@ def test_differences_names_each_leaf_on_either_side():
 def test_two_processes_do_not_work_on_one_stage(tmp_path):
   with _open(tmp_path), pytest.raises(ValueError, match="another process"):
     _open(tmp_path).__enter__()
-  with _open(tmp_path) as stage:  # the lock went with the first
+  with _open(tmp_path) as stage:  # the first one released the lock
     assert stage.finished
 
 
@@ -87,18 +87,18 @@ def test_tuples_and_lists_are_equal_settings(tmp_path):
     assert stage.finished
 
 
-def test_a_start_that_failed_binds_nobody(tmp_path):
+def test_failed_start_does_not_fix_the_settings(tmp_path):
   other = {"collect": {"seed": 1}}
   with pytest.raises(RuntimeError), _open(tmp_path):
     raise RuntimeError
   with pytest.raises(RuntimeError), _open(tmp_path, other):
-    raise RuntimeError  # not of the settings: those of before bind nobody
+    raise RuntimeError  # not from the settings: a failed start fixes none
   (tmp_path / "collect" / "journal.jsonl").write_text("paid for")
   with pytest.raises(ValueError, match="other settings"), _open(tmp_path):
     pass
 
 
-def test_a_damaged_file_says_so(tmp_path):
+def test_damaged_file_says_so(tmp_path):
   with _open(tmp_path) as stage:
     pass
   (stage.path / workdir.DONE).write_text("")
@@ -106,12 +106,12 @@ def test_a_damaged_file_says_so(tmp_path):
     pass
 
 
-def test_a_round_that_is_missing_names_its_script(tmp_path):
+def test_round_that_is_missing_names_its_script(tmp_path):
   with pytest.raises(FileNotFoundError, match=r"launch\.improve"):
     workdir.require(tmp_path, "round-1")
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+def test_folder_that_cannot_be_created_is_reported(tmp_path):
   (tmp_path / "file").write_text("")
   with (
     pytest.raises(ValueError, match=r"cannot be written .*--workdir"),

@@ -1,4 +1,4 @@
-"""A user's own world goes through the whole pipeline, at the size of a test."""
+"""A user's world runs through the whole pipeline at test size."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def finished(tmp_path_factory):
   return folder, run
 
 
-def test_it_is_judged_on_success_alone(finished):
+def test_user_world_is_evaluated_on_success_alone(finished):
   folder, run = finished
   assert "lift/test success" in run.stdout
   assert (folder / "report.html").stat().st_size > 2000
@@ -52,7 +52,7 @@ def test_it_is_judged_on_success_alone(finished):
     assert bits["tuned"]["bits_per_byte"] != bits["base"]["bits_per_byte"]
 
 
-def test_its_rows_are_next_actions_by_search(finished):
+def test_user_world_rows_are_next_actions_by_search(finished):
   folder, _ = finished
   report = json.loads((folder / "report.json").read_text())
   counts = report["dataset"]

@@ -50,10 +50,12 @@ def experiences(tools):
         surprise=float(i),
       )
     )
-  said = tools.simulate(moments)
+  results = tools.simulate(moments)
   return [
     dataclasses.replace(e, description=text)
-    for e, text, done in zip(moments, said.description, said.done, strict=True)
+    for e, text, done in zip(
+      moments, results.description, results.done, strict=True
+    )
     if not done
   ]
 

@@ -1,4 +1,4 @@
-"""The loop: drafts are replayed, refutations reach the next request."""
+"""The agent replays drafts; refutations reach the next request."""
 
 import dataclasses
 import re
@@ -35,7 +35,7 @@ def wrong_answers(task, tools):
 
 
 def task_of(request, tasks):
-  """The task that a request is about, whatever stands around it."""
+  """The task that a request is about."""
   last = request.messages[-1]["content"]
   last = re.sub(r"^Seen before: .* -> \w+\. ", "", last)
   fits = [s for s in tasks if last.startswith(s.prompt[-1]["content"])]
@@ -51,12 +51,12 @@ def tasks(tools, experiences, asked):
     for e, row in zip(experiences, asked, strict=True)
   ]
   few = [*questions[:5], *acting[:5]]
-  return sorted(few, key=lambda s: s.prompt[0]["content"])  # as they are asked
+  return sorted(
+    few, key=lambda s: s.prompt[0]["content"]
+  )  # in the order of the requests
 
 
-def test_a_refutation_stands_in_the_next_request_and_leads_to_a_repair(
-  tools, tasks
-):
+def test_refutation_is_in_the_next_request_and_leads_to_a_repair(tools, tasks):
   def answer(request):
     task = task_of(request, tasks)
     if request.messages == task.prompt:
@@ -76,7 +76,7 @@ def test_a_refutation_stands_in_the_next_request_and_leads_to_a_repair(
     assert outcome.prompt_hash == prompts.prompt_hash(repair.messages)
 
 
-def test_what_stays_wrong_is_refuted_after_all_refinements(tools, tasks):
+def test_draft_that_stays_wrong_is_refuted_after_all_refinements(tools, tasks):
   def wrong(request):
     return wrong_answers(task_of(request, tasks), tools)[0]
 
@@ -84,10 +84,10 @@ def test_what_stays_wrong_is_refuted_after_all_refinements(tools, tasks):
   outcomes = Agent(lm, tools, None, AgentConfig(refinements=2)).run(tasks)
   assert {(o.verdict, o.attempts) for o in outcomes} == {("refuted", 3)}
   texts = [r.messages[-1]["content"] for r in lm.requests]
-  assert len(set(texts)) == len(texts)  # no request is asked twice
+  assert len(set(texts)) == len(texts)  # requests are distinct
 
 
-def test_each_trouble_of_the_model_has_its_verdict(tools, tasks):
+def test_each_model_error_has_its_verdict(tools, tasks):
   def trouble(reason, error_class):
     error = error_class and "x"
     return lambda r: Completion(
@@ -108,7 +108,7 @@ def test_each_trouble_of_the_model_has_its_verdict(tools, tasks):
     assert verdict in VERDICTS
 
 
-def test_a_second_sample_may_mend_an_unreadable_answer(tools, tasks):
+def test_second_sample_can_replace_an_unreadable_answer(tools, tasks):
   replies = iter(["hmm, let me see", right_answer(tasks[0], tools)])
   lm = ScriptedLM(lambda r: next(replies))
   (outcome,) = Agent(lm, tools).run(tasks[:1])
@@ -116,7 +116,7 @@ def test_a_second_sample_may_mend_an_unreadable_answer(tools, tasks):
   assert lm.requests[0].seed != lm.requests[1].seed
 
 
-def test_a_moment_that_replay_does_not_reach_is_never_drafted(tools, tasks):
+def test_moment_that_replay_does_not_reach_is_not_drafted(tools, tasks):
   lost = dataclasses.replace(
     tasks[0],
     experience=dataclasses.replace(
@@ -129,11 +129,9 @@ def test_a_moment_that_replay_does_not_reach_is_never_drafted(tools, tasks):
   assert lm.requests == []
 
 
-def test_verified_drafts_are_remembered_and_shown_to_other_episodes(
-  tools, tasks
-):
+def test_verified_drafts_are_stored_and_shown_to_other_episodes(tools, tasks):
   def half(request):
-    """Right for every other seed, wrong for the rest."""
+    """Right for even seeds, wrong for odd ones."""
     task = task_of(request, tasks)
     if tasks.index(task) % 2:
       return wrong_answers(task, tools)[0]
@@ -154,7 +152,7 @@ def test_verified_drafts_are_remembered_and_shown_to_other_episodes(
     assert f"Seen before: {rows[name].text} -> {rows[name].answer}." in shown
 
 
-def test_progress_counts_every_draft_that_may_come(tools, tasks):
+def test_progress_counts_every_possible_draft(tools, tasks):
   def right(request):
     return right_answer(task_of(request, tasks), tools)
 
@@ -169,7 +167,9 @@ def test_progress_counts_every_draft_that_may_come(tools, tasks):
   ("text", "answer"),
   [("up", "up"), (" Up. ", "up"), ("'LEFT'", "left"), ("up or left", None)],
 )
-def test_one_word_answers_are_read_whole(tools, experiences, text, answer):
+def test_one_word_answers_are_parsed_as_a_whole(
+  tools, experiences, text, answer
+):
   task = NextActionSkill().task(tools, experiences[0])
   assert task.skill.read(tools, task, text) == answer
 
@@ -183,6 +183,6 @@ def test_one_word_answers_are_read_whole(tools, experiences, text, answer):
     ("", None),
   ],
 )
-def test_plans_are_nothing_but_moves(tools, experiences, text, answer):
+def test_plans_contain_only_moves(tools, experiences, text, answer):
   task = PlanSkill().task(tools, experiences[0])
   assert task.skill.read(tools, task, text) == answer

@@ -16,18 +16,18 @@ INF = np.inf
     ((INF, INF), ()),
   ],
 )
-def test_the_best_are_those_of_least_finite_cost(costs, best):
+def test_best_actions_have_the_least_finite_cost(costs, best):
   assert costs_lib.best_actions(np.array(costs, np.float32)) == best
 
 
-def test_without_a_scale_the_best_actions_share_the_weight():
+def test_best_actions_share_the_weight_without_a_scale():
   costs = np.array([3.0, 2.0, 2.0, INF], np.float32)
   assert costs_lib.target_weights(costs, 0.0) == {1: 0.5, 2: 0.5}
   assert costs_lib.target_weights(np.full(3, INF, np.float32), 0.0) == {}
   assert costs_lib.target_weights(np.full(3, INF, np.float32), 1.0) == {}
 
 
-def test_weights_fall_with_regret_the_best_first():
+def test_weights_decrease_with_regret():
   costs = np.array([3.0, 2.0, 7.0, 2.0, INF], np.float32)
   weights = costs_lib.target_weights(costs, 1.0)
   assert list(weights) == [1, 3, 0]  # 7 weighs exp(-5), less than a twentieth
@@ -42,7 +42,7 @@ def test_all_best_actions_are_kept():
   assert len(costs_lib.target_weights(np.zeros(40, np.float32), 1.0)) == 40
 
 
-def test_a_random_action_costs_the_mean_regret_of_legal_actions():
+def test_random_action_costs_the_mean_regret_of_legal_actions():
   costs = np.array([[4.0, 2.0, 9.0], [2.0, 500.0, INF], [INF, INF, INF]])
   legal = np.array([[True, True, False], [True, True, True], [True] * 3])
   np.testing.assert_allclose(

@@ -1,4 +1,4 @@
-"""One protocol: choices are scored, free text is written, order is kept."""
+"""One protocol: it scores choices, writes free text and keeps the order."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from glimo_jax.agent.llm import LocalLM, Request, ScriptedLM
 
 
 class CountingSampler:
-  """Scores a choice by its length; writes the prompt's last word back."""
+  """Scores a choice by its length; repeats the prompt's last word."""
 
   class tokenizer:
     @staticmethod
@@ -33,7 +33,7 @@ def user(text):
   return ({"role": "user", "content": text},)
 
 
-def test_choices_are_scored_and_text_is_written_in_the_order_asked():
+def test_results_keep_the_order_of_the_requests():
   sampler = CountingSampler()
   lm = LocalLM(sampler, "tiny")
   requests = [
@@ -80,7 +80,7 @@ def test_low_temperature_tends_to_the_argmax():
   assert {c.text for c in lm.generate(requests)} == {"a"}
 
 
-def test_scripted_answers_by_prompt_and_says_what_it_lacks():
+def test_scripted_model_answers_by_prompt_and_names_a_missing_one():
   lm = ScriptedLM({"which way?": "up"})
   assert lm.generate([Request(user("which way?"))])[0].text == "up"
   with pytest.raises(ValueError, match="no answer to 'why"):

@@ -1,4 +1,4 @@
-"""Indexes agree, filters hold, and the rows outlive the index."""
+"""Indexes agree, filters hold, and saved rows load without an index."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_scann_brute_force_equals_exact(n):
   np.testing.assert_allclose(scores, scann_scores, atol=1e-5)
 
 
-def test_exact_equals_a_sort_of_all_inner_products():
+def test_exact_search_equals_a_sort_of_all_inner_products():
   rng = np.random.default_rng(0)
   vectors, queries = unit(rng, 130), unit(rng, 3)
   ids, _ = ExactIndex(vectors).search(queries, 5)
@@ -52,7 +52,7 @@ def test_exact_equals_a_sort_of_all_inner_products():
   np.testing.assert_array_equal(ids, naive)
 
 
-def test_tree_recalls_most_of_the_exact_neighbours_and_never_pads_with_row_0():
+def test_tree_recalls_most_exact_neighbours_and_never_pads_with_row_0():
   rng = np.random.default_rng(1)
   centres = unit(rng, 40, 64)
   vectors = centres[rng.integers(0, 40, 3000)] + 0.3 * unit(rng, 3000, 64)
@@ -70,19 +70,19 @@ def test_tree_recalls_most_of_the_exact_neighbours_and_never_pads_with_row_0():
 
 
 @pytest.mark.parametrize("kind", ["scann", "exact", "auto"])
-def test_an_empty_index_finds_nothing(kind):
+def test_empty_index_finds_nothing(kind):
   ids, scores = make_index(np.zeros((0, DIM), np.float32), kind).search(
     unit(np.random.default_rng(0), 3), 4
   )
   assert ids.shape == scores.shape == (3, 0)
 
 
-def test_an_unknown_index_is_named():
+def test_unknown_index_is_named():
   with pytest.raises(ValueError, match="'faiss' must be auto"):
     make_index(np.zeros((0, DIM), np.float32), "faiss")
 
 
-def test_the_nearest_text_comes_first_but_never_from_its_own_episode():
+def test_nearest_text_comes_first_but_not_from_its_own_episode():
   memory = Memory(embed, weights=(1, 0, 0))
   memory.add(
     [
@@ -110,7 +110,7 @@ def test_filters_widen_the_search_until_enough_rows_pass():
   assert all(r.time % 2 for r in odd)
 
 
-def test_importance_and_recency_count_by_their_weights():
+def test_importance_and_recency_are_weighted():
   rows = [
     row(0, "tree left", "a", importance=5.0),
     row(1, "tree left", "b", importance=1.0),
@@ -124,7 +124,7 @@ def test_importance_and_recency_count_by_their_weights():
   assert first == {(0, 1, 0): "m0", (0, 0, 1): "m2"}
 
 
-def test_diversity_prefers_an_unlike_row_to_a_duplicate():
+def test_diversity_prefers_a_different_row_to_a_duplicate():
   rows = [
     row(0, "tree left axe", "a"),
     row(1, "tree left axe", "b"),
@@ -148,7 +148,7 @@ def test_rows_of_evaluation_splits_are_refused(split):
   assert len(memory) == 0
 
 
-def test_known_ids_are_left_out_and_an_empty_memory_finds_nothing():
+def test_known_ids_are_excluded_and_an_empty_memory_finds_nothing():
   memory = Memory(embed)
   assert memory.search(["tree"], 3, ["x"]) == [[]]
   memory.add([row(0, "tree"), row(0, "tree")])
@@ -171,6 +171,6 @@ def test_saved_rows_are_found_again_without_embedding(tmp_path):
   assert again.search(*asked) == memory.search(*asked)
 
 
-def test_a_missing_memory_names_its_stage(tmp_path):
+def test_missing_memory_names_its_stage(tmp_path):
   with pytest.raises(FileNotFoundError, match="annotate"):
     Memory(embed).load(tmp_path)

@@ -1,4 +1,4 @@
-"""Error classes, retries and totals against a scripted server; one real one."""
+"""Error classes, retries and totals with a scripted server; one real server."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ def reply(content, reason="stop", usage=(10, 2)):
 
 
 class Server:
-  """Plays responses in turn (the last for ever) and remembers the bodies."""
+  """Returns responses in turn, repeats the last one, and stores the bodies."""
 
   def __init__(self, *responses):
     self.responses, self.bodies, self.waits = list(responses), [], []
@@ -71,7 +71,7 @@ def test_every_sampling_parameter_is_sent():
   ]
 
 
-def test_choices_go_out_as_an_enumeration_and_come_back_as_a_word():
+def test_choices_are_sent_as_an_enumeration_and_returned_as_a_word():
   server = Server(reply('{"answer": "up"}'))
   (completion,) = server.lm().generate([ask(choices=("up", "down"))])
   assert completion.text == "up"
@@ -82,7 +82,7 @@ def test_choices_go_out_as_an_enumeration_and_come_back_as_a_word():
   assert completion.text == "down"
 
 
-def test_a_server_without_schemas_is_asked_in_plain_text_from_then_on():
+def test_server_without_schemas_gets_plain_text_afterwards():
   def plain_only(body):
     return httpx.Response(400) if "response_format" in body else reply(" Up. ")
 
@@ -95,7 +95,7 @@ def test_a_server_without_schemas_is_asked_in_plain_text_from_then_on():
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_busy_servers_are_tried_again_and_retry_after_is_obeyed(status):
+def test_busy_server_is_retried_and_retry_after_is_obeyed(status):
   busy = httpx.Response(status, headers={"retry-after": "7"})
   server = Server(busy, busy, reply("ok"))
   lm = server.lm()
@@ -105,7 +105,7 @@ def test_busy_servers_are_tried_again_and_retry_after_is_obeyed(status):
   assert lm.totals["retries"] == 2
 
 
-def test_waits_double_with_jitter_where_the_server_names_none():
+def test_waits_double_with_jitter_without_retry_after():
   server = Server(httpx.Response(503))
   server.lm(retries=4, backoff=1.0).generate([ask()])
   assert len(server.waits) == 4
@@ -124,14 +124,14 @@ def test_waits_double_with_jitter_where_the_server_names_none():
     (reply("unfin", reason="length"), "resample", 1),
   ],
 )
-def test_each_trouble_has_its_class(trouble, error_class, tries):
+def test_each_failure_has_its_error_class(trouble, error_class, tries):
   server = Server(trouble)
   (completion,) = server.lm(retries=2).generate([ask()])
   assert completion.error_class == error_class
   assert len(server.bodies) == tries
 
 
-def test_a_truncation_is_no_parse_error():
+def test_truncation_is_not_a_parse_error():
   server = Server(reply('{"answ', reason="length"))
   (completion,) = server.lm().generate([ask(choices=("up", "down"))])
   assert completion.finish_reason == "length"
@@ -139,33 +139,33 @@ def test_a_truncation_is_no_parse_error():
 
 
 @pytest.mark.parametrize("text", ['{"answer": "north"}', "up", "{}", '["up"]'])
-def test_answers_outside_the_choices_are_to_be_resampled(text):
+def test_answers_outside_the_choices_are_resampled(text):
   (completion,) = Server(reply(text)).lm().generate([ask(choices=("up",))])
   assert completion.error_class == "resample"
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_what_a_person_must_fix_stops_at_once(status):
+def test_errors_that_need_a_person_stop_at_once(status):
   server = Server(httpx.Response(status))
   with pytest.raises(ServedError, match=str(status)):
     server.lm(concurrency=1).generate([ask(str(i)) for i in range(20)])
   assert len(server.bodies) == 1
 
 
-def test_a_server_that_is_not_there_is_named_with_its_role():
+def test_unreachable_server_is_named_with_its_role():
   server = Server(httpx.ConnectError("refused"))
   with pytest.raises(ServedError, match=r"no server answers at base_url http"):
     server.lm().generate([ask()])
 
 
-def test_a_server_that_goes_away_for_a_moment_is_tried_again():
+def test_server_with_a_short_outage_is_retried():
   server = Server(reply("a"), httpx.ConnectError("refused"), reply("b"))
   lm = server.lm(concurrency=1)
   assert [c.text for c in lm.generate([ask("1"), ask("2")])] == ["a", "b"]
 
 
-def test_requests_in_flight_are_bounded_and_fall_on_429():
-  """Four at a time; one after four refusals; with time four again."""
+def test_requests_in_flight_are_bounded_and_reduced_on_429():
+  """Four at a time, one after four refusals, and four again later."""
   busy = 0
   in_flight = []  # at the start of each request
 
@@ -174,7 +174,7 @@ def test_requests_in_flight_are_bounded_and_fall_on_429():
     busy += 1
     in_flight.append(busy)
     refused = len(in_flight) <= 4
-    for _ in range(50):  # whatever may start meanwhile does
+    for _ in range(50):  # lets every waiting request start
       await asyncio.sleep(0)
     busy -= 1
     return httpx.Response(429) if refused else reply("ok")
@@ -207,7 +207,7 @@ def test_tokens_and_cost_are_counted_and_the_budget_stops():
   assert lm.totals["cost"] == pytest.approx(0.009)
 
 
-def test_the_key_is_sent_and_never_shown(monkeypatch):
+def test_api_key_is_sent_and_never_shown(monkeypatch):
   monkeypatch.setenv("SOME_KEY", "sk-secret")
   server = Server(httpx.Response(401, text="wrong key sk-secret"))
   lm = server.lm(api_key_env="SOME_KEY")
@@ -232,11 +232,13 @@ def test_bad_urls_are_refused_without_repeating_them(url):
   with pytest.raises(ValueError, match="base_url") as error:
     ServedLM(url, "m")
   assert "pw" not in str(error.value)
-  with pytest.raises(ValueError, match="base_url"):  # before it is written down
+  with pytest.raises(
+    ValueError, match="base_url"
+  ):  # before anything is written
     TeacherConfig(base_url=url, model="m")
 
 
-def test_a_real_server_answers_choices_text_and_truncations(served_fixture):
+def test_real_server_answers_choices_text_and_truncations(served_fixture):
   url, model = served_fixture
   lm = ServedLM(url, model, concurrency=2)
   requests = [
@@ -282,6 +284,8 @@ def test_eight_rows_are_annotated_by_a_real_server(served_fixture, tmp_path):
   assert counts["planned"] == 8
   assert counts["failed"] == counts["unverifiable"] == 0
   assert counts["verified"] + counts["refuted"] + counts["invalid"] == 8
-  assert data.counts["verified"] == 8  # the tools wrote what it got wrong
+  assert (
+    data.counts["verified"] == 8
+  )  # the tools wrote the rows that the model got wrong
   assert data.counts["tokens"]["prompt"] > 8 * 100
   assert lm.asked == data.counts["requests"] >= 8

@@ -39,7 +39,7 @@ def test_replay_equals_stepping_the_world_by_hand(world, tools, experiences):
   )
 
 
-def test_batches_of_any_size_and_order_say_the_same(tools, experiences):
+def test_results_do_not_depend_on_batch_size_and_order(tools, experiences):
   whole = tools.measure(experiences)
   fresh = Tools(tools.world, tools.pool)
   order = np.random.default_rng(1).permutation(len(experiences))
@@ -73,7 +73,7 @@ def test_truths_agree_with_the_reference_and_wrong_answers_are_refuted(
     assert {c.verdict for c in checks} == {verdict}
 
 
-def test_a_question_about_another_moment_is_unverifiable(
+def test_question_about_another_moment_is_unverifiable(
   tools, experiences, asked
 ):
   other = dataclasses.replace(asked[0][0], code=asked[0][0].code + 1)
@@ -103,7 +103,7 @@ def test_action_noise_adds_the_regret_of_a_random_action(tools, experiences):
   plain, costs = (t.measure(experiences) for t in (tools, careful))
   assert (costs >= plain).all()
   assert (costs > plain).any()
-  # By hand: the second moments, asked one by one.
+  # By hand: the second moments, one request each.
   e, actions = experiences[0], range(len(tools.world.actions))
   for a in actions:
     after = _after(e, (a,))

@@ -1,4 +1,4 @@
-"""Rows are verified, counted without loss, and the same from one journal."""
+"""Rows are verified, all are counted, and one journal gives the same rows."""
 
 import dataclasses
 import json
@@ -65,13 +65,13 @@ def embed(texts):
 
 
 def draw(request):
-  """By lot, but always the same: broken on some prompts, else any choice."""
-  said = request.messages[-1]["content"].encode()
-  lot = np.random.default_rng(zlib.crc32(said)).random()
+  """Pseudo-random but deterministic; unreadable or failing on some prompts."""
+  prompt = request.messages[-1]["content"].encode()
+  chance = np.random.default_rng(zlib.crc32(prompt)).random()
   rng = np.random.default_rng(request.seed)
-  if lot < 0.1:
+  if chance < 0.1:
     return Completion("", "error", 0, 0, "m", error="x", error_class="reject")
-  if lot < 0.3:
+  if chance < 0.3:
     return "no idea"
   return str(rng.choice(request.choices)) if request.choices else "up left"
 
@@ -102,12 +102,12 @@ def test_nothing_is_lost(made):
   first = sum(r.source == "llm" and r.attempts == 1 for r in rows_of(data))
   assert data.counts["llm_first_drafts"] == first
   assert 0 < first < llm["verified"]
-  # What the model got wrong the tools wrote in addition.
+  # The tools also wrote the rows that the model got wrong.
   wrong = llm["planned"] - llm["verified"] - llm["unverifiable"]
   assert data.counts["planned"] == 74 + wrong
 
 
-def test_a_lost_row_is_an_error(made):
+def test_lost_row_is_an_error(made):
   tally = counts.Tally({"llm": 2})
   tally.add("llm", "where", "verified")
   with pytest.raises(RuntimeError, match="2 planned is not"):
@@ -118,8 +118,8 @@ def test_a_lost_row_is_an_error(made):
     counts.check(tally.counts(), ["a", "a"])
 
 
-def test_every_row_stands_a_fresh_replay(world, pool, made):
-  """The oracle of a new Tools, from the row's own provenance alone."""
+def test_every_row_passes_a_fresh_replay(world, pool, made):
+  """Uses the oracle of a new Tools and the row's provenance alone."""
   data, _ = made
   tools = Tools(world, pool)
   acting = [row for row in rows_of(data) if row.kind == "next_action"]
@@ -149,7 +149,7 @@ def test_question_rows_hold_the_simulators_truth(world, pool, made):
     assert row.messages[-1]["content"].endswith(row.question)
 
 
-def test_prompts_are_the_ones_that_evaluation_uses(world, made):
+def test_prompts_equal_those_of_the_evaluation(world, made):
   data, _ = made
   for row in rows_of(data):
     rules = world.rules(world.params(row.variant))
@@ -175,7 +175,7 @@ def test_kinds_are_balanced_and_rows_unique(made):
 
 
 @pytest.mark.parametrize("per_moment", [1, 4])
-def test_moments_are_asked_about_as_often_as_set(
+def test_questions_per_moment_follow_the_settings(
   world, pool, experiences, per_moment
 ):
   skills = skills_of(question=(40, 0), next_action=(20, 0))
@@ -191,12 +191,12 @@ def test_moments_are_asked_about_as_often_as_set(
   asked = [here[False] for here in moments.values() if here[False]]
   assert sum(asked) == 40
   assert len(asked) == 40 // per_moment
-  # The tasks meet on the same moments, but where nothing is left to do.
+  # The tasks share moments, except where nothing is left to do.
   met = sum(here[True] and here[False] > 0 for here in moments.values())
   assert met >= 0.8 * min(len(asked), 20)
 
 
-def test_only_the_kinds_that_are_named_are_asked(world, pool, experiences):
+def test_only_named_kinds_are_asked(world, pool, experiences):
   config = AnnotateConfig(
     questions=20, kinds=("bump", "where"), questions_per_moment=2,
     next_actions=0, llm_questions=0, llm_actions=0,
@@ -208,14 +208,14 @@ def test_only_the_kinds_that_are_named_are_asked(world, pool, experiences):
 
 
 class FirstChoice(ScriptedLM):
-  """Takes the first of all choices for the answer."""
+  """Answers with the first choice."""
 
   def loglik(self, prompts, continuations):
     self.requests += prompts
     return [-np.arange(len(choices), dtype=float) for choices in continuations]
 
 
-def test_who_is_examined_is_asked_what_it_answers_wrongly(
+def test_examined_model_is_asked_what_it_answers_wrongly(
   world, pool, experiences
 ):
   config = AnnotateConfig(
@@ -242,7 +242,7 @@ def test_splits_keep_episodes_whole(made):
   assert {row.split for row in rows_of(data)} == {"train"}
 
 
-def test_provenance_tells_teacher_from_tool(made):
+def test_provenance_distinguishes_teacher_and_tool(made):
   data, _ = made
   for row in rows_of(data):
     if row.source == "llm":
@@ -256,7 +256,7 @@ def test_provenance_tells_teacher_from_tool(made):
       assert row.checked_by == "replay+reference"
 
 
-def test_the_second_path_is_walked_as_often_as_is_asked(
+def test_second_path_checks_the_requested_number_of_rows(
   world, pool, experiences
 ):
   config = dataclasses.replace(CONFIG, skills=ALONE, rechecked=3)
@@ -282,9 +282,7 @@ def test_plan_rows_reach_the_goal_in_the_fewest_steps(world, pool, made):
   assert {c.verdict for c in checks} == {"verified"}
 
 
-def test_a_journal_alone_gives_the_same_bytes(
-  tmp_path, world, pool, experiences
-):
+def test_journal_alone_gives_the_same_bytes(tmp_path, world, pool, experiences):
   folders = [tmp_path / "first", tmp_path / "again"]
   for folder, lm in zip(
     folders, (ScriptedLM(draw), ScriptedLM({})), strict=True
@@ -297,9 +295,7 @@ def test_a_journal_alone_gives_the_same_bytes(
     assert path.read_bytes() == (folders[1] / path.name).read_bytes()
 
 
-def test_without_drafts_no_model_is_needed_and_with_drafts_it_is(
-  world, pool, experiences
-):
+def test_model_is_needed_only_for_drafts(world, pool, experiences):
   alone = AnnotateConfig(
     skills=skills_of(question=(10, 0), next_action=(10, 0))
   )
@@ -310,9 +306,7 @@ def test_without_drafts_no_model_is_needed_and_with_drafts_it_is(
     annotate(experiences, world, pool, CONFIG)
 
 
-def test_the_agents_own_labels_bring_no_tool_row_for_acting(
-  world, pool, experiences
-):
+def test_agent_labels_add_no_tool_rows_for_actions(world, pool, experiences):
   config = AnnotateConfig(
     label_source="agent",
     skills=skills_of(question=(8, 4), next_action=(12, 12)),

@@ -1,4 +1,4 @@
-"""Rows of traffic: a sample of each form walks the second path, and counts."""
+"""Driving rows: the second path checks a sample of each form and can refute."""
 
 import collections
 import dataclasses
@@ -32,7 +32,7 @@ SKILLS = {
 }
 WITHOUT_PLANS = {k: v for k, v in SKILLS.items() if k != "plan"}
 CONFIG = AnnotateConfig(skills=SKILLS, rechecked=3)
-KINDS = (  # few compile sooner; none asks the planner, actions and plans do
+KINDS = (  # few, to compile fast; only actions and plans use the planner
   "people", "beside", "pace", "limit", "rule", "halt", "in_time", "speed_after",
 )  # fmt: skip
 FORMS = ("question", "next_action", "full_plan")
@@ -40,7 +40,7 @@ FORMS = ("question", "next_action", "full_plan")
 
 @pytest.fixture(scope="module")
 def made():
-  """Gives the dataset of a configuration, of the same few moments each."""
+  """Returns the dataset of a configuration, from the same few moments."""
   world = simulators.make("driving", kinds=KINDS)
   experiences = collect.collect(world, COLLECT)
   pool = collect.pool_of(world, COLLECT)
@@ -49,7 +49,7 @@ def made():
     return annotate_lib.annotate(experiences, world, pool, config)
 
   with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(  # few moments: chunks of eight are simulated sooner
+    patch.setattr(  # few moments: chunks of eight are faster
       annotate_lib,
       "tools_of",
       lambda world, pool, config: Tools(
@@ -70,7 +70,7 @@ def _form(row) -> str:
   return "question" if row.stage == 1 else row.kind
 
 
-def test_the_second_path_is_walked_by_as_many_rows_of_each_form(rows):
+def test_second_path_checks_equally_many_rows_of_each_form(rows):
   again = collections.Counter(
     _form(row) for row in rows if row.checked_by == "replay+reference"
   )
@@ -83,7 +83,7 @@ def test_the_second_path_is_walked_by_as_many_rows_of_each_form(rows):
 
 
 def _wrong(answer=reference.answer, **changed):
-  """The reference, but for its answers or some methods of its game."""
+  """The reference with other answers or with changed methods of its game."""
   Game = type("Game", (reference.Game,), changed)
   return types.SimpleNamespace(Game=Game, answer=answer)
 
@@ -95,7 +95,7 @@ def _wrong(answer=reference.answer, **changed):
     ("next_action", _wrong(optimal=lambda game: ())),
   ],
 )
-def test_a_reference_that_disagrees_refutes_what_it_was_asked(
+def test_reference_that_disagrees_refutes_its_rows(
   made, rows, monkeypatch, form, reference_
 ):
   monkeypatch.setattr(Driving, "reference", reference_)

@@ -1,4 +1,4 @@
-"""Experience is reproducible, honest about its history, and where it counts."""
+"""Experience is reproducible, keeps its history, and favours surprise."""
 
 import dataclasses
 import itertools
@@ -32,12 +32,12 @@ def world():
 
 @pytest.fixture(scope="module")
 def everything(world):
-  """All moments of all episodes, without a language model."""
+  """All moments of all episodes, collected without a language model."""
   return collect.collect(world, CONFIG)
 
 
 class Opinionated(ScriptedLM):
-  """Thinks `up` far likelier than the rest."""
+  """Gives `up` a far higher probability than other actions."""
 
   def loglik(self, prompts_, continuations):
     self.requests += prompts_
@@ -47,7 +47,7 @@ class Opinionated(ScriptedLM):
     ]
 
 
-def test_the_same_seed_collects_the_same_and_another_seed_does_not(
+def test_same_seed_collects_the_same_and_another_seed_does_not(
   world, everything
 ):
   assert collect.collect(world, CONFIG) == everything
@@ -55,7 +55,7 @@ def test_the_same_seed_collects_the_same_and_another_seed_does_not(
   assert collect.collect(world, other) != everything
 
 
-def test_every_moment_is_reached_again_by_replay(world, everything):
+def test_replay_reaches_every_moment_again(world, everything):
   tools = Tools(world, collect.pool_of(world, CONFIG))
   assert tools.known(everything).all()
   nexts = [
@@ -66,7 +66,7 @@ def test_every_moment_is_reached_again_by_replay(world, everything):
   assert described == [e.next_description for e in everything]
 
 
-def test_moments_of_an_episode_are_one_history(everything):
+def test_moments_of_an_episode_form_one_history(everything):
   episodes = {}
   for e in everything:
     episodes.setdefault(e.episode, []).append(e)
@@ -92,9 +92,7 @@ def test_variants_share_levels_but_not_words(everything):
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_dealt_levels_are_played_under_one_variant_as_many_under_each(
-  world, count
-):
+def test_dealt_levels_are_split_equally_among_variants(world, count):
   variants = tuple(f"imperfect/swapped({k})" for k in range(count))
   dealt = dataclasses.replace(
     CONFIG,
@@ -110,7 +108,7 @@ def test_dealt_levels_are_played_under_one_variant_as_many_under_each(
   assert len(under) == 12
   assert len({e.episode for e in moments}) == 12 * dealt.episodes
   assert np.ptp(np.unique([v for _, v in under], return_counts=True)[1]) <= 1
-  if count == 2:  # not by their place in the pool, which tells the depth
+  if count == 2:  # not by the index in the pool, which determines the depth
     assert len({(e.depth, e.variant) for e in moments}) == 4
 
 
@@ -120,7 +118,9 @@ def test_visits_count_equal_descriptions(everything):
   assert max(e.visits for e in everything) > 1
 
 
-def test_surprise_is_the_models_and_steers_what_is_kept(world, everything):
+def test_surprise_comes_from_the_model_and_determines_what_is_kept(
+  world, everything
+):
   lm = Opinionated({})
   kept_all = collect.collect(world, CONFIG, lm)
   assert len(lm.requests) == CONFIG.surprise_candidates
@@ -161,7 +161,7 @@ def test_parquet_round_trip(tmp_path, everything):
     ({"moments": 0}, "at least 1"),
   ],
 )
-def test_what_must_not_be_learnt_from_is_refused_at_the_start(fields, message):
+def test_bad_settings_are_refused_at_the_start(fields, message):
   with pytest.raises(ValueError, match=message):
     CollectConfig(**fields)
   CollectConfig(variants=("real",), trained_on_real=True)

@@ -1,4 +1,4 @@
-"""A dataset comes back equal from Parquet and from TFDS, with equal bytes."""
+"""A dataset round-trips through Parquet and TFDS, with equal bytes."""
 
 import dataclasses
 
@@ -83,7 +83,7 @@ def test_tfds_round_trip_is_equal_in_rows_order_and_counts(tmp_path, val):
   assert again == data
 
 
-def test_a_second_export_replaces_the_first(tmp_path):
+def test_second_export_replaces_the_first(tmp_path):
   dataset.export_tfds(make(), tmp_path)
   (tmp_path / "glimo_instructions" / "incomplete.1.0.0").mkdir()
   data = make(train=3, val=1)
@@ -91,7 +91,7 @@ def test_a_second_export_replaces_the_first(tmp_path):
   assert dataset.load(f"tfds:{tmp_path}") == data
 
 
-def test_missing_and_empty_folders_name_the_stage_that_makes_them(tmp_path):
+def test_missing_and_empty_folders_name_the_stage_that_writes_them(tmp_path):
   with pytest.raises(FileNotFoundError, match=r"launch\.annotate"):
     dataset.load(tmp_path / "nowhere")
   with pytest.raises(FileNotFoundError, match=r"launch\.annotate"):
@@ -101,7 +101,7 @@ def test_missing_and_empty_folders_name_the_stage_that_makes_them(tmp_path):
     dataset.load(tmp_path / "empty")
 
 
-def test_a_damaged_file_says_so(tmp_path):
+def test_damaged_file_says_so(tmp_path):
   dataset.save(make(), tmp_path)
   path = tmp_path / "train.parquet"
   path.write_bytes(path.read_bytes()[:100])
@@ -109,7 +109,7 @@ def test_a_damaged_file_says_so(tmp_path):
     dataset.load(tmp_path)
 
 
-def test_the_card_tells_counts_and_teachers(tmp_path):
+def test_card_shows_counts_and_teachers(tmp_path):
   data = make()
   data.counts["by_source"] = {"llm": {"planned": 4, "verified": 1}}
   data.counts["llm_by_kind"] = {"where": {"planned": 4, "verified": 1}}

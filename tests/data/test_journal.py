@@ -1,4 +1,4 @@
-"""The journal survives a kill and tells samples apart."""
+"""The journal survives a kill and distinguishes samples."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ def test_every_field_of_a_request_changes_its_key():
   assert len(keys) == 4 + len(other)
 
 
-def test_a_second_run_asks_nothing_and_says_the_same(tmp_path):
+def test_second_run_asks_nothing_and_returns_the_same(tmp_path):
   requests = [request(f"q{i}") for i in range(10)]
   with Journal(tmp_path / "j.jsonl") as journal:
     lm = JournaledLM(
@@ -52,7 +52,7 @@ def test_a_second_run_asks_nothing_and_says_the_same(tmp_path):
   assert (tmp_path / "j.jsonl").stat().st_size == size
 
 
-def test_the_same_request_asked_again_is_another_sample(tmp_path):
+def test_same_request_asked_again_is_another_sample(tmp_path):
   count = iter(range(100))
   inner = ScriptedLM(lambda r: f"answer {next(count)}")
   with Journal(tmp_path / "j.jsonl") as journal:
@@ -65,7 +65,7 @@ def test_the_same_request_asked_again_is_another_sample(tmp_path):
   assert again == texts
 
 
-def test_a_kill_loses_one_slice_at_most(tmp_path):
+def test_kill_loses_one_slice_at_most(tmp_path):
   asked = []
 
   def dies(r):
@@ -79,7 +79,7 @@ def test_a_kill_loses_one_slice_at_most(tmp_path):
   lm = JournaledLM(ScriptedLM(dies), journal, "1", slice_size=4)
   with pytest.raises(KeyboardInterrupt):
     lm.generate(requests)
-  # Not closed: what a killed process leaves on the disk.
+  # Not closed, like the journal of a killed process.
   after = Journal(tmp_path / "j.jsonl")
   assert len(after) == 8
   rest = JournaledLM(ScriptedLM(lambda r: r.messages[0]["content"]), after, "1")
@@ -91,7 +91,7 @@ def test_a_kill_loses_one_slice_at_most(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [1, 10, 30])
-def test_a_torn_last_line_is_cut_off_and_written_anew(tmp_path, cut):
+def test_torn_last_line_is_removed_and_rewritten(tmp_path, cut):
   path = tmp_path / "j.jsonl"
   with Journal(path) as journal:
     for i in range(3):
@@ -105,7 +105,7 @@ def test_a_torn_last_line_is_cut_off_and_written_anew(tmp_path, cut):
   assert path.read_bytes() == whole
 
 
-def test_a_damaged_line_before_the_last_is_an_error(tmp_path):
+def test_damaged_line_before_the_last_is_an_error(tmp_path):
   path = tmp_path / "j.jsonl"
   path.write_text('{"key": "a"}\ngarbage\n{"key": "b"}\n')
   with pytest.raises(ValueError, match="line 2"):
@@ -122,7 +122,7 @@ def test_another_record_for_a_known_key_is_an_error(tmp_path):
   assert [json.loads(x) for x in lines] == [{"key": "k", "value": 1}]
 
 
-def test_passing_troubles_are_not_written_down(tmp_path):
+def test_temporary_errors_are_not_recorded(tmp_path):
   def error(error_class):
     return Completion(
       "", "error", 0, 0, "m", error="x", error_class=error_class
@@ -136,7 +136,7 @@ def test_passing_troubles_are_not_written_down(tmp_path):
     assert len(journal) == 2
 
 
-def test_what_was_paid_for_before_a_stop_is_kept(tmp_path):
+def test_answers_received_before_a_stop_are_kept(tmp_path):
   class Stops:
     name = "m"
 
@@ -151,7 +151,7 @@ def test_what_was_paid_for_before_a_stop_is_kept(tmp_path):
     assert len(journal) == 1
 
 
-def test_what_is_left_is_asked_in_the_slices_of_an_unbroken_run(tmp_path):
+def test_remaining_requests_use_the_slices_of_an_uninterrupted_run(tmp_path):
   requests = [request(f"q{i}") for i in range(10)]
   slices = []
 

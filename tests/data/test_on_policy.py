@@ -25,7 +25,7 @@ CONFIG = RoundsConfig(count=1, episodes=12, moments=10_000)
 
 
 class Upward(ScriptedLM):
-  """Goes up with probability .97, whatever it reads."""
+  """Goes up with probability .97 for any text."""
 
   def loglik(self, prompts, continuations):
     self.requests += prompts
@@ -55,25 +55,25 @@ def moments(world, tools):
   return played(tools)
 
 
-def test_every_moment_comes_back_in_replay_even_where_it_slips(tools, moments):
+def test_replay_reaches_every_moment_despite_slips(tools, moments):
   assert {m.variant for m in moments} == set(PLAYED.variants)
   assert {m.actor for m in moments} == {"policy"}
   assert tools.known(moments).all()
 
 
-def test_the_model_does_what_it_holds_likely(moments):
+def test_model_takes_likely_actions(moments):
   ups = [m.next_action == 0 for m in moments]
   assert 0.9 < np.mean(ups) < 1
 
 
-def test_surprise_is_that_of_the_right_actions(tools, moments):
+def test_surprise_is_computed_from_the_right_actions(tools, moments):
   for moment, cost in zip(moments, tools.measure(moments), strict=True):
     best = costs.best_actions(cost)
     p = sum(0.97 if a == 0 else 0.01 for a in best)
     assert moment.surprise == pytest.approx(-np.log(p))
 
 
-def test_what_was_wrong_is_drawn_rather(world, tools, moments):
+def test_wrong_moments_are_sampled_more_often(world, tools, moments):
   few = played(tools, dataclasses.replace(CONFIG, moments=20))
   assert len(few) == 20
   assert set(few) <= set(moments)
@@ -81,28 +81,26 @@ def test_what_was_wrong_is_drawn_rather(world, tools, moments):
   assert np.mean([m.surprise > 1 for m in few]) > hard
 
 
-def test_rounds_play_other_episodes_and_each_the_same_again(
-  world, tools, moments
-):
+def test_rounds_play_different_episodes_reproducibly(world, tools, moments):
   assert played(tools) == moments
   assert {m.episode for m in played(tools, number=2)} != {
     m.episode for m in moments
   }
 
 
-def test_rounds_come_to_the_whole_pool_not_to_its_beginning(world, tools):
+def test_rounds_cover_the_whole_pool(world, tools):
   few = dataclasses.replace(CONFIG, episodes=2)  # one of each variant
   met = {m.level for n in range(12) for m in played(tools, few, n)}
   assert len(met) > len(tools.pool) / 2
 
 
-def test_an_episode_ends_with_the_world_or_its_steps(tools, moments):
+def test_episode_ends_with_the_world_or_its_steps(tools, moments):
   ends = tools.simulate(moments).done
-  assert not ends.any()  # no moment lies behind an end
+  assert not ends.any()  # no moment follows an end
   assert max(len(m.actions) for m in moments) == PLAYED.steps - 1
 
 
-def test_the_tools_write_a_round_where_they_may():
+def test_label_source_decides_who_writes_the_rows_of_a_round():
   by_tool = CONFIG.annotate(AnnotateConfig(), 1)
   assert by_tool.drafted == 0
   assert by_tool.rows("next_action") == CONFIG.rows["next_action"] > 0

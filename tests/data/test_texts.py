@@ -1,4 +1,4 @@
-"""The texts at hand: long enough, unlike each other, missing ones named."""
+"""Installed texts: long, different from each other; missing ones are named."""
 
 import importlib.util
 

@@ -1,4 +1,4 @@
-"""Marking answers: by the truth, by kind, paired, with no luck from order."""
+"""Grading answers: by truth and kind, paired, independent of their order."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from simulators import base
 
 
 class FakeLM:
-  """log p of a choice by a rule; keeps what it was asked."""
+  """log p of a choice by a rule; stores the prompts."""
 
   name = "fake"
 
@@ -36,7 +36,7 @@ def item(kind, text, choices, answer, level, description="door up."):
 
 
 def paper(n=40):
-  """Two kinds; the truth of `which` always stands first."""
+  """Two kinds; the truth of `which` always comes first."""
   out = []
   for i in range(n):
     yes = "yes" if i % 2 else "no"
@@ -52,12 +52,12 @@ def knows(text, choice):
   return 0.0 if choice == right else -5.0
 
 
-def test_a_model_that_knows_is_right_and_one_that_does_not_is_at_chance():
+def test_informed_model_is_right_and_uninformed_model_is_at_chance():
   sure = answering.answer(FakeLM(knows), "rules", paper())
   assert all(a.correct for a in sure)
   lost = answering.answer(llm.ScriptedLM({}), "rules", paper(300))
   result = answering.summary([lost])
-  # All choices tie: the lot decides, not the place of the truth.
+  # All choices tie: chance decides, not the position of the truth.
   assert result["chance"] == pytest.approx((1 / 2 + 1 / 3) / 2)
   for kind, chance in (("can", 1 / 2), ("which", 1 / 3)):
     entry = result["by_kind"][kind]
@@ -65,24 +65,24 @@ def test_a_model_that_knows_is_right_and_one_that_does_not_is_at_chance():
     assert entry["lo"] < chance < entry["hi"]
 
 
-def test_summary_tells_what_one_answer_for_all_would_reach():
+def test_summary_shows_the_score_of_one_constant_answer():
   result = answering.summary([answering.answer(FakeLM(knows), "r", paper())])
   assert result["by_kind"]["which"]["majority"] == 1.0
   assert result["by_kind"]["can"]["majority"] == 0.5
   assert (result["mean"], result["n"]) == (1.0, 80)
 
 
-def test_prompt_is_description_then_question_behind_the_rules():
+def test_prompt_is_rules_then_description_then_question():
   lm = FakeLM(knows)
   shots = [("door left. can you 1?", "yes")]
   answering.answer(lm, "rules", paper(1), shots=shots)
-  system, shown, told, asked = lm.prompts[0]
+  system, shown, answer, asked = lm.prompts[0]
   assert system == {"role": "system", "content": "rules"}
-  assert (shown["content"], told["content"]) == shots[0]
+  assert (shown["content"], answer["content"]) == shots[0]
   assert asked == {"role": "user", "content": "door up. can you 0?"}
 
 
-def test_retrieved_cases_are_each_questions_own():
+def test_each_question_has_its_own_retrieved_cases():
   lm = FakeLM(lambda text, choice: 0.0)
   answering.answer(
     lm, "rules", paper(1), retrieve=lambda turns: [[(t, "x")] for t in turns]
@@ -92,7 +92,7 @@ def test_retrieved_cases_are_each_questions_own():
     assert shown == f"{asked} x"
 
 
-def test_calibration_takes_away_an_answer_given_without_a_description():
+def test_calibration_removes_the_bias_without_a_description():
   def biased(text, choice):
     return knows(text, choice) + (9.0 if choice == "no" else 0.0)
 
@@ -100,9 +100,9 @@ def test_calibration_takes_away_an_answer_given_without_a_description():
   assert answering.summary([plain])["by_kind"]["can"]["mean"] == 0.5
 
   def reads(text, choice):
-    """Knows the answer only when it is told where it is."""
-    told = knows(text, choice) if "door" in text else 0.0
-    return told + (9.0 if choice == "no" else 0.0)
+    """Knows the answer only if the text mentions the door."""
+    known = knows(text, choice) if "door" in text else 0.0
+    return known + (9.0 if choice == "no" else 0.0)
 
   calibrated = answering.answer(FakeLM(reads), "rules", paper(), prior=True)
   assert all(a.correct for a in calibrated)
@@ -113,7 +113,7 @@ def test_memo_is_shared_between_arms():
   answering.answer(lm, "rules", paper(), memo=memo)
   asked = len(lm.prompts)
   answering.answer(lm, "rules", paper(), prior=True, memo=memo)
-  assert len(lm.prompts) == asked + 80  # those without a description only
+  assert len(lm.prompts) == asked + 80  # only those without a description
   answering.answer(lm, "rules", paper(), prior=True, memo=memo)
   assert len(lm.prompts) == asked + 80
 
@@ -144,18 +144,18 @@ def test_gain_is_paired_and_refuses_other_questions():
     answering.compare([sure], [lost[1:]])
 
 
-def test_what_is_looked_up_is_told_apart_from_what_is_simulated():
+def test_looked_up_and_simulated_questions_are_reported_separately():
   exam_ = [
     dataclasses.replace(item, looked_up=item.question.kind == "which")
     for item in paper()
   ]
   blind = FakeLM(lambda text, choice: float(choice in ("axe", "yes")))
   runs = [answering.answer(blind, "rules", exam_)] * 3
-  told = answering.summary(runs)
-  assert told["by_group"]["looked_up"]["mean"] == 1.0
-  assert told["by_group"]["simulated"]["mean"] == 0.5
-  assert told["by_group"]["simulated"]["n"] == 40
-  assert told["by_kind"]["can"]["mean"] == 0.5
+  summary = answering.summary(runs)
+  assert summary["by_group"]["looked_up"]["mean"] == 1.0
+  assert summary["by_group"]["simulated"]["mean"] == 0.5
+  assert summary["by_group"]["simulated"]["n"] == 40
+  assert summary["by_kind"]["can"]["mean"] == 0.5
   assert (
     answering.summary([answering.answer(blind, "", paper())])["by_group"] == {}
   )

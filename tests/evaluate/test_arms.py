@@ -1,4 +1,4 @@
-"""Arms: the base gets its best chance, chosen where nothing is reported."""
+"""Arms: the base uses its best prompt, chosen on unreported levels."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ ACTIONS = ("up", "down", "left", "right")
 
 
 class FakeTextWorld:
-  """One step: the text names the way."""
+  """One step: the text names the right action."""
 
   actions = ACTIONS
   parse = staticmethod(ACTIONS.index)
@@ -46,7 +46,7 @@ class FakeTextWorld:
 
 
 class FakeLM:
-  """Reads its text only where a solved case shows it how."""
+  """Answers from its text only if the prompt has solved cases."""
 
   name = "fake"
 
@@ -66,9 +66,9 @@ class FakeLM:
     last = prompt[-1]["content"].split("\n")
     shown = {"plain": True, "few_shot": len(prompt) > 2,
              "retrieval": len(last) > 1}[self.needs]  # fmt: skip
-    said = last[-1].split()
+    words = last[-1].split()
     return np.array([
-      -1.0 if shown and c in said else -2.0 - 0.1 * i
+      -1.0 if shown and c in words else -2.0 - 0.1 * i
       for i, c in enumerate(choices)
     ])  # fmt: skip
 
@@ -81,7 +81,7 @@ CONFIG = settings.EvaluateConfig(episodes=8, val_episodes=8, max_steps=1)
 
 
 @pytest.mark.parametrize("best", ["plain", "few_shot", "retrieval"])
-def test_the_best_arm_on_val_is_the_base(best):
+def test_base_is_the_best_arm_on_val(best):
   choice = arms.choose_acting(
     CONFIG, FakeLM(best), FakeTextWorld(), range(8), CASES, scoring.Memo()
   )
@@ -97,13 +97,13 @@ def test_the_best_arm_on_val_is_the_base(best):
   answered = arms.choose_answering(
     CONFIG, FakeLM(best), "rules", items, CASES, scoring.Memo()
   )
-  assert "sampled" not in answered.val  # the likeliest answer, no draw
+  assert "sampled" not in answered.val  # the most likely answer, no sampling
   assert answered.val[answered.arm].mean == max(
     v.mean for v in answered.val.values()
   )
 
 
-def test_all_arms_play_the_same_levels_and_greedy_costs_nothing_new():
+def test_all_arms_play_the_same_levels_and_greedy_reuses_scores():
   base, tuned = FakeLM("few_shot"), FakeLM("plain")
   config = settings.EvaluateConfig(max_steps=2, arms=("plain",))
   memo = scoring.Memo()
@@ -119,7 +119,7 @@ def test_all_arms_play_the_same_levels_and_greedy_costs_nothing_new():
   rate = {arm: np.mean([e.success for e in run]) for arm, run in played.items()}
   assert rate["oracle"] == rate["tuned"] == rate["tuned_greedy"] == 1
   assert rate["base"] < 1
-  assert len(tuned.prompts) == 4  # four texts, whoever asks
+  assert len(tuned.prompts) == 4  # four texts, for every arm
   assert memo.scored == len(tuned.prompts) + len(base.prompts)
   alone = arms.act(
     config, base, tuned, None, FakeTextWorld(), range(12), CASES, memo
@@ -127,11 +127,11 @@ def test_all_arms_play_the_same_levels_and_greedy_costs_nothing_new():
   assert alone == {arm: played[arm] for arm in ("tuned", "tuned_greedy")}
 
 
-def test_models_may_act_by_what_they_write_too():
+def test_models_can_also_act_by_written_text():
   class FakeWriter(FakeLM):
     def generate(self, requests):
-      said = [r.messages[-1]["content"].split()[1] for r in requests]
-      return [Completion(word, "stop", 1, 1, self.name) for word in said]
+      words = [r.messages[-1]["content"].split()[1] for r in requests]
+      return [Completion(word, "stop", 1, 1, self.name) for word in words]
 
   config = settings.EvaluateConfig(max_steps=1, written=("write", "plan"))
   for choice, names in (("plain", ("base", "tuned")), (None, ("tuned",))):
@@ -144,14 +144,14 @@ def test_models_may_act_by_what_they_write_too():
     assert all(e.success for arm in written for e in played[arm])
 
 
-def test_progress_is_told_by_arm():
-  told = []
+def test_progress_is_reported_by_arm():
+  calls = []
   arms.act(
     CONFIG, FakeLM("plain"), FakeLM("plain"), "plain", FakeTextWorld(),
-    range(4), CASES, scoring.Memo(), lambda *what: told.append(what),
+    range(4), CASES, scoring.Memo(), lambda *what: calls.append(what),
   )  # fmt: skip
-  assert ("tuned", 4, 4) in told
-  assert {arm for arm, _, _ in told} >= {"random", "oracle", "base"}
+  assert ("tuned", 4, 4) in calls
+  assert {arm for arm, _, _ in calls} >= {"random", "oracle", "base"}
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_progress_is_told_by_arm():
     ("written", ("sing",), "written 'sing' is unknown.*Known: write, plan"),
   ],
 )
-def test_config_refuses_what_cannot_be_measured(field, value, message):
+def test_config_refuses_bad_values(field, value, message):
   with pytest.raises(ValueError, match=message):
     settings.EvaluateConfig(**{field: value})
 
@@ -184,7 +184,7 @@ def test_arm_without_its_help_is_refused_before_any_play(arm):
   assert lm.prompts == []
 
 
-def test_without_an_oracle_there_is_no_such_arm():
+def test_world_without_oracle_has_no_oracle_arm():
   class FakeBlind:
     def __init__(self):
       self.seen = FakeTextWorld()
@@ -202,7 +202,7 @@ def test_without_an_oracle_there_is_no_such_arm():
   assert {e.optimal_steps for e in played["tuned"]} == {-1}
 
 
-def test_without_questions_no_arm_is_chosen_to_answer_them():
+def test_world_without_questions_has_no_question_arm():
   choice = arms.choose_answering(
     CONFIG, FakeLM("plain"), "rules", [], SolvedCases(), scoring.Memo()
   )

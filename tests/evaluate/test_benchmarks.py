@@ -1,4 +1,4 @@
-"""Benchmarks: what is judged is not trained on, and the base can be asked."""
+"""Benchmarks: evaluated levels are not trained on; the base can be prompted."""
 
 import types
 
@@ -32,7 +32,7 @@ def _rows(level_hash="0", variant="imperfect/swapped(0)"):
   return InstructionDataset(train=[row], val=[], counts={})
 
 
-def test_pools_are_val_then_the_suite_then_what_is_shifted(pools):
+def test_pools_are_val_then_suite_then_shifted_levels(pools):
   sizes = {pool.split: len(pool) for pool in pools}
   assert list(sizes)[:2] == ["val", "test"]
   assert list(sizes.values())[:2] == [2, 3]
@@ -41,7 +41,7 @@ def test_pools_are_val_then_the_suite_then_what_is_shifted(pools):
   assert set(shifted.values()) == {2}
 
 
-def test_questions_are_asked_on_val_and_on_the_suite_alone(world, pools):
+def test_questions_are_asked_only_on_val_and_the_suite(world, pools):
   val, *judged = pools
   choosing = benchmarks.choosing(world, val, CONFIG)
   assert choosing.name == "agentworld/val"
@@ -55,7 +55,7 @@ def test_questions_are_asked_on_val_and_on_the_suite_alone(world, pools):
 
 
 class Silent:
-  """Asks no questions and parses no descriptions: the contract alone."""
+  """Implements the contract alone: no questions, no parsing."""
 
   name, measures, memories = "silent", (), ()
 
@@ -69,7 +69,7 @@ class Silent:
       setattr(self, part, getattr(world, part))
 
 
-def test_a_world_without_questions_is_judged_by_play_alone(world, pools):
+def test_world_without_questions_is_evaluated_by_play_alone(world, pools):
   silent = Silent(world)
   first, *_ = benchmarks.judged(silent, pools[1:], CONFIG)
   assert (first.name, first.exam) == ("silent/test", [])
@@ -78,7 +78,7 @@ def test_a_world_without_questions_is_judged_by_play_alone(world, pools):
 
 
 @pytest.mark.parametrize("split", ["val", "test", "ood-size"])
-def test_a_level_that_is_judged_is_not_trained_on(pools, split):
+def test_evaluated_levels_are_not_in_training_rows(pools, split):
   benchmarks.check_unseen(pools, _rows())
   pool = next(pool for pool in pools if pool.split == split)
   seen = f"{int(pool.hashes[1]):016x}"
@@ -86,7 +86,7 @@ def test_a_level_that_is_judged_is_not_trained_on(pools, split):
     benchmarks.check_unseen(pools, _rows(seen))
 
 
-def test_rows_of_real_are_refused_but_in_the_arm_of_that_name(pools):
+def test_rows_of_real_are_refused_except_in_the_arm_of_that_name(pools):
   with pytest.raises(ValueError, match=r"1 rows .* are of `real`, e\.g\. r0"):
     benchmarks.check_unseen(pools, _rows(variant="real"))
   benchmarks.check_unseen(pools, _rows(variant="real"), trained_on_real=True)
@@ -100,7 +100,7 @@ def test_rows_of_real_are_refused_but_in_the_arm_of_that_name(pools):
     ({"actions": False}, "annotate.skills.next_action.rows=0"),
   ],
 )
-def test_a_base_that_cannot_be_asked_is_found_before_any_work(lack, match):
+def test_base_that_cannot_be_prompted_is_found_before_any_work(lack, match):
   there = {"questions": True, "actions": True, "memory_there": False}
   benchmarks.check_solved_cases(CONFIG, **there)
   with pytest.raises(ValueError, match=f"with {match} there are no solved"):
@@ -109,7 +109,7 @@ def test_a_base_that_cannot_be_asked_is_found_before_any_work(lack, match):
   benchmarks.check_solved_cases(alone, **{**there, **lack})
 
 
-def test_rows_of_another_run_do_where_nothing_is_retrieved():
+def test_rows_of_another_run_suffice_without_retrieval():
   plain = EvaluateConfig(arms=("plain", "few_shot"))
   benchmarks.check_solved_cases(
     plain, questions=False, actions=False, memory_there=False, data="there"
@@ -156,7 +156,7 @@ def test_retrieved_cases_are_the_nearest_of_the_memory():
     assert cases.retrieve(["a", "b"]) == [[("near", "up")]] * 2
 
 
-def test_a_small_mlp_plays_beside_the_models(world):
+def test_small_mlp_is_evaluated_with_the_models(world):
   text = world.describe(_obs(world))[0]
   row = types.SimpleNamespace(
     kind="next_action", messages=({"role": "user", "content": text},),

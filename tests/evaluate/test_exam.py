@@ -1,4 +1,4 @@
-"""The exam: true, balanced, in reach of the text, the same every time."""
+"""The exam: true, balanced, answerable from the text, reproducible."""
 
 import collections
 import re
@@ -35,8 +35,8 @@ def test_every_kind_is_asked_with_the_truth_among_the_choices(world, items):
     assert len(set(choices)) == len(choices) >= 2
 
 
-def test_answering_without_reading_gains_little(items):
-  """Truths are balanced: the commonest is not common."""
+def test_answering_without_reading_is_near_chance(items):
+  """Truths are balanced: no answer is common."""
   by_kind = collections.defaultdict(collections.Counter)
   for item in items:
     by_kind[item.question.kind][item.question.answer] += 1
@@ -44,7 +44,7 @@ def test_answering_without_reading_gains_little(items):
     assert max(truths.values()) <= 4, (kind, truths)
 
 
-def test_no_prompt_stands_twice_and_many_levels_are_asked_about(items, pool):
+def test_prompts_are_unique_and_cover_many_levels(items, pool):
   prompts = [(i.description, i.question.text) for i in items]
   assert len(set(prompts)) == len(prompts)
   levels = {item.level for item in items}
@@ -52,33 +52,33 @@ def test_no_prompt_stands_twice_and_many_levels_are_asked_about(items, pool):
   assert len(levels) >= 12
 
 
-def test_descriptions_are_the_worlds_own(world, items):
+def test_descriptions_come_from_the_world(world, items):
   for item in items:
     assert world.parse_description(item.description)
 
 
-def test_exam_is_the_same_for_the_same_seed_only(world, pool, items):
+def test_exam_depends_on_the_seed_only(world, pool, items):
   params = world.params("real")
   assert exam.make(world, params, pool, per_kind=6, seed=0) == items
   assert exam.make(world, params, pool, per_kind=6, seed=1) != items
 
 
 @pytest.mark.parametrize("part", [1, 5])
-def test_an_exam_made_in_other_parts_is_the_same(
+def test_exam_does_not_depend_on_the_batch_size(
   world, pool, items, monkeypatch, part
 ):
   monkeypatch.setattr(exam, "_PART", part)
   assert exam.make(world, world.params("real"), pool, 6, seed=0) == items
 
 
-def test_exam_follows_the_rules_it_is_given(world, pool):
+def test_exam_follows_the_given_rules(world, pool):
   swapped = world.params("imperfect/swapped(1)")
   other = exam.make(world, swapped, pool, per_kind=4, seed=0)
-  said = " ".join(i.description + " " + i.question.text for i in other)
-  assert not set(REAL_ELEMENTS) & set(re.findall(r"\w+", said))
+  text = " ".join(i.description + " " + i.question.text for i in other)
+  assert not set(REAL_ELEMENTS) & set(re.findall(r"\w+", text))
 
 
-def test_the_same_is_asked_of_kinds_that_a_world_asks_among_others(pool, world):
+def test_questions_of_a_kind_do_not_depend_on_other_kinds(pool, world):
   ten = world.question_kinds[:10]
   alone = simulators.make("agentworld", size=5, kinds=ten)
   params = world.params("real")

@@ -32,7 +32,7 @@ def test_uniform_model_needs_log2_vocabulary_bits_a_token():
   assert score.bytes.sum() == 1200
 
 
-def test_first_token_that_nothing_precedes_is_not_counted():
+def test_first_token_without_context_is_not_counted():
   def without_first(ids):
     return np.full(len(ids) - 1, -math.log(65536))
 
@@ -41,7 +41,7 @@ def test_first_token_that_nothing_precedes_is_not_counted():
   assert (score.tokens, score.bytes.sum()) == (599, 1198)
 
 
-def test_bytes_of_blocks_add_up_though_they_cut_characters():
+def test_bytes_of_blocks_add_up_although_blocks_cut_characters():
   text = "añb" * 600  # four bytes: every other token cuts the middle one
   score = language.bits_per_byte(
     lambda ids: np.zeros(len(ids)), FakeBytes(), text, 800
@@ -49,7 +49,7 @@ def test_bytes_of_blocks_add_up_though_they_cut_characters():
   assert score.bytes.sum() == 1600
 
 
-def test_blocks_weigh_as_their_bytes():
+def test_blocks_are_weighted_by_bytes():
   rng = np.random.default_rng(0)
   logprobs = -rng.exponential(3.0, 500)
   score = language.bits_per_byte(lambda ids: logprobs, FakeBytes(), TEXT, 500)
@@ -66,7 +66,7 @@ def test_ratio_is_paired_by_block():
   )
   ratio = language.compare(tuned, base)
   assert ratio.mean == pytest.approx(1.01)
-  # Every block is worse by the same share: nothing is left to luck.
+  # Every block is worse by the same share: the interval has no width.
   assert (ratio.lo, ratio.hi) == pytest.approx((1.01, 1.01))
   other = language.bits_per_byte(
     lambda ids: -np.ones(len(ids)), FakeBytes(), "x" * 4000, 700
@@ -99,7 +99,7 @@ def test_overlap_counts_shared_thirteen_grams_of_words():
   assert language.overlap(a, b, n=17).fraction == 0
 
 
-def test_shared_passage_stops_the_run_with_its_words():
+def test_shared_passage_stops_the_run_and_is_shown():
   passage = "one two three four five six seven eight nine ten a b c d"
   clean = {"prose": "nothing of the kind is here " * 5}
   language.check_apart(f"before {passage} after", clean)

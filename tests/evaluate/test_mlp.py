@@ -1,4 +1,4 @@
-"""The MLP learns what parsed texts tell, whatever the words are called."""
+"""The MLP learns from parsed texts, independent of the words for things."""
 
 import types
 
@@ -12,25 +12,25 @@ from simulators.agentworld.vocabulary import NUMBERS
 ACTIONS = ("up", "down", "left", "right")
 
 
-def row(said, answers):
+def row(text, answers):
   return types.SimpleNamespace(
     kind="next_action",
-    messages=({"role": "user", "content": said},),
+    messages=({"role": "user", "content": text},),
     answers=answers,
     weights=(1 / len(answers),) * len(answers),
   )
 
 
 def goal(rows, columns):
-  """(text, the actions that lead to a goal so far off)."""
+  """(text, the actions that lead to a goal at this distance)."""
   moves = [(rows, ACTIONS[:2]), (columns, ACTIONS[2:])]
-  said = [
+  sentences = [
     f"{NUMBERS[abs(n)] + ' ' if abs(n) > 1 else ''}{words[n > 0]}"
     for n, words in moves
     if n
   ]
   best = tuple(words[n > 0] for n, words in moves if n)
-  return f"goal {' '.join(said)}.", best
+  return f"goal {' '.join(sentences)}.", best
 
 
 def test_words_are_numbered_by_their_first_appearance():
@@ -42,21 +42,21 @@ def test_words_are_numbered_by_their_first_appearance():
     mlp.features(parse_description(t), ACTIONS) for t in (one, other)
   )
   assert first == second
-  assert first[".blocked=up"] == 1  # an action's word stays itself
+  assert first[".blocked=up"] == 1  # an action's word is not numbered
   assert first[".goal.offset.0"] == -2
   swapped = one.replace("needs ax", "needs key")
   assert mlp.features(parse_description(swapped), ACTIONS) != first
 
 
-def test_it_learns_the_way_to_the_goal_and_keeps_it_on_new_texts():
+def test_mlp_learns_the_way_to_the_goal_and_generalises():
   cells = [
     (r, c) for r in range(-4, 5) for c in range(-4, 5) if (r, c) != (0, 0)
   ]
   rng = np.random.default_rng(0)
-  told = [goal(*cells[i]) for i in rng.permutation(len(cells))]
-  learnt, new = told[:60], told[60:]
+  examples = [goal(*cells[i]) for i in rng.permutation(len(cells))]
+  learnt, new = examples[:60], examples[60:]
   policy = mlp.MlpPolicy([row(*t) for t in learnt], parse_description, ACTIONS)
-  scores = policy.scores([said for said, _ in new], range(len(new)))
+  scores = policy.scores([text for text, _ in new], range(len(new)))
   np.testing.assert_allclose(np.exp(scores).sum(-1), 1, rtol=1e-5)
   hits = [
     ACTIONS[s.argmax()] in best

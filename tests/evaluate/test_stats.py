@@ -23,7 +23,7 @@ def test_wilson_equals_published_intervals(k, n, lo, hi):
   assert (interval.lo, interval.hi) == pytest.approx((lo, hi), abs=5e-5)
 
 
-def test_wilson_is_symmetric_and_stays_a_proportion():
+def test_wilson_is_symmetric_and_within_0_and_1():
   for n in (1, 7, 128):
     for k in range(n + 1):
       here, there = stats.wilson(k, n), stats.wilson(n - k, n)
@@ -32,7 +32,7 @@ def test_wilson_is_symmetric_and_stays_a_proportion():
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 0), (3, 2), (-1, 5)])
-def test_wilson_refuses_what_was_not_measured(k, n):
+def test_wilson_refuses_impossible_counts(k, n):
   with pytest.raises(ValueError, match="must"):
     stats.wilson(k, n)
 
@@ -57,7 +57,7 @@ def test_bootstrap_and_wilson_cover_a_bernoulli_mean():
   assert 0.91 <= _coverage(score, 0.3) <= 0.98
 
 
-def test_clusters_are_needed_where_units_share_a_level():
+def test_clusters_are_needed_if_units_share_a_level():
   def sample(rng):
     level = np.repeat(rng.random(25) < 0.4, 8)
     return level, np.repeat(np.arange(25), 8)
@@ -75,10 +75,8 @@ def test_clusters_are_needed_where_units_share_a_level():
 
 @pytest.mark.parametrize("seeds", [2, 3, 8])
 @pytest.mark.parametrize("spread", [0.1, 1.0])
-def test_few_seeds_widen_an_interval_that_levels_alone_leave_small(
-  seeds, spread
-):
-  """Where they differ as much as levels do, and where they differ more."""
+def test_few_seeds_widen_the_interval_of_levels_alone(seeds, spread):
+  """Seeds that differ as much as levels do, or more."""
 
   def draw(rng):
     seed_effect = rng.normal(0.0, spread, (seeds, 1))
@@ -95,32 +93,32 @@ def test_few_seeds_widen_an_interval_that_levels_alone_leave_small(
   assert _coverage(levels_only, 0.0, 200) <= (0.45 if spread == 1 else 0.93)
 
 
-def test_what_seeds_add_is_student_s_t():
-  """All levels alike: the closed form of the mean of three numbers."""
+def test_interval_of_seeds_is_student_s_t():
+  """All levels are the same: closed form of the mean of three numbers."""
   each = np.array([0.2, 0.5, 0.8])
   interval = stats.bootstrap(np.tile(each[:, None], 40))
   half = 4.302653 * 0.3 / math.sqrt(3)
   assert (interval.lo, interval.hi) == pytest.approx((0.5 - half, 0.5 + half))
 
 
-def test_the_spread_of_trainings_is_pooled_over_arms():
+def test_spread_of_trainings_is_pooled_over_arms():
   assert stats.spread([[0.3], [0.5]]) is None
   known = stats.spread([[0.2, 0.4], [0.5, 0.5, 0.8], [0.9]])
   assert known.df == 3
   assert known.sd == pytest.approx(math.sqrt((0.02 + 0.06) / 3))
 
 
-def test_a_single_training_is_as_uncertain_as_others_show():
-  """No level differs: what is left is t of two trainings' difference."""
+def test_single_training_uses_the_spread_of_other_arms():
+  """All levels are the same: closed form of two trainings' difference."""
   between = stats.Spread(0.05, 4)
   for seeds in (1, 3):
     a, b = np.full((seeds, 40), 0.9), np.full((seeds, 40), 0.8)
-    told = stats.paired(a, b, between=between)
+    interval = stats.paired(a, b, between=between)
     half = 2.776445 * 0.05 * math.sqrt(2 / seeds)
-    assert (told.lo, told.hi) == pytest.approx((0.1 - half, 0.1 + half))
+    assert (interval.lo, interval.hi) == pytest.approx((0.1 - half, 0.1 + half))
 
 
-def test_paired_difference_ignores_what_both_arms_share():
+def test_paired_difference_ignores_shared_variation():
   rng = np.random.default_rng(1)
   hard = rng.normal(0, 5, 80)
   a, b = hard + 1 + rng.normal(0, 0.1, 80), hard
@@ -132,7 +130,7 @@ def test_paired_difference_ignores_what_both_arms_share():
   assert (flipped.lo, flipped.hi) == pytest.approx((-close.hi, -close.lo))
 
 
-def test_arm_of_one_seed_meets_every_seed_of_the_other():
+def test_arm_of_one_seed_is_paired_with_every_seed_of_the_other():
   rng = np.random.default_rng(2)
   tuned, base = rng.random((3, 40)), rng.random(40)
   once = stats.paired(tuned, base)
@@ -154,17 +152,17 @@ def test_normalised_is_affine_invariant_with_its_ends_at_random_and_oracle():
   assert stats.normalised(random, random, oracle).hi == 0
 
 
-def test_normalised_says_nan_where_the_oracle_is_no_better_than_chance():
+def test_normalised_is_nan_if_the_oracle_is_no_better_than_chance():
   same = stats.normalised([1, 0, 1], [1, 0, 1], [1, 0, 1])
   assert math.isnan(same.mean)
   assert same.as_dict() == {"mean": None, "lo": None, "hi": None, "n": 3}
-  # Here a redraw may hold the first unit alone, where they do not differ.
+  # Here a resample can contain only the first unit, where they are equal.
   rare = stats.normalised([1, 1, 0], [1, 1, 0], [1, 1, 1])
   assert rare.mean == 0
   assert math.isnan(rare.lo)
 
 
-def test_ratio_weighs_units_by_their_denominator():
+def test_ratio_weights_units_by_their_denominator():
   interval = stats.ratio([2.0, 30.0], [1.0, 20.0])
   assert interval.mean == pytest.approx(32 / 21)
   assert (interval.lo, interval.hi) == pytest.approx((1.5, 2.0))

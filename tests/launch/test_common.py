@@ -12,7 +12,7 @@ QUICK = "--config=configs/quickstart.py:tiny"
 
 
 def _launch(*arguments, script="pipeline"):
-  # One device, as a user has it: the tests' own eight would need other batches.
+  # One device, as for a user: the tests' eight would need other batches.
   environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
   return subprocess.run(
     [sys.executable, "-m", f"launch.{script}", *arguments],
@@ -73,7 +73,7 @@ def _launch(*arguments, script="pipeline"):
     ),
   ],
 )
-def test_bad_input_is_one_clear_line(arguments, words, tmp_path):
+def test_bad_input_is_reported_in_one_line(arguments, words, tmp_path):
   run = _launch(*(a.replace("=W", f"={tmp_path}/w") for a in arguments))
   assert run.returncode == 2, run.stderr
   assert "Traceback" not in run.stderr
@@ -92,7 +92,7 @@ SCRIPTS = [
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_help_lists_the_flags_that_a_script_has(script):
+def test_help_lists_the_flags_of_a_script(script):
   shown = _launch("--help", script=script).stdout
   own = {"play": ["option", "gif"], "report": ["folder", "runs"]}
   flags = own.get(script, ["config", "workdir"])
@@ -100,7 +100,7 @@ def test_help_lists_the_flags_that_a_script_has(script):
     assert f"--{flag}:" in shown, shown
 
 
-def test_a_later_stage_names_the_one_that_is_missing(tmp_path):
+def test_later_stage_names_the_missing_one(tmp_path):
   run = _launch(QUICK, f"--workdir={tmp_path}/w", script="annotate")
   assert run.returncode == 2
   assert "launch.collect" in run.stderr
@@ -132,14 +132,14 @@ def test_every_field_can_be_built_and_typed():
     (("--folder=FOLDER", "--runs=FOLDER/none"), "no folder of runs"),
   ],
 )
-def test_a_report_of_nothing_is_refused(arguments, words, tmp_path):
+def test_report_without_runs_is_refused(arguments, words, tmp_path):
   arguments = [a.replace("FOLDER", str(tmp_path)) for a in arguments]
   run = _launch(*arguments, script="report")
   assert run.returncode == 2
   assert words in run.stderr.splitlines()[-1]
 
 
-def test_an_unknown_suite_is_refused(tmp_path):
+def test_unknown_suite_is_refused(tmp_path):
   run = _launch(
     QUICK, f"--workdir={tmp_path}", "--suite=tset", script="evaluate"
   )

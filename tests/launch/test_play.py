@@ -1,4 +1,4 @@
-"""A person plays in the terminal what the language model plays."""
+"""A person plays in the terminal with the texts of the language model."""
 
 import dataclasses
 import pathlib
@@ -25,7 +25,7 @@ def _play(*arguments, typed=""):
   )
 
 
-def test_what_is_typed_is_read_as_an_answer_of_a_model_is():
+def test_typed_input_is_parsed_like_a_model_answer():
   run = _play("--option=size=5", typed="I go up.\nfly\nup or down\nquit\n")
   assert run.returncode == 0, run.stderr
   assert run.stdout.count("does not name exactly one action") == 2
@@ -33,7 +33,7 @@ def test_what_is_typed_is_read_as_an_answer_of_a_model_is():
   assert "Walk to the goal." in run.stdout.splitlines()[0]
 
 
-def test_the_oracle_is_filmed_on_its_way(tmp_path):
+def test_oracle_episode_is_written_as_a_gif(tmp_path):
   film = tmp_path / "films" / "episode.gif"
   run = _play("--depths=1", "--player=oracle", f"--gif={film}")
   assert run.returncode == 0, run.stderr
@@ -44,7 +44,7 @@ def test_the_oracle_is_filmed_on_its_way(tmp_path):
 
 
 @pytest.mark.parametrize("world", ["agentworld", "driving"])
-def test_an_option_may_be_given_as_the_errors_write_it(world):
+def test_options_accept_the_form_shown_in_errors(world):
   for field in dataclasses.fields(simulators.make(world).config):
     assert play.value_of(repr(field.default)) == field.default
 
@@ -61,12 +61,12 @@ def test_an_option_may_be_given_as_the_errors_write_it(world):
     ("(", "("),
   ],
 )
-def test_an_option_is_json_or_python_or_words(text, value):
+def test_option_is_json_or_python_or_words(text, value):
   assert play.value_of(text) == value
 
 
 @pytest.mark.parametrize(
-  ("argument", "told"),
+  ("argument", "message"),
   [
     ("--world=agentwrld", "agentworld"),
     ("--split=tets", "train, val, test"),
@@ -79,15 +79,15 @@ def test_an_option_is_json_or_python_or_words(text, value):
     ("--player=nobody", "nobody"),
   ],
 )
-def test_bad_input_is_one_clear_line(argument, told):
+def test_bad_input_is_reported_in_one_line(argument, message):
   run = _play(argument)
   assert run.returncode == 2
   assert "Traceback" not in run.stderr
-  assert told in run.stderr
+  assert message in run.stderr
 
 
 @pytest.mark.parametrize("flag", ["--player=oracle", "--gif=episode.gif"])
-def test_what_a_world_does_not_offer_is_refused(flag):
+def test_flags_for_missing_parts_of_a_world_are_refused(flag):
   run = _play("--world=examples.your_world:World", flag)
   assert run.returncode == 2
   assert run.stderr.startswith(f"error: {flag}: world lift ")

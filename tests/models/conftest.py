@@ -1,4 +1,4 @@
-"""A tiny random Llama with a tiny ChatML tokenizer, and other references."""
+"""A tiny random Llama, a tiny ChatML tokenizer, and reference models."""
 
 import dataclasses
 
@@ -36,7 +36,7 @@ def byte_tokenizer() -> tokenizers.Tokenizer:
 
 @dataclasses.dataclass(frozen=True)
 class Tiny:
-  """A model small enough to be run in many ways."""
+  """A model that is small enough to run in many ways."""
 
   config: decoder.DecoderConfig
   params: dict

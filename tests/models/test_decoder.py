@@ -19,8 +19,8 @@ def tokens():
   return np.random.default_rng(0).integers(3, 260, (2, 24)).astype(np.int32)
 
 
-def test_no_token_depends_on_a_later_one(tiny):
-  ids = np.arange(3, 15)  # all unlike: a row of the embedding is a position
+def test_tokens_do_not_depend_on_later_tokens(tiny):
+  ids = np.arange(3, 15)  # all different: a row of the embedding is a position
 
   def states(embed):
     return tiny.hidden([ids], params={**tiny.params, "embed": embed})[0]
@@ -39,12 +39,12 @@ def test_packed_segments_equal_separate_sequences(tiny, tokens):
   packed = tiny.hidden(row, positions, segments)[0]
   apart = [tiny.hidden(part[None])[0] for part in (first, second, third)]
   np.testing.assert_allclose(packed[:24], np.concatenate(apart), atol=2e-5)
-  unpacked = tiny.hidden(row)[0]  # and the mask is what made it so
+  unpacked = tiny.hidden(row)[0]  # without the mask they differ
   assert np.abs(unpacked - packed)[9:24].max() > 1e-2
 
 
-def test_a_trunk_is_seen_by_its_branches_only(tiny, tokens):
-  """Each path from the root through a trunk to a branch is a text."""
+def test_trunk_is_seen_only_by_its_branches(tiny, tokens):
+  """Each path from the root through a trunk to a branch is one text."""
   root, trunks = tokens[0, :4], (tokens[0, 4:9], tokens[1, 4:9])
   leaf = tokens[0, 9:12]
   row = np.concatenate([root, *(np.r_[t, leaf, leaf] for t in trunks)])[None]
@@ -61,7 +61,7 @@ def test_a_trunk_is_seen_by_its_branches_only(tiny, tokens):
 
 
 @pytest.mark.parametrize("shared", ["segment 0", "prefix", "padded prefix"])
-def test_a_shared_prefix_equals_the_whole_text(tiny, tokens, shared):
+def test_shared_prefix_equals_the_whole_text(tiny, tokens, shared):
   prefix, one, two = tokens[0, :8], tokens[0, 8:14], tokens[1, :6]
   whole = [
     tiny.hidden(np.concatenate([prefix, x])[None], adapter=tiny.adapter)[0, 8:]
@@ -89,7 +89,7 @@ def test_a_shared_prefix_equals_the_whole_text(tiny, tokens, shared):
   np.testing.assert_allclose(got, np.stack(whole), atol=2e-5)
 
 
-def test_continuing_a_cache_equals_reading_at_once(tiny, tokens):
+def test_continuing_from_a_cache_equals_one_pass(tiny, tokens):
   whole = tiny.hidden(tokens[:, :10], adapter=tiny.adapter)
   cache = kv_cache.empty(tiny.config, 2, 12)
   parts = []
@@ -115,7 +115,7 @@ def _plain_attention(q, k, v, mask):
   return jnp.einsum("bkgts,bksh->bkgth", p, v)
 
 
-def test_attention_by_blocks_equals_the_textbook_in_value_and_slope():
+def test_blockwise_attention_equals_the_textbook_in_value_and_gradient():
   length, before = 2 * attention.BLOCK + 40, 6
   keys = jax.random.split(jax.random.key(0), 4)
   q = jax.random.normal(keys[0], (1, 2, 2, length, 8))
@@ -139,7 +139,7 @@ def test_attention_by_blocks_equals_the_textbook_in_value_and_slope():
   )
 
 
-def test_pair_is_the_policy_and_the_base_and_learns_from_the_policy_only(
+def test_pair_is_policy_and_base_and_gradients_reach_the_policy_only(
   tiny, tokens
 ):
   positions = jnp.broadcast_to(jnp.arange(24), tokens.shape)
@@ -173,7 +173,7 @@ def test_pair_is_the_policy_and_the_base_and_learns_from_the_policy_only(
   assert all(np.all(np.asarray(g) == 0) for g in jax.tree.leaves(of_base))
 
 
-def test_remat_keeps_the_slope_and_needs_less_memory(tiny, tokens):
+def test_remat_keeps_the_gradient_and_needs_less_memory(tiny, tokens):
   tokens = np.tile(tokens, (32, 1))
 
   def slope(remat):
@@ -193,7 +193,7 @@ def test_remat_keeps_the_slope_and_needs_less_memory(tiny, tokens):
   assert size[1] < 0.8 * size[0]
 
 
-def test_eight_devices_compute_what_one_does(tiny, tokens):
+def test_eight_devices_equal_one(tiny, tokens):
   tokens = np.tile(tokens, (4, 1))
   mesh = mesh_lib.make(data=2, fsdp=2, tensor=2)
   placed = jax.tree.map(
@@ -218,8 +218,8 @@ def test_eight_devices_compute_what_one_does(tiny, tokens):
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_random_weights_can_be_sure_of_two_words_among_many(tiny, tied):
-  """A state halfway between two words gives those two nearly all."""
+def test_random_weights_can_concentrate_on_two_words(tiny, tied):
+  """A state halfway between two words gives them almost all probability."""
   config = dataclasses.replace(
     tiny.config, vocab_size=49152, dim=576, tied=tied
   )

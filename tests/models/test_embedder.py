@@ -1,4 +1,4 @@
-"""Embeddings are the reference's, and likeness is likeness of meaning."""
+"""Embeddings equal the reference's; similarity follows meaning."""
 
 import numpy as np
 import pytest
@@ -34,14 +34,14 @@ def test_vectors_equal_transformers_mean_pooling(minilm):
     np.testing.assert_allclose(mine, theirs, atol=1e-4)
 
 
-def test_a_vector_does_not_depend_on_the_batch(minilm):
+def test_vector_does_not_depend_on_the_batch(minilm):
   together = minilm.embed(TEXTS * 3)
   np.testing.assert_allclose(together[:5], together[5:10], atol=1e-6)
   for text, vector in zip(TEXTS, together, strict=False):
     np.testing.assert_allclose(minilm.embed([text])[0], vector, atol=1e-5)
 
 
-def test_paraphrases_are_closer_than_strangers(minilm):
+def test_paraphrases_are_closer_than_unrelated_texts(minilm):
   vectors = minilm.embed(TEXTS)
   np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
   likeness = vectors @ vectors.T
@@ -49,13 +49,13 @@ def test_paraphrases_are_closer_than_strangers(minilm):
   assert max(likeness[0, 2:4]) < 0.3
 
 
-def test_texts_beyond_the_context_are_cut_and_none_is_no_rows(minilm):
+def test_long_texts_are_cut_and_no_texts_give_no_rows(minilm):
   long = minilm.embed(["word " * 400, "word " * 300 + "else " * 90])
   np.testing.assert_allclose(long[0], long[1], atol=1e-6)
   assert minilm.embed([]).shape == (0, minilm.dim)
 
 
-def test_what_is_no_encoder_is_refused(tmp_path):
+def test_model_that_is_not_an_encoder_is_refused(tmp_path):
   (tmp_path / "config.json").write_text('{"model_type": "llama"}')
   with pytest.raises(ValueError, match=r"'llama'.*give a bert encoder"):
     embedder.Embedder.load(str(tmp_path))

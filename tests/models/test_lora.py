@@ -1,4 +1,4 @@
-"""An adapter begins as nothing, and is what PEFT says it is."""
+"""A new adapter changes nothing, and adapters equal those of PEFT."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ def tokens():
   return np.random.default_rng(0).integers(3, 260, (2, 16)).astype(np.int32)
 
 
-def test_a_new_adapter_changes_nothing_yet_can_learn(tiny, tokens):
+def test_new_adapter_changes_nothing_and_has_a_gradient(tiny, tokens):
   config = lora.LoraConfig(rank=4, first_layer=1)
   adapter = lora.init(jax.random.key(0), config, tiny.config)
   base = tiny.hidden(tokens)
@@ -27,7 +27,7 @@ def test_a_new_adapter_changes_nothing_yet_can_learn(tiny, tokens):
     assert np.abs(slope.weights[target]["b"]).max() > 0, target
 
 
-def test_a_is_uniform_within_one_over_root_in(tiny):
+def test_is_uniform_within_one_over_root_in(tiny):
   config = lora.LoraConfig(rank=64, first_layer=0)
   adapter = lora.init(jax.random.key(0), config, tiny.config)
   for target, (size_in, _) in tiny.config.linear_shapes.items():
@@ -51,7 +51,7 @@ def test_merged_params_equal_the_adapter_and_leave_the_base(tiny, tokens):
   jax.tree.map(np.testing.assert_array_equal, tiny.params, before)
 
 
-def test_fused_product_equals_its_definition_in_value_and_slope():
+def test_fused_product_equals_its_definition_in_value_and_gradient():
   keys = jax.random.split(jax.random.key(0), 4)
   x, w, a, b = (
     jax.random.normal(key, shape)
@@ -75,8 +75,8 @@ def test_fused_product_equals_its_definition_in_value_and_slope():
   )
 
 
-def test_a_small_adapter_survives_a_bfloat16_base(tiny, tokens):
-  # Added to bfloat16 weights it would vanish: it must have its own path.
+def test_small_adapter_keeps_its_effect_on_a_bfloat16_base(tiny, tokens):
+  # Added to bfloat16 weights it would vanish, so it has a separate path.
   small = jax.tree.map(lambda x: 0.03 * x, tiny.adapter)
   rounded = jax.tree.map(lambda p: p.astype(jnp.bfloat16), tiny.params)
   exact = jax.tree.map(lambda p: p.astype(jnp.float32), rounded)
@@ -91,7 +91,7 @@ def test_a_small_adapter_survives_a_bfloat16_base(tiny, tokens):
   assert np.mean(np.asarray(delta) == 0) > 0.5
 
 
-def test_peft_computes_the_same_from_the_same_numbers(
+def test_peft_computes_the_same_from_the_same_weights(
   tiny, tokens, to_transformers
 ):
   torch = pytest.importorskip("torch")

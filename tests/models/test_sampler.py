@@ -1,4 +1,4 @@
-"""Fast scoring and writing equal the slow and obvious ways."""
+"""Fast scoring and generation equal the slow, obvious implementations."""
 
 import jax
 import jax.numpy as jnp
@@ -51,7 +51,7 @@ def test_scores_equal_the_likelihood_of_the_whole_text(
     np.testing.assert_allclose(got, want, atol=1e-4)
 
 
-def test_scores_depend_neither_on_company_nor_on_order(plain, prompts):
+def test_scores_do_not_depend_on_batch_or_order(plain, prompts):
   choices = [("up", "down") if i % 2 else ("up", "no") for i in range(9)]
   seen = []
   together = plain.score(prompts, choices, progress=seen.append)
@@ -63,7 +63,7 @@ def test_scores_depend_neither_on_company_nor_on_order(plain, prompts):
   assert sum(seen) == len(prompts)
 
 
-def test_an_adapter_comes_and_goes_without_a_new_compilation(tiny, plain):
+def test_changing_the_adapter_does_not_recompile(tiny, plain):
   prompts, choices = [chat("up", RULES)] * 2, [("up", "down")] * 2
   before = plain.score(prompts, choices)
   compiled = scoring_rows.log_probs._cache_size()
@@ -99,13 +99,13 @@ def test_packing_keeps_every_text_once_and_wastes_little(choices):
     assert np.all(flat[asked[:count]] > 0)
 
 
-def test_more_choices_than_a_text_has_branches_are_refused(plain):
+def test_too_many_choices_for_the_branches_are_refused(plain):
   with pytest.raises(ValueError, match="at most 255"):
     plain.score([chat("up")], [["up up"] * 256])
   assert len(plain.score([chat("up")], [["up"] * 256])[0]) == 256
 
 
-def test_windows_score_each_token_once_given_what_they_hold(tiny, plain):
+def test_windows_score_each_token_once_given_their_context(tiny, plain):
   ids = np.random.default_rng(1).integers(3, 260, 50).tolist()
   start = tiny.tokenizer.end_of_text
   whole = tiny.log_probs([start, *ids[:-1]])[np.arange(50), ids]

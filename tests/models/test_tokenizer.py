@@ -13,7 +13,7 @@ CHAT = (
   {"role": "assistant", "content": "left"},
 )
 
-# Ids by llama.cpp's own tokenizer from the same file.
+# Ids of llama.cpp's tokenizer from the same file.
 KNOWN = {
   "blocked up left. goal three up.": [
     *(9189, 277, 614, 2049, 30, 3491, 1296, 614, 30),
@@ -44,7 +44,7 @@ def test_ids_equal_llama_cpp(tokenizer, text):
   assert tokenizer.decode(KNOWN[text]) == text
 
 
-def test_any_text_comes_back(tokenizer):
+def test_any_text_round_trips(tokenizer):
   rng = np.random.default_rng(0)
   for _ in range(50):
     codes = rng.choice([*range(32, 127), 10, 9, *range(160, 0x2000)], 30)
@@ -61,7 +61,7 @@ def test_special_tokens_are_single_ids_and_content_cannot_forge_them(tokenizer):
   assert forged in tokenizer.decode(ids)
 
 
-def test_a_chat_is_its_template_with_nothing_added(tokenizer):
+def test_chat_equals_its_template(tokenizer):
   ids, _ = tokenizer.render_chat(CHAT, generation_prompt=True)
   turns = "".join(
     f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in CHAT
@@ -70,7 +70,7 @@ def test_a_chat_is_its_template_with_nothing_added(tokenizer):
 
 
 @pytest.mark.parametrize("k", range(len(CHAT) + 1))
-def test_a_chat_begins_with_the_ids_of_its_beginning(tokenizer, k):
+def test_ids_of_a_partial_chat_are_a_prefix(tokenizer, k):
   whole = tokenizer.render_chat(CHAT)
   for part, all_of_it in zip(
     tokenizer.render_chat(CHAT[:k]), whole, strict=True
@@ -82,7 +82,7 @@ def test_a_chat_begins_with_the_ids_of_its_beginning(tokenizer, k):
     assert whole[1][len(prompt)] == 1
 
 
-def test_the_mask_covers_answers_and_their_ends_only(tokenizer):
+def test_mask_covers_answers_and_their_ends_only(tokenizer):
   ids, mask = tokenizer.render_chat(CHAT)
   written = [i for i, m in zip(ids, mask, strict=True) if m]
   assert tokenizer.decode(written) == "up<|im_end|>left<|im_end|>"
@@ -91,7 +91,7 @@ def test_the_mask_covers_answers_and_their_ends_only(tokenizer):
   assert shown.replace("[", "").replace("]", "") == tokenizer.decode(ids)
 
 
-def test_a_world_s_words_are_single_tokens_behind_a_space_and_without(
+def test_world_s_words_are_single_tokens_behind_a_space_and_without(
   tokenizer,
 ):
   words = (*ACTIONS, *TOOLS, *ELEMENTS, "yes", "no")
@@ -101,6 +101,6 @@ def test_a_world_s_words_are_single_tokens_behind_a_space_and_without(
     assert len(tokenizer.encode_plain(f" {word}")) == 1
 
 
-def test_an_unknown_role_is_refused(tokenizer):
+def test_unknown_role_is_refused(tokenizer):
   with pytest.raises(ValueError, match=r"role 'tool'.*assistant"):
     tokenizer.render_chat([{"role": "tool", "content": ""}])

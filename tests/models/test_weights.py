@@ -61,7 +61,7 @@ def test_gguf_logits_equal_transformers_beyond_position_1000(smollm2):
   np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
-def test_random_weights_have_the_sizes_and_the_words_of_their_source(folder):
+def test_random_weights_have_sizes_and_tokenizer_of_their_source(folder):
   config, params, tokenizer = weights.load(str(folder))
   sizes, drawn, words = weights.load(weights.RANDOM + str(folder))
   again = weights.load(weights.RANDOM + str(folder))[1]
@@ -74,7 +74,7 @@ def test_random_weights_have_the_sizes_and_the_words_of_their_source(folder):
 
 @pytest.fixture
 def folder(tmp_path, tiny) -> pathlib.Path:
-  """A Llama with stretched rotary waves as transformers saves it, in shards."""
+  """A Llama with scaled rotary embeddings, saved by transformers in shards."""
   torch = pytest.importorskip("torch")
   transformers = pytest.importorskip("transformers")
   torch.manual_seed(0)
@@ -113,7 +113,7 @@ def test_safetensors_shards_with_llama3_waves_equal_transformers(folder):
   assert np.abs(without - theirs).max() > 0.1
 
 
-def test_bfloat16_files_are_read_and_the_dtype_is_ours_to_choose(folder):
+def test_bfloat16_files_are_read_in_any_dtype(folder):
   exact = weights.load(str(folder))[1]
   for file in folder.glob("*.safetensors"):
     tensors = safetensors.numpy.load_file(file)
@@ -132,7 +132,7 @@ def test_bfloat16_files_are_read_and_the_dtype_is_ours_to_choose(folder):
     )
 
 
-def test_all_tensors_that_do_not_fit_are_named_at_once(folder):
+def test_all_tensors_that_do_not_match_are_named_at_once(folder):
   file = sorted(folder.glob("*.safetensors"))[0]
   tensors = safetensors.numpy.load_file(file)
   gone = next(name for name in tensors if "layers" in name)
@@ -163,7 +163,7 @@ def test_unsupported_configs_are_refused(folder, field, value, words):
 
 
 @pytest.mark.parametrize("name", families.known())
-def test_a_family_reads_the_configs_that_it_writes(tiny, name):
+def test_family_reads_the_configs_that_it_writes(tiny, name):
   family = families.find(name)
   config = family.read_hf(family.write_hf(tiny.config))
   assert config.family == family.names[0]
@@ -171,7 +171,7 @@ def test_a_family_reads_the_configs_that_it_writes(tiny, name):
   assert family.read_hf(family.write_hf(config)) == config
 
 
-def test_a_config_that_lacks_a_field_or_is_no_json_is_said_to(folder):
+def test_config_without_a_field_or_not_json_is_named(folder):
   path = folder / "config.json"
   raw = json.loads(path.read_text())
   del raw["hidden_size"]
@@ -205,6 +205,6 @@ def test_truncated_files_are_named_with_their_size(folder, tmp_path):
     ("nowhere/model.gguf", "no such file"),
   ],
 )
-def test_what_is_not_there_is_said_with_the_way_to_get_it(source, words):
+def test_missing_source_is_named_with_a_fix(source, words):
   with pytest.raises(FileNotFoundError, match=words):
     weights.load(source)

@@ -1,4 +1,4 @@
-"""Closed-loop play: lock step, the untried-action rule, honest failures."""
+"""Closed-loop play: lock step, the untried-action rule, failures."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ ACTIONS = ("up", "down", "left", "right")
 
 
 class FakeTextWorld:
-  """A corridor: level i starts i + 1 cells left of the goal; walls around."""
+  """A corridor: level i starts i + 1 cells left of the goal, within walls."""
 
   actions = ACTIONS
   preamble = "reach the goal."
@@ -52,7 +52,7 @@ class FakeTextWorld:
 
 
 class FakePolicy:
-  """Scores by text from a table; remembers what it was asked."""
+  """Scores texts by a function; stores the texts."""
 
   def __init__(self, scores):
     self.table, self.asked = scores, []
@@ -100,20 +100,20 @@ def test_episode_is_the_same_alone_and_in_a_batch():
   assert other != together
 
 
-def test_untried_rule_breaks_a_loop_that_holds_a_greedy_run():
+def test_untried_rule_breaks_a_loop_of_a_greedy_run():
   greedy = loop.play(
     FakePolicy(up), FakeTextWorld(), [0], untried=False, max_steps=9
   )[0]
   assert (greedy.success, greedy.ended, greedy.steps) == (False, "truncated", 9)
   assert set(greedy.actions) == {"up"}
   ruled = loop.play(FakePolicy(up), FakeTextWorld(), [0], max_steps=9)[0]
-  # Up and down lead nowhere, left to another text, where all comes again.
+  # Up and down lead nowhere; left leads to a text with all actions untried.
   assert ruled.actions[:3] == ("up", "down", "left")
   pairs = list(zip(ruled.texts, ruled.actions, strict=False))
   assert len(pairs) == len(set(pairs)) == ruled.steps
 
 
-def test_nothing_untried_ends_a_deterministic_episode_only():
+def test_no_untried_action_ends_only_a_deterministic_episode():
   class FakeBox(FakeTextWorld):
     def step(self, actions):
       return super().step(np.zeros_like(actions))  # nothing ever moves
@@ -136,7 +136,7 @@ def test_world_truncates_and_texts_lead_from_action_to_action():
   assert episode.optimal_steps == 8
 
 
-def test_level_without_a_way_is_told():
+def test_level_without_a_solution_is_reported():
   episode = loop.play(FakePolicy(right), FakeTextWorld(), [95], max_steps=2)[0]
   assert episode.optimal_steps == -1
 
@@ -153,7 +153,7 @@ def test_failed_policy_fails_its_episode_and_no_other():
   assert episodes.summary([[lost, won]])["mean"] == 0.5
 
 
-def test_success_that_comes_after_the_end_does_not_count():
+def test_success_after_the_end_does_not_count():
   # The row is stepped on with the others, here into the goal.
   class FakeSlide(FakeTextWorld):
     def step(self, actions):
@@ -172,7 +172,7 @@ def test_success_that_comes_after_the_end_does_not_count():
   ("scores", "steps", "message"),
   [([1, 2], 3, r"\[B, A\]"), ([1, 2, 3, 4], 0, "max_steps 0")],
 )
-def test_play_refuses_what_cannot_be_played(scores, steps, message):
+def test_play_refuses_bad_input(scores, steps, message):
   with pytest.raises(ValueError, match=message):
     loop.play(
       FakePolicy(lambda t: scores), FakeTextWorld(), [0], max_steps=steps
@@ -196,7 +196,7 @@ def test_summary_counts_by_depth_and_resamples_several_runs():
 
 
 class FakePit(FakeTextWorld):
-  """There is a pit five cells left of the goal."""
+  """A pit lies five cells left of the goal."""
 
   failed = property(lambda self: self.distance == 5)
 
@@ -206,7 +206,7 @@ class FakePit(FakeTextWorld):
     return texts, rewards, done | self.failed
 
 
-def test_an_accident_is_told_from_running_out_of_time():
+def test_failure_is_distinguished_from_the_time_limit():
   left = FakePolicy(lambda text: [0.0, 0.0, 1.0, 0.0])
   played = loop.play(left, FakePit(), [2, 8], max_steps=4)
   assert [e.ended for e in played] == ["failed", "truncated"]
@@ -214,7 +214,7 @@ def test_an_accident_is_told_from_running_out_of_time():
 
 
 class FakeMeter(FakeTextWorld):
-  """Tells how long it has been played, and who is at the third cell."""
+  """Measures the steps played and whether the agent is at the third cell."""
 
   @property
   def measures(self):
@@ -222,7 +222,7 @@ class FakeMeter(FakeTextWorld):
     return {"time": there, "third": (self.distance == 3).astype(float)}
 
 
-def test_what_the_world_measures_is_read_at_each_episodes_end():
+def test_world_measures_are_read_at_the_end_of_each_episode():
   world = FakeMeter()
   played = loop.play(FakePolicy(right), world, [4, 0, 6], max_steps=4)
   assert [e.measures["time"] for e in played] == [4.0, 1.0, 4.0]
@@ -233,12 +233,12 @@ def test_what_the_world_measures_is_read_at_each_episodes_end():
   assert all(e.measures["time"] == 0 for e in lost)
 
 
-def test_measures_are_summed_up_each_with_its_interval():
+def test_each_measure_is_summarised_with_its_interval():
   world = FakeMeter()
   run = loop.play(FakePolicy(right), world, [4, 0, 6], max_steps=4)
-  told = episodes.summary([run])["measures"]
-  assert told["third"] == stats.wilson(1, 3).as_dict()
-  assert told["time"] == stats.bootstrap([4.0, 1.0, 4.0]).as_dict()
+  measures = episodes.summary([run])["measures"]
+  assert measures["third"] == stats.wilson(1, 3).as_dict()
+  assert measures["time"] == stats.bootstrap([4.0, 1.0, 4.0]).as_dict()
   again = episodes.summary([run, run])["measures"]["third"]
   assert again == stats.bootstrap([[0.0, 0.0, 1.0]] * 2).as_dict()
   plain = loop.play(FakePolicy(right), FakeTextWorld(), [4], max_steps=4)
@@ -261,14 +261,14 @@ def test_real_levels_are_solved_by_the_oracle_in_the_fewest_steps():
     for rule in (True, False)
   ]
   assert episodes.summary(walks)["mean"] < 0.5
-  # Only under the rule may an episode have nothing left to try.
+  # Only under the rule can an episode run out of untried actions.
   ended = [episodes.summary([walk])["ended"]["exhausted"] for walk in walks]
   assert ended[0] > 0
   assert ended[1] == 0
 
 
 class FakeGoals(FakeTextWorld):
-  """Says how far the goal is; takes a seed for each episode."""
+  """The instruction states the distance to the goal; episodes have seeds."""
 
   def reset(self, indices, seed=0):
     self.seeds = seed
@@ -279,13 +279,13 @@ class FakeGoals(FakeTextWorld):
   )
 
 
-def test_instructions_stand_beside_the_texts():
+def test_instructions_are_stored_next_to_the_texts():
   episode = loop.play(FakePolicy(right), FakeGoals(), [2], max_steps=9)[0]
   assert episode.instructions == ("3 to go", "2 to go", "1 to go", "0 to go")
   assert len(episode.texts) == len(episode.instructions)
 
 
-def test_each_episode_may_have_a_seed():
+def test_each_episode_can_have_a_seed():
   world = FakeGoals()
   loop.play(FakePolicy(right), world, [2, 1], seed=7, max_steps=1)
   assert world.seeds == 7
@@ -293,7 +293,7 @@ def test_each_episode_may_have_a_seed():
   assert world.seeds == [5, 6]
 
 
-def test_a_world_without_oracle_is_played_all_the_same():
+def test_world_without_oracle_can_be_played():
   class FakeBlind:
     def __init__(self):
       self.seen = FakeTextWorld()

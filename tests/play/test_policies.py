@@ -10,7 +10,7 @@ ACTIONS = ("up", "down", "left", "right")
 
 
 class FakePolicy:
-  """Scores by text from a table; remembers what it was asked."""
+  """Scores texts by a function; stores the texts."""
 
   def __init__(self, scores):
     self.table, self.asked = scores, []
@@ -21,7 +21,7 @@ class FakePolicy:
 
 
 class FakeLM:
-  """log p of an action word by its place in a list; counts its work."""
+  """log p of an action word by its place in a list; counts calls."""
 
   name = "fake"
 
@@ -59,7 +59,7 @@ def test_sampling_follows_softmax_and_does_not_touch_failures():
   assert np.isnan(failed).all()
 
 
-def test_same_text_is_scored_once_across_arms_that_share_prompts():
+def test_same_text_is_scored_once_across_arms_with_shared_prompts():
   lm, memo = FakeLM(), scoring.Memo()
   arm = {"lm": lm, "preamble": "p", "actions": ACTIONS, "memo": memo}
   plain = policies.LanguagePolicy(**arm)
@@ -72,17 +72,17 @@ def test_same_text_is_scored_once_across_arms_that_share_prompts():
   assert memo.scored == 2 + len(scoring.CONTENT_FREE)
   few.scores(["a", "b"], range(2))
   assert memo.scored == 4 + len(scoring.CONTENT_FREE)
-  # Another model of the same name shares nothing.
+  # Another model of the same name shares no scores.
   policies.LanguagePolicy(**(arm | {"lm": FakeLM()})).scores(["a"], [0])
   assert memo.scored == 5 + len(scoring.CONTENT_FREE)
 
 
-def test_calibration_takes_away_what_the_model_says_to_nothing():
+def test_calibration_subtracts_the_score_without_a_text():
   bias = dict(zip(ACTIONS, (0.0, -4.0, -4.0, -4.0), strict=True))
 
   def logprobs(text, choice):
-    told = 2.0 if text.endswith("goal right.") and choice == "right" else 0.0
-    return bias[choice] + told
+    gain = 2.0 if text.endswith("goal right.") and choice == "right" else 0.0
+    return bias[choice] + gain
 
   lm = FakeLM(logprobs)
   plain = policies.LanguagePolicy(lm, "p", ACTIONS)
@@ -92,7 +92,7 @@ def test_calibration_takes_away_what_the_model_says_to_nothing():
   assert ACTIONS[calibrated.scores(text, [0])[0].argmax()] == "right"
 
 
-def test_shots_stand_before_and_retrieved_cases_in_the_last_turn():
+def test_shots_come_before_and_retrieved_cases_in_the_last_turn():
   lm = FakeLM()
   shots = [("goal left.", "left"), ("goal up.", "up")]
   policies.LanguagePolicy(lm, "p", ACTIONS, shots).scores(["now."], [0])
@@ -118,7 +118,7 @@ def parse(text):
   return next((ACTIONS.index(w) for w in words if w in ACTIONS), None)
 
 
-def test_a_plan_is_followed_and_made_anew_where_it_ends_or_is_barred():
+def test_plan_is_followed_and_renewed_when_it_ends_or_is_blocked():
   replies = ["up right", "left left", "down", "up", "nowhere"]
   lm = FakeLM(replies=[FakeCompletion(text) for text in replies])
   policy = policies.PlanPolicy(lm, "p", ACTIONS, parse)
@@ -127,14 +127,14 @@ def test_a_plan_is_followed_and_made_anew_where_it_ends_or_is_barred():
     return policy.scores(texts, range(len(texts))).argmax(1).tolist()
 
   assert moves("a", "b") == [0, 2]  # two plans, for two rows
-  assert moves("c", "b") == [3, 2]  # barred: the plan for b starts again
+  assert moves("c", "b") == [3, 2]  # blocked: the plan for b starts again
   assert moves("d", "e") == [1, 2]  # the first row's plan had ended: down
   assert lm.replies == [FakeCompletion("up"), FakeCompletion("nowhere")]
   assert moves("f", "b") == [0, 2]  # ended and ended; b is known
   assert np.isnan(policy.scores(["g"], [0])).all()  # names no move
 
 
-def test_what_is_written_is_parsed_and_what_is_not_an_action_fails():
+def test_written_text_is_parsed_and_other_words_fail():
   lm = FakeLM(
     replies=[FakeCompletion("go Right!"), FakeCompletion("", error="429")]
   )
@@ -146,7 +146,7 @@ def test_what_is_written_is_parsed_and_what_is_not_an_action_fails():
   assert np.isnan(policy.scores(["c", "a"], range(2))[0]).all()
 
 
-def test_draws_follow_the_order_of_the_live_rows():
+def test_draws_follow_the_order_of_the_active_rows():
   rng, same = np.random.default_rng(3), np.random.default_rng(3)
   table = {"a": [-1.0, -2.0, -3.0, -4.0], "b": [-2.0, -2.0, -1.0, -9.0]}
   model = policies.RecordedPolicy(FakePolicy(table.__getitem__))
@@ -171,7 +171,7 @@ def test_recorded_log_probabilities_are_normalised_and_kept_by_row():
     np.testing.assert_allclose(np.exp(kept).sum(-1), 1)
 
 
-def test_without_a_memo_a_text_is_scored_anew_at_each_step():
+def test_text_is_scored_at_each_step_without_a_memo():
   lm = FakeLM()
   plain = policies.LanguagePolicy(lm, "p", ACTIONS)
   plain.scores(["a", "b", "a"], range(3))

@@ -19,21 +19,21 @@ from simulators import base, rollout, search
 
 N = 16  # levels played
 POOL = 8  # levels of each split
-ROWS = 6  # moments that are described, asked about and played again
+ROWS = 6  # moments that are described, questioned and replayed
 
-# What a variant is tried with: "imperfect/narrow(w)" as "imperfect/narrow(3)";
-# arguments that are not named are 1.
+# Arguments of variants under test: "imperfect/narrow(w)" with w = 3;
+# other arguments are 1.
 ARGUMENTS = {"w": 3}
 
 
 @dataclasses.dataclass
 class Case:
-  """A world with random play in it.
+  """A world with random play.
 
   Attributes:
     world: the world under test.
     steps: no episode lasts longer.
-    eager: whether to step without jit, too; slow in a large world.
+    eager: whether to step also without jit; slow in a large world.
     exact: whether an oracle's cost is the number of steps to success.
   """
 
@@ -158,7 +158,7 @@ def check_pools_repeat_and_splits_are_disjoint(case: Case):
 # --- Playing ------------------------------------------------------------------
 
 
-def check_replay_is_back_at_the_same_states(case: Case):
+def check_replay_reproduces_the_states(case: Case):
   """reset and step are pure; a batch of another size gives the same states."""
   rows = np.arange(ROWS)
   lengths = np.asarray(case.played.lengths)[rows] // 2
@@ -174,8 +174,8 @@ def check_replay_is_back_at_the_same_states(case: Case):
   _equal(again, there, close=True)
 
 
-def check_a_batch_is_its_rows_with_and_without_jit(case: Case):
-  """vmap = loop, jit = no jit."""
+def check_batch_equals_its_rows_with_and_without_jit(case: Case):
+  """vmap equals a loop, and jit equals no jit."""
   level = jax.tree.map(lambda x: x[0], case.levels)
   action = jnp.int32(case.played.actions[0, 0])
   params, key = case.rules["real"], jax.random.key(0)
@@ -234,8 +234,8 @@ def check_metrics_hold_all_measures(case: Case):
   assert "success" not in case.world.measures
 
 
-def check_search_finds_ways_to_success(case: Case):
-  """Labels need no oracle: plans of a search succeed when they are replayed."""
+def check_search_plans_succeed(case: Case):
+  """Labels need no oracle: plans of a search succeed in replay."""
   if isinstance(case.world, base.HasOracle):
     return  # test_search.py compares the two
   first = jax.tree.map(lambda x: x[:, 0], case.played.states)
@@ -263,19 +263,19 @@ def check_search_finds_ways_to_success(case: Case):
 # --- Words --------------------------------------------------------------------
 
 
-def check_words_name_actions_and_moments(case: Case):
+def check_texts_of_actions_and_moments(case: Case):
   world, params = case.world, case.rules["real"]
   for i, action in enumerate(world.actions):
     assert world.parse(action) == world.parse(f" {action}.\n") == i
     assert action in world.rules(params)
   assert world.parse("") is world.parse("nothing of the kind") is None
-  for tell in (world.describe, world.instruction):
-    texts = tell(case.obs)
+  for to_texts in (world.describe, world.instruction):
+    texts = to_texts(case.obs)
     assert len(texts) == ROWS
     assert all(isinstance(text, str) and text for text in texts)
-    for i, text in enumerate(texts):  # a row depends on itself alone
+    for i, text in enumerate(texts):  # a row does not depend on others
       alone = jax.tree.map(lambda x, i=i: x[i : i + 1], case.obs)
-      assert tell(alone) == [text]
+      assert to_texts(alone) == [text]
   assert len(set(world.describe(case.obs))) > 1
 
 
@@ -288,7 +288,7 @@ def check_oracle_costs_lead_to_success(case: Case):
       rollout.oracle_policy(case.world)
     return
   params = case.rules["real"]
-  rows = ROWS if case.exact else 1  # a slow oracle is asked once
+  rows = ROWS if case.exact else 1  # a slow oracle is called once
   states = jax.tree.map(lambda x: x[:rows], case.moments)
   costs = jax.jit(jax.vmap(case.world.oracle, (0, None)))(states, params)
   assert costs.shape == (rows, len(case.world.actions))
@@ -302,7 +302,7 @@ def check_oracle_costs_lead_to_success(case: Case):
     np.testing.assert_array_equal(case.by_oracle.success, reachable)
 
 
-def check_answers_are_those_of_the_questions(case: Case):
+def check_answers_equal_those_of_the_questions(case: Case):
   if not isinstance(case.world, base.AsksQuestions):
     return
   world, kinds = case.world, list(case.world.question_kinds)
@@ -339,16 +339,16 @@ def check_the_reference_gives_the_same_answers(case: Case):
       assert reference.answer(game, q.kind, q.args) == q.code, q
 
 
-def check_descriptions_can_be_read_back(case: Case):
+def check_descriptions_can_be_parsed(case: Case):
   if not isinstance(case.world, base.ParsesDescriptions):
     return
   texts = case.world.describe(case.obs)
   found = [case.world.parse_description(text) for text in texts]
   assert all(isinstance(data, dict) and data for data in found)
-  for (a, said), (b, other) in itertools.pairwise(
+  for (a, parsed), (b, other) in itertools.pairwise(
     zip(texts, found, strict=True)
   ):
-    assert (a == b) == (said == other)
+    assert (a == b) == (parsed == other)
 
 
 def check_pictures_are_rgb(case: Case):

@@ -1,4 +1,4 @@
-"""The brax adapter: brax's contract, fresh levels, and brax's own PPO."""
+"""The brax adapter: brax's contract, new levels, and brax's PPO."""
 
 import functools
 import subprocess
@@ -19,7 +19,7 @@ N = 16
 
 @pytest.fixture(scope="module")
 def brax_env():
-  """The module and a registered environment, brax being imported late."""
+  """The module and a registered environment; brax is imported late."""
   import brax.envs
 
   from simulators import brax_env
@@ -29,7 +29,7 @@ def brax_env():
   return brax_env, brax.envs.get_environment("glimo")
 
 
-def test_a_world_without_a_time_limit_needs_one(brax_env):
+def test_world_without_a_time_limit_needs_one(brax_env):
   module, env = brax_env
   world = simulators.make("examples.your_world:World")
   params, levels = world.params(), world.pool("train", 2).levels
@@ -59,8 +59,8 @@ def test_reset_and_step_keep_the_types_that_brax_scans_over(brax_env):
   assert (env.action_size, env.backend) == (len(WORLD.actions), "none")
 
 
-def test_an_episode_is_the_world_s_own(brax_env):
-  """Greatest preference = action: observations, rewards, ends alike."""
+def test_episode_equals_that_of_the_world(brax_env):
+  """Action = greatest preference; observations, rewards and ends agree."""
   module, env = brax_env
   params = WORLD.params("real")
   state = jax.jit(env.reset)(jax.random.PRNGKey(3))
@@ -82,7 +82,7 @@ def test_an_episode_is_the_world_s_own(brax_env):
 
 
 def _played(wrapped, key, actions):
-  """The states [T, B, ...] that actions f32[T, B, A] lead a wrapped env to."""
+  """The states [T, B, ...] of a wrapped env after actions f32[T, B, A]."""
 
   @jax.jit
   def play(keys):
@@ -97,7 +97,7 @@ def _played(wrapped, key, actions):
     return jax.device_get(play(keys))
 
 
-def test_brax_wrappers_go_on_with_fresh_levels(brax_env):
+def test_brax_wrappers_continue_with_new_levels(brax_env):
   import brax.envs
 
   _, env = brax_env
@@ -119,8 +119,8 @@ def test_brax_wrappers_go_on_with_fresh_levels(brax_env):
     assert len(drawn) > 1
 
 
-def test_a_level_of_a_shorter_time_limit_ends_at_its_own(brax_env):
-  """brax knows one limit for all; the episodes of this world last three."""
+def test_level_with_a_shorter_time_limit_ends_at_it(brax_env):
+  """brax has one limit for all; episodes of this world last three steps."""
   import brax.envs
 
   module, env = brax_env
@@ -142,10 +142,10 @@ def test_a_level_of_a_shorter_time_limit_ends_at_its_own(brax_env):
   time = states.pipeline_state.obs.time
   assert steps.max() == 3
   assert (done[steps == 3] == 1).all()
-  assert (time[done > 0] == 0).all()  # a fresh episode
+  assert (time[done > 0] == 0).all()  # a new episode
 
 
-def test_the_shim_stacks_one_equal_copy_on_each_device():
+def test_shim_stacks_one_equal_copy_on_each_device():
   compat.install_device_put_replicated()
   devices = jax.local_devices()[:4]
   tree = {"a": jnp.arange(3.0), "b": jnp.int32(7)}

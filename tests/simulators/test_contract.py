@@ -1,4 +1,4 @@
-"""Every world keeps the contract of `simulators.base`; broken ones do not."""
+"""Every world fulfils the contract of `simulators.base`; broken ones fail."""
 
 import dataclasses
 import re
@@ -19,7 +19,7 @@ from tests.simulators.contract import CHECKS, Case
 
 
 class Complete(your_world.World):
-  """The example with each optional part, as small as it can be."""
+  """The example with a minimal version of each optional part."""
 
   question_kinds = ("floor",)
   lookups = ("floor",)
@@ -83,7 +83,7 @@ class Complete(your_world.World):
     )
 
 
-# Kinds of question that do not ask the planner, which compiles slowly.
+# Kinds of question without the planner, which compiles slowly.
 DRIVING_KINDS = (
   "light", "people", "lane", "beside", "pace", "limit", "rule", "halt",
 )  # fmt: skip
@@ -115,12 +115,12 @@ def test_importing_simulators_imports_no_jax():
   assert out.stdout.strip() == "False"
 
 
-def test_every_world_of_ours_is_a_case():
+def test_every_registered_world_is_a_case():
   assert set(simulators.WORLDS) <= set(CASES)
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_a_world_keeps_its_contract(case, check):
+def test_world_fulfils_the_contract(case, check):
   CHECKS[check](case)
 
 
@@ -225,9 +225,9 @@ def healthy():
 
 
 @pytest.mark.parametrize(("check", "change"), [*DYNAMICS, *OTHERS])
-def test_a_broken_world_is_found(healthy, check, change):
+def test_broken_world_fails_its_check(healthy, check, change):
   case = Case(type("Broken", (Complete,), change)(), your_world.HORIZON)
-  if (check, change) in OTHERS:  # its episodes are those of the healthy world
+  if (check, change) in OTHERS:  # its episodes equal those of the healthy world
     case.played = healthy.played
   with pytest.raises((AssertionError, KeyError)):
     CHECKS[check](case)

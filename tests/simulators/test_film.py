@@ -11,7 +11,7 @@ import simulators
 from simulators import film
 
 
-def test_frames_come_back_in_order_and_the_last_one_stays():
+def test_frames_are_in_order_and_the_last_one_is_held():
   frames = [np.full((8, 12, 3), 40 * i, np.uint8) for i in range(3)]
   with Image.open(io.BytesIO(film.gif(frames, 0.5))) as pictures:
     assert (pictures.n_frames, pictures.size) == (3, (480, 320))
@@ -26,7 +26,7 @@ def test_frames_come_back_in_order_and_the_last_one_stays():
   ("shape", "large"),
   [((96, 80), (480, 400)), ((224, 208), (448, 416)), ((300, 600), (300, 600))],
 )
-def test_a_small_frame_is_enlarged_by_whole_pixels(shape, large):
+def test_small_frame_is_enlarged_by_whole_pixels(shape, large):
   frame = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
   shown = film.enlarged(frame)
   assert shown.shape[:2] == large
@@ -35,7 +35,7 @@ def test_a_small_frame_is_enlarged_by_whole_pixels(shape, large):
     np.testing.assert_array_equal(shown[down::times, ::times], frame)
 
 
-def test_a_world_without_pictures_is_named():
+def test_world_without_pictures_is_named():
   world = simulators.make("examples.your_world:World")
   level = jax.tree.map(lambda x: x[0], world.pool("train", 1).levels)
   state = world.reset(jax.random.key(0), world.params(), level)

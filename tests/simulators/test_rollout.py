@@ -1,4 +1,4 @@
-"""Rollouts: replayable to the bit, still after their end, fresh on reset."""
+"""Rollouts: bitwise replay, no change after the end, new levels on reset."""
 
 import jax
 import jax.numpy as jnp
@@ -41,7 +41,7 @@ def _equal(first, second):
 @pytest.mark.parametrize(
   "variant", ["real", "imperfect/slippery(0.5)", "imperfect/blind(0.5)"]
 )
-def test_replay_is_back_at_every_moment_of_a_rollout(variant):
+def test_replay_reproduces_every_moment_of_a_rollout(variant):
   params, levels, seeds, played = _play(variant, rollout.random_policy(WORLD))
   for t in (0, 5, STEPS):
     lengths = np.full(N, t)
@@ -49,7 +49,7 @@ def test_replay_is_back_at_every_moment_of_a_rollout(variant):
       WORLD, params, levels, seeds, played.actions, lengths
     )
     _equal(again, jax.tree.map(lambda x, t=t: x[:, t], played.states))
-  # Each row at a length of its own, and only by what stands before it.
+  # Each row has a different length and depends only on earlier actions.
   lengths = np.arange(N) % (STEPS + 1)
   actions = np.where(np.arange(STEPS) < lengths[:, None], played.actions, 3)
   again = rollout.replay(WORLD, params, levels, seeds, actions, lengths)
@@ -57,7 +57,7 @@ def test_replay_is_back_at_every_moment_of_a_rollout(variant):
   _equal(again, jax.tree.map(lambda x: x[rows, lengths], played.states))
 
 
-def test_chance_follows_the_seed_and_actors_their_own_key():
+def test_dynamics_follow_the_seed_and_actors_their_own_key():
   policy = rollout.random_policy(WORLD)
   *_, first = _play("imperfect/slippery(0.5)", policy)
   *_, other = _play("imperfect/slippery(0.5)", policy, key=1)
@@ -69,7 +69,7 @@ def test_chance_follows_the_seed_and_actors_their_own_key():
   assert (agent != others.states.env_state.agent).any()
 
 
-def test_an_episode_stands_still_after_its_end():
+def test_episode_does_not_change_after_its_end():
   policy = rollout.mixed_policy(WORLD, 0.2)
   _, _, _, played = _play("real", policy)
   done = np.asarray(played.states.done)
@@ -85,7 +85,7 @@ def test_an_episode_stands_still_after_its_end():
   np.testing.assert_array_equal(time[:, -1], played.lengths)
 
 
-def test_the_oracle_takes_exactly_as_many_steps_as_it_says():
+def test_oracle_needs_exactly_its_predicted_steps():
   params, _, _, played = _play("real", rollout.oracle_policy(WORLD))
   first = jax.tree.map(lambda x: x[:, 0], played.states)
   cost = jax.vmap(WORLD.oracle, (0, None))(first, params).min(-1)
@@ -96,8 +96,8 @@ def test_the_oracle_takes_exactly_as_many_steps_as_it_says():
   )
 
 
-def test_a_batch_is_its_rows():
-  """vmap = loop: each episode alone, under jit of another size."""
+def test_batch_equals_its_rows():
+  """vmap equals a loop: each episode alone, compiled for another size."""
   params, levels, seeds, played = _play("real", rollout.oracle_policy(WORLD))
   for i in (0, 7):
     level = jax.tree.map(lambda x, i=i: x[i : i + 1], levels)
@@ -107,7 +107,7 @@ def test_a_batch_is_its_rows():
     _equal(alone, jax.tree.map(lambda x, i=i: x[i : i + 1, -1], played.states))
 
 
-def test_rules_may_differ_from_row_to_row():
+def test_params_can_differ_between_rows():
   policy = rollout.oracle_policy(WORLD)
   variants = [WORLD.params("real"), WORLD.params("imperfect/wrong-rules(1.0)")]
   stacked = jax.tree.map(
@@ -122,8 +122,8 @@ def test_rules_may_differ_from_row_to_row():
     )
 
 
-def test_a_mixture_lies_between_its_actors():
-  """Random < mixed < oracle in success; an odd epsilon is refused."""
+def test_mixture_is_between_its_actors():
+  """Random < mixed < oracle in success; an invalid epsilon is refused."""
   share = [
     float(jnp.mean(_play("real", policy)[-1].success))
     for policy in (
@@ -137,7 +137,7 @@ def test_a_mixture_lies_between_its_actors():
     rollout.mixed_policy(WORLD, 1.5)
 
 
-def test_equal_actors_compile_once_and_an_oracle_is_asked_for():
+def test_equal_actors_compile_once_and_a_missing_oracle_is_named():
   for make in (
     rollout.random_policy,
     rollout.oracle_policy,
@@ -152,7 +152,7 @@ def test_equal_actors_compile_once_and_an_oracle_is_asked_for():
       make(lift)
 
 
-def test_endless_play_draws_fresh_levels_and_shows_the_final_moment():
+def test_continuous_play_draws_new_levels_and_shows_the_final_moment():
   params = WORLD.params("real")
   pool = WORLD.pool("train", N)
   policy = rollout.oracle_policy(WORLD)
@@ -173,13 +173,13 @@ def test_endless_play_draws_fresh_levels_and_shows_the_final_moment():
   done = np.asarray(outcomes.done)
   assert done.sum() >= 3
   assert not np.asarray(states.done).any()
-  # The end is told: its reward and its last cell, the goal.
+  # The final moment is shown: its reward and its last cell, the goal.
   reached = np.asarray(outcomes.terminated)
   obs = outcomes.obs
   at_goal = (np.asarray(obs.agent) == np.asarray(obs.goal)).all(-1)
   np.testing.assert_array_equal(at_goal, reached)
   np.testing.assert_array_equal(np.asarray(outcomes.reward) > 0, reached)
-  # And play goes on at time 0, on other levels.
+  # Play continues at time 0 on other levels.
   np.testing.assert_array_equal(np.asarray(states.obs.time) == 0, done)
   starts = np.asarray(states.env_state.level.wall)[done].reshape(done.sum(), -1)
   assert len(np.unique(starts, axis=0)) > 1

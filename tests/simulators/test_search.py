@@ -1,4 +1,4 @@
-"""Search labels: true by replay, never too good, and often the best."""
+"""Search labels: confirmed by replay, never below the oracle, often equal."""
 
 import jax
 import numpy as np
@@ -49,7 +49,7 @@ def test_every_plan_succeeds_by_replay_in_exactly_its_cost(variant):
   assert not np.asarray(after(lengths - 1).metrics["success"]).any()
 
 
-def test_costs_bound_the_oracle_from_above_and_mostly_meet_them():
+def test_costs_are_upper_bounds_of_the_oracle_and_mostly_equal():
   *_, found, oracle = _search("real")
   cost = np.asarray(found.cost)
   assert (cost >= oracle).all()
@@ -57,8 +57,8 @@ def test_costs_bound_the_oracle_from_above_and_mostly_meet_them():
   assert (cost == oracle).mean() >= 0.95
 
 
-def test_a_memory_of_the_way_makes_no_other_situation():
-  """Else walks never meet, and bumping a wall looks like a move."""
+def test_states_with_different_histories_are_the_same_situation():
+  """Otherwise walks never meet, and a blocked move looks like a move."""
   params, pool = WORLD.params(), WORLD.pool("train", N)
   stays = 0
   for n in range(8):
@@ -73,7 +73,7 @@ def test_a_memory_of_the_way_makes_no_other_situation():
   assert 0 < stays < 32
 
 
-def test_walks_that_meet_share_what_they_found():
+def test_walks_that_meet_share_their_results():
   """Walk 0: a -> b -> c, lost. Walk 1: d -> b -> success by action 3."""
   a, b, c, d, end = 5, 6, 7, 8, 9
   buckets = np.array([[a, d], [b, b], [c, end]])
@@ -83,13 +83,13 @@ def test_walks_that_meet_share_what_they_found():
   assert [int(table[x]) for x in (a, b, c, d, end)] == [1, 3, -1, 2, -1]
 
 
-def test_under_wrong_rules_only_what_really_works_is_found():
+def test_search_follows_the_true_dynamics_under_wrong_rules():
   *_, found, oracle = _search("imperfect/wrong-rules(1.0)")
   cost = np.asarray(found.cost)
   assert np.isinf(oracle).all(-1).any(), "all levels solvable: no test"
   assert (cost >= oracle).all()
 
 
-def test_a_search_without_walks_is_refused():
+def test_search_without_walks_is_refused():
   with pytest.raises(ValueError, match="width 0 and depth 40 must be"):
     _search("real", width=0)

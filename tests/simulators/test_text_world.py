@@ -1,4 +1,4 @@
-"""TextWorld: words of the very states that a rollout goes through."""
+"""TextWorld: texts of exactly the states of a rollout."""
 
 import jax
 import numpy as np
@@ -31,13 +31,13 @@ def test_texts_and_rewards_are_those_of_the_replayed_episodes(
   monkeypatch.setattr(module, "ROWS", part)
   text_world = _make(variant)
   seeds = [3, 1, 4, 1, 5]
-  told = [text_world.reset(INDICES, seed=seeds)]
+  descriptions = [text_world.reset(INDICES, seed=seeds)]
   rng = np.random.default_rng(0)
   actions, total = [], 0
   for _ in range(WORLD.config.horizon):
     actions.append(_random(rng, text_world))
     texts, rewards, done = text_world.step(actions[-1])
-    told.append(texts)
+    descriptions.append(texts)
     total = total + rewards
   assert done.all()
   for t in (0, 4, WORLD.config.horizon):
@@ -49,11 +49,11 @@ def test_texts_and_rewards_are_those_of_the_replayed_episodes(
       np.stack(actions, 1),
       np.full(len(INDICES), t),
     )
-    assert told[t] == WORLD.describe(jax.device_get(states.obs))
+    assert descriptions[t] == WORLD.describe(jax.device_get(states.obs))
   np.testing.assert_array_equal(total, text_world.success)
 
 
-def test_an_expert_succeeds_in_as_many_steps_as_the_oracle_says():
+def test_expert_needs_as_many_steps_as_the_oracle_predicts():
   text_world = _make()
   indices = np.arange(0, POOL_SIZE, 4)
   text_world.reset(indices)
@@ -88,21 +88,21 @@ def test_finished_rows_ignore_further_actions():
   assert text_world.obs.time[~done].max() > text_world.obs.time[ended].min()
 
 
-def test_a_row_does_not_depend_on_its_place_or_on_the_batch():
-  """One seed gives each level a seed of its own, wherever it stands."""
-  text_world, told = _make("imperfect/slippery(0.5)"), {}
+def test_row_does_not_depend_on_its_position_or_batch():
+  """One seed gives each level its own seed, independent of the order."""
+  text_world, by_order = _make("imperfect/slippery(0.5)"), {}
   for order in ([3, 7, 1], [1, 3], [7, 1, 3, 2, 0]):
     text_world.reset(order, seed=11)
     for _ in range(4):
       texts, _, _ = text_world.step([3] * len(order))
-    told[tuple(order)] = dict(zip(order, texts, strict=True))
-  first, *others = told.values()
+    by_order[tuple(order)] = dict(zip(order, texts, strict=True))
+  first, *others = by_order.values()
   for other in others:
     for index in set(first) & set(other):
       assert first[index] == other[index]
 
 
-def test_a_level_that_is_not_in_the_pool_is_named_with_its_size():
+def test_level_that_is_not_in_the_pool_is_named_with_its_size():
   text_world = _make()
   with pytest.raises(IndexError, match=r"level 32 is not in the pool of 32"):
     text_world.reset([0, POOL_SIZE])
@@ -110,7 +110,7 @@ def test_a_level_that_is_not_in_the_pool_is_named_with_its_size():
     text_world.reset([-1])
 
 
-def test_optional_parts_are_there_where_the_world_has_them():
+def test_optional_parts_exist_if_the_world_has_them():
   text_world = _make()
   assert isinstance(text_world, TextWorld)
   lift = simulators.make("examples.your_world:World")
@@ -126,8 +126,8 @@ def test_optional_parts_are_there_where_the_world_has_them():
       each.reset([0, 1])
 
 
-def test_a_failure_is_told_from_success_and_time_limit():
-  """A lift that takes its passenger in and lets them out at once fails."""
+def test_failure_is_distinguished_from_success_and_time_limit():
+  """A lift that lets its passenger in and out at once fails."""
   lift = simulators.make("examples.your_world:World")
   text_world = TextWorld(lift, lift.params(), lift.pool("train", 64))
   floors = text_world.pool.levels
@@ -143,7 +143,7 @@ def test_a_failure_is_told_from_success_and_time_limit():
   assert not text_world.success.any()
 
 
-def test_misuse_says_what_to_do():
+def test_misuse_errors_state_the_fix():
   text_world = _make()
   with pytest.raises(RuntimeError, match="call reset first"):
     text_world.step([0])
@@ -158,7 +158,7 @@ def test_misuse_says_what_to_do():
     text_world.step([0, 4])
 
 
-def test_the_preamble_tells_nominal_rules_and_moves():
+def test_preamble_states_nominal_rules_and_moves():
   text_world = _make("imperfect/swapped(2)")
   assert text_world.preamble == WORLD.rules(text_world.params)
   text_world.reset([0, 1])

@@ -1,4 +1,4 @@
-"""A tiny random model and made-up data for it."""
+"""A tiny random model with random data."""
 
 import types
 
@@ -70,8 +70,8 @@ def make_tiny():
   )
   keys = jax.random.split(jax.random.key(0), 3)
   params = jax.jit(parameters.init, static_argnums=1)(keys[0], config)
-  # Weights of a size at which the layers matter and gradients are not small,
-  # and tokens of 0.1 a dimension, so that float32 tells what tests ask of it.
+  # Weights large enough for the layers to matter and for large gradients,
+  # and tokens of 0.1 a dimension, so that float32 is precise enough.
   params["layers"] = jax.tree.map(lambda p: 5 * p, params["layers"])
   params["embed"] *= 0.1 * config.dim**0.5
   low = lora.LoraConfig(rank=4, alpha=8.0, first_layer=1)
@@ -88,7 +88,7 @@ def make_tiny():
 
 
 def first_device():
-  """A mesh of one device, whatever the machine has."""
+  """A mesh of one device on any machine."""
   devices = np.asarray(jax.devices()[:1]).reshape(1, 1, 1)
   return Mesh(devices, mesh_lib.AXES)
 

@@ -1,4 +1,4 @@
-"""The cache holds the output of the frozen layers, once for each batch."""
+"""The cache stores the output of the frozen layers once per batch."""
 
 import dataclasses
 
@@ -44,7 +44,7 @@ def bits(tree):
 
 @pytest.fixture
 def computed(monkeypatch):
-  """A list that grows with each computation of activations."""
+  """A list with one entry for each computation of activations."""
   calls = []
   compute = activation_cache.frozen_activations
 
@@ -60,7 +60,7 @@ def computed(monkeypatch):
   ("devices", "kl_tokens"),
   [(1, "replay"), (1, "completion"), (8, "completion")],
 )
-def test_training_is_the_same_with_what_is_kept(
+def test_training_with_the_cache_is_the_same(
   tiny, again, one_device, tmp_path, computed, devices, kl_tokens
 ):
   mesh = one_device if devices == 1 else mesh_lib.make(2, 2, 2)
@@ -75,20 +75,18 @@ def test_training_is_the_same_with_what_is_kept(
   )
 
 
-def test_without_room_it_is_computed_again_to_the_same_bits(
+def test_activations_beyond_the_limit_are_recomputed_bitwise(
   tiny, again, one_device, tmp_path, computed
 ):
   all_kept = run(tiny, one_device, tmp_path / "all", again(), KEEPING)
   assert len(computed) == 3
   one = dataclasses.replace(CONFIG, activation_cache_gib=1.5 * BATCH / 2**30)
   one_kept = run(tiny, one_device, tmp_path / "one", again(), one)
-  assert len(computed) == 3 + 1 + 4  # one of the three came back twice
+  assert len(computed) == 3 + 1 + 4  # one of the three returned twice
   assert bits(one_kept) == bits(all_kept)
 
 
-def test_a_resumed_run_comes_to_the_same_bits(
-  tiny, again, one_device, tmp_path
-):
+def test_resumed_run_is_bitwise_equal(tiny, again, one_device, tmp_path):
   whole, _ = run(tiny, one_device, tmp_path / "whole", again(), KEEPING)
 
   class Killed(again):
@@ -106,7 +104,7 @@ def test_a_resumed_run_comes_to_the_same_bits(
   assert bits(resumed) == bits(whole)
 
 
-def test_rows_and_text_are_kept_where_there_is_a_layer_below(
+def test_rows_and_text_are_cached_if_there_are_frozen_layers(
   tiny, rows, one_device
 ):
   data = next(rows(replay=8))

@@ -1,4 +1,4 @@
-"""A run that was stopped anywhere ends with the bits of one that was not."""
+"""A stopped and resumed run is bitwise equal to an uninterrupted one."""
 
 import dataclasses
 import json
@@ -15,14 +15,14 @@ from glimo_jax.train import checkpoint, placement, trainer
 from glimo_jax.train.step import StepConfig
 from glimo_jax.train.trainer import Phase
 
-# But for checkpoints as in the tests beside this one: compiled once for all.
+# Except for checkpoints, the same as in the other tests: one compilation.
 CONFIG = StepConfig(
   lr=1e-2, warmup=1, chunk=16, kl_coef=0.5, eps=1e-4, checkpoint_every=3
 )
 
 
 class Killer:
-  """Passes batches on and ends the run, one way or another, at one of them."""
+  """Passes batches on and ends the run at one of them by calling `end`."""
 
   def __init__(self, inner, at, end):
     self._inner, self._at, self._end = inner, at, end
@@ -72,16 +72,16 @@ def straight(tiny, one_device, rows, tmp_path_factory):
 
 
 @pytest.mark.parametrize("at", [0, 2, 3])
-def test_a_stopped_run_goes_on_bitwise(
+def test_stopped_run_resumes_bitwise(
   tiny, one_device, rows, straight, tmp_path, at
 ):
-  """Stopped between the phases, behind a checkpoint, and far from one."""
+  """Stopped between the phases, after a checkpoint, and far from one."""
   with pytest.raises(KeyboardInterrupt):
     train(tiny, one_device, rows, tmp_path, at)
   assert train(tiny, one_device, rows, tmp_path) == straight
 
 
-def test_a_killed_process_goes_on_bitwise(
+def test_killed_process_resumes_bitwise(
   tiny, one_device, rows, straight, tmp_path
 ):
   """SIGKILL during phase two: no code of the process runs after it."""
@@ -103,7 +103,7 @@ def test_a_killed_process_goes_on_bitwise(
 
 
 def be_killed(folder):
-  """What the child of the test above does; never returns."""
+  """The child process of the test above; never returns."""
   import conftest
 
   jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -113,7 +113,7 @@ def be_killed(folder):
   train(tiny, mesh, rows, folder, 3, end)
 
 
-def test_a_finished_run_returns_at_once(tiny, one_device, rows, tmp_path):
+def test_finished_run_returns_at_once(tiny, one_device, rows, tmp_path):
   first = train(tiny, one_device, rows, tmp_path)
 
   def refuse():

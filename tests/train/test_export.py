@@ -1,4 +1,4 @@
-"""What we write, peft and transformers read, with our logits."""
+"""PEFT and transformers load our exports and give equal logits."""
 
 import functools
 import json
@@ -70,8 +70,8 @@ def test_merged_folder_loads_with_equal_logits(tiny, tokens, tmp_path):
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_merged_folder_is_read_back_as_it_was(tmp_path, tied):
-  """Config and every array, also scaled rope and a head of its own."""
+def test_merged_folder_round_trips(tmp_path, tied):
+  """Config and every array, including scaled rope and an untied head."""
   config = decoder.DecoderConfig(
     vocab_size=96,
     dim=16,
@@ -110,7 +110,7 @@ def test_adapter_round_trips(tiny, tmp_path):
   jax.tree.map(np.testing.assert_array_equal, read.weights, tiny.moved.weights)
 
 
-def test_what_we_cannot_carry_is_refused(tiny, tmp_path):
+def test_unsupported_exports_are_refused(tiny, tmp_path):
   with pytest.raises(FileNotFoundError, match="PEFT adapter folder"):
     export.load_peft(tmp_path)
   export.save_peft(tiny.moved, tiny.config, tmp_path)

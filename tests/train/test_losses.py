@@ -1,4 +1,4 @@
-"""The chunked loss equals the textbook one, in value and in gradient."""
+"""The chunked loss equals the textbook loss in value and gradient."""
 
 import jax
 import jax.extend.core as extend_core
@@ -74,7 +74,7 @@ def test_chunked_equals_naive_in_value_and_gradient(case, direction, chunk):
   np.testing.assert_allclose(grad, expected_grad, atol=1e-6, rtol=1e-4)
 
 
-def test_the_two_directions_differ(case):
+def test_two_directions_differ(case):
   forward = chunked(case["policy"], case, "forward", 1.0, 8)
   reverse = chunked(case["policy"], case, "reverse", 1.0, 8)
   assert abs(float(forward - reverse)) > 1e-2
@@ -122,15 +122,15 @@ def test_soft_target_is_the_expectation_of_hard_targets(case):
 
 
 def sizes(jaxpr):
-  """Sizes of every array that a jaxpr computes, inner jaxprs included."""
+  """Sizes of all arrays that a jaxpr computes, including inner jaxprs."""
   for equation in jaxpr.eqns:
     yield from (v.aval.size for v in equation.outvars)
     for inner in extend_core.jaxprs_in_params(equation.params):
       yield from sizes(inner)
 
 
-def test_no_array_of_all_logits_exists(case):
-  """The largest array is one chunk's logits or the head, whichever wins."""
+def test_no_array_holds_all_logits(case):
+  """The largest array is one chunk's logits or the head."""
   grad = jax.grad(lambda h: chunked(h, case, "forward", 1.0, 6))
   largest = max(sizes(jax.make_jaxpr(grad)(case["policy"]).jaxpr))
   assert largest <= 6 * V
@@ -141,7 +141,7 @@ def test_no_array_of_all_logits_exists(case):
   )
 
 
-def test_absent_terms_leave_no_trace(case):
+def test_absent_terms_are_not_computed(case):
   args = [case[k] for k in ("ids", "probs", "ce_weight", "kl_weight")]
   no_kl = losses.ce_and_kl(case["policy"], None, case["head"], *args)
   assert float(no_kl.kl) == float(no_kl.kl_weight) == 0.0
@@ -195,7 +195,7 @@ def task():
   )
 
 
-def test_kl_on_replay_spares_task_rows(task):
+def test_kl_on_replay_excludes_task_rows(task):
   assert not losses.mask_kl(task, "replay").kl_weight.any()
   text = task.replace(
     ce_weight=np.zeros((2, 3), np.float32),

@@ -1,4 +1,4 @@
-"""What a step computes: AdamW on the adapter alone, however it is laid out."""
+"""A step is AdamW on the adapter alone, for any device layout."""
 
 import dataclasses
 import json
@@ -15,8 +15,8 @@ from glimo_jax.train import export, placement, step, trainer
 from glimo_jax.train.step import StepConfig
 from glimo_jax.train.trainer import Phase
 
-# The moments' eps is well above rounding: where a gradient is all but 0, AdamW
-# with a small eps would turn its rounding into a whole step.
+# eps of AdamW is well above rounding: where a gradient is almost 0, AdamW
+# with a small eps would turn rounding into a whole step.
 CONFIG = StepConfig(
   lr=1e-2, warmup=1, chunk=16, kl_coef=0.5, log_every=2, eps=1e-4
 )
@@ -89,7 +89,9 @@ def test_learning_lowers_the_loss(tiny, rows, one_device, tmp_path):
   assert history[-1]["ce"] < 0.7 * history[0]["ce"]
 
 
-def test_the_kl_of_phase_two_is_to_the_base(tiny, rows, one_device, tmp_path):
+def test_kl_of_phase_two_is_relative_to_the_base(
+  tiny, rows, one_device, tmp_path
+):
   """Its first KL is that of phase one's adapter to the base, not 0."""
   phases = [Phase("one", rows(replay=8), 4), Phase("two", rows(replay=8), 2)]
   phases[1].iterator.seed = 5
@@ -129,7 +131,7 @@ def test_one_device_equals_eight(tiny, rows, one_device):
 
 
 def test_accumulation_remat_and_chunks_change_nothing(tiny, rows, one_device):
-  """Microbatches with unlike counts of scored tokens weigh by token."""
+  """Microbatches with different numbers of scored tokens weigh by token."""
   data = next(rows(replay=8))
   counts = data[0].ce_weight.sum(-1)
   assert counts[::2].sum() != counts[1::2].sum()
@@ -139,14 +141,18 @@ def test_accumulation_remat_and_chunks_change_nothing(tiny, rows, one_device):
   )
 
 
-def test_task_rows_alone_run_no_reference(tiny, rows, one_device, monkeypatch):
+def test_reference_is_not_run_for_task_rows_alone(
+  tiny, rows, one_device, monkeypatch
+):
   def refuse(*args, **kwargs):
     raise AssertionError("the reference was computed")
 
   monkeypatch.setattr(decoder, "hidden_pair", refuse)
 
   def trace(config):
-    config = dataclasses.replace(config, seed=11)  # traced by no other test
+    config = dataclasses.replace(
+      config, seed=11
+    )  # no other test traces this one
     state = placement.init_state(config, tiny.moved, one_device)
     batches, terms = placement.place_batches(next(rows()), config, one_device)
     step.train_step.trace(
@@ -165,7 +171,7 @@ def test_task_rows_alone_run_no_reference(tiny, rows, one_device, monkeypatch):
     trace(dataclasses.replace(CONFIG, kl_tokens="completion"))
 
 
-def test_kl_tokens_choose_what_the_kl_covers(rows, one_device):
+def test_kl_tokens_setting_selects_the_kl_tokens(rows, one_device):
   task, text = data = next(rows(rows=4, replay=2))
   expected = {
     "replay": [0, text.kl_weight.sum()],
@@ -233,9 +239,7 @@ def test_adamw_steps_equal_peft(tiny, rows, one_device, tmp_path, direction):
   assert_close(adapter.weights, jax.device_get(expected.weights))
 
 
-def test_what_is_not_finite_names_step_and_rows(
-  tiny, rows, one_device, tmp_path
-):
+def test_non_finite_loss_names_step_and_rows(tiny, rows, one_device, tmp_path):
   class Broken(rows):
     def __next__(self):
       (batch,) = super().__next__()
@@ -251,18 +255,18 @@ def test_what_is_not_finite_names_step_and_rows(
   assert "step 3 of phase 'acting'" in str(error.value)
 
 
-def test_rates_rise_and_fall_in_each_phase(rows):
+def test_learning_rate_rises_and_falls_in_each_phase(rows):
   config = StepConfig(lr=2.0, warmup=2)
   phases = [Phase("one", rows(), 6), Phase("two", rows(), 4)]
   rates = trainer.learning_rates(config, phases)
   np.testing.assert_allclose(rates[:3], [1.0, 2.0, 2.0])
-  np.testing.assert_allclose(rates[4], 1.0, rtol=1e-6)  # half way down
+  np.testing.assert_allclose(rates[4], 1.0, rtol=1e-6)  # halfway down
   np.testing.assert_allclose(rates[6:], [1.0, 2.0, 2.0, 1.0], rtol=1e-6)
   with pytest.raises(ValueError, match="phase 'two' has 2 steps"):
     trainer.learning_rates(config, [Phase("two", rows(), 2)])
 
 
-def test_rows_that_the_mesh_cannot_divide_are_refused(tiny, rows, tmp_path):
+def test_rows_not_divisible_by_the_mesh_are_refused(tiny, rows, tmp_path):
   phases = [Phase("only", rows(rows=6), 3)]
   with pytest.raises(ValueError, match="batch 6 is not divisible by data"):
     run(tiny, mesh_lib.make(), tmp_path, phases)

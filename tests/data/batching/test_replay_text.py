@@ -1,4 +1,4 @@
-"""Replay text is text, cut into windows that only the KL covers."""
+"""Replay text is cut into windows, and only the KL covers them."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_replay_windows_are_text_and_only_in_the_kl():
   assert (np.diff(sorted(starts)) >= 64).all()
 
 
-def test_replay_batches_come_back_in_another_order():
+def test_replay_batches_return_in_another_order():
   text = np.random.default_rng(0).integers(0, 97, 1000)
 
   def epochs(returning, n=3):
@@ -37,12 +37,12 @@ def test_replay_batches_come_back_in_another_order():
   assert len(set(first)) == 4
   assert all(set(epoch) == set(first) for epoch in later)
   assert any(epoch != first for epoch in later)
-  anew = epochs(None)
-  assert first == anew[0][:4]
-  assert not set(anew[0]) & set(anew[1])
-  assert set(epochs(100)[1]) == set(anew[0])  # no more than there are
+  fresh = epochs(None)
+  assert first == fresh[0][:4]
+  assert not set(fresh[0]) & set(fresh[1])
+  assert set(epochs(100)[1]) == set(fresh[0])  # at most the windows that exist
 
 
-def test_a_text_too_short_is_named():
+def test_text_that_is_too_short_is_named():
   with pytest.raises(ValueError, match="replay text of 50 tokens"):
     ReplayBatches(np.zeros(50), 2, 32)

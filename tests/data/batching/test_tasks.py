@@ -1,4 +1,4 @@
-"""Packed rows say what the chat says, once an epoch, from any position."""
+"""Packed rows equal the chats, once an epoch, from any position."""
 
 import collections
 import dataclasses
@@ -25,7 +25,7 @@ OTHERS = ("goal", "tree", "system", "user", "assistant")
 
 @pytest.fixture(scope="module")
 def tokenizer():
-  """A byte-level BPE that knows our words; `unlock` is several tokens."""
+  """A byte-level BPE with our words; `unlock` is several tokens."""
   backend = tokenizers.Tokenizer(models.BPE())
   backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
   backend.decoder = decoders.ByteLevel()
@@ -43,10 +43,10 @@ def tokenizer():
 
 
 def example(i, system, user, answers, weights=None, moment=None):
-  """An InstructionExample of which batching reads six fields."""
+  """An InstructionExample; batching reads six of its fields."""
   blank = {
     f.name: "" for f in dataclasses.fields(InstructionExample)
-  }  # provenance, of no meaning here
+  }  # provenance, unused here
   return InstructionExample(
     **blank
     | {
@@ -95,7 +95,7 @@ def segments(batch):
       yield b, i, np.flatnonzero((ids == trunk) | (ids == branch))
 
 
-def test_a_packed_row_is_the_rendered_chat(tokenizer, examples):
+def test_packed_row_is_the_rendered_chat(tokenizer, examples):
   """Prefix + trunk + branch + last target = render_chat of the chat."""
   batch = batching.pack(examples, tokenizer, 96)
   seen = set()
@@ -116,7 +116,7 @@ def test_a_packed_row_is_the_rendered_chat(tokenizer, examples):
     ]
     rendered = [tokenizer.render_chat(chat)[0] for chat in chats]
     assert ids in [r[: len(ids)] for r in rendered]
-    # What is acted on is a prefix of what is trained on.
+    # The prompt of acting is a prefix of the training row.
     prompt, _ = tokenizer.render_chat(examples[i].messages, True)
     assert ids[: len(prompt)] == prompt
     seen.add(i)
@@ -136,15 +136,15 @@ def test_soft_targets_weigh_every_answer(tokenizer):
   assert short.ce_weight[0].sum() == 1
 
 
-def test_answers_that_begin_alike_leave_the_first(tokenizer):
-  alike = example(0, "goal", "tree", ["up up", "up down"])
-  batch = batching.pack([alike], tokenizer, 64)
+def test_only_the_first_answer_with_the_same_first_token_is_kept(tokenizer):
+  same_start = example(0, "goal", "tree", ["up up", "up down"])
+  batch = batching.pack([same_start], tokenizer, 64)
   assert set(np.unique(batch.target_probs)) == {0.0, 1.0}
   first = tokenizer.encode("up up")
   assert batch.target_ids[0, : len(first), 0].tolist() == first
 
 
-def test_of_more_answers_than_a_position_can_weigh_the_heaviest_stay(tokenizer):
+def test_heaviest_answers_are_kept_if_there_are_too_many(tokenizer):
   words = [*WORDS, *OTHERS]
   assert len(words) == encoding.SLOTS + 1
   weights = [1.0, 1.0, 0.5, *[1.0] * (len(words) - 3)]
@@ -206,7 +206,7 @@ def test_packed_loss_equals_unpacked_loss(tokenizer, examples):
   np.testing.assert_allclose(together.ce, alone.ce, rtol=1e-5)
 
 
-def test_a_moment_is_read_once(tokenizer):
+def test_moment_is_read_once(tokenizer):
   asked = [
     example(i, "goal", "tree " * 20 + word, ["up"], moment="one")
     for i, word in enumerate(("goal", "up", "goal up", "tree goal"))
@@ -218,16 +218,16 @@ def test_a_moment_is_read_once(tokenizer):
   assert (ids >= 0).sum() == (ids == 0).sum() + trunk + sum(branches)
 
 
-def test_rows_of_other_moments_share_no_trunk(tokenizer):
-  """Equal words alone are no moment: what shares is stated, not found."""
+def test_rows_of_different_moments_share_no_trunk(tokenizer):
+  """Equal texts are not enough: rows share a trunk by moment."""
   rows = [example(i, "goal", "tree goal", ["up"]) for i in range(3)]
   ids = batching.pack(rows, tokenizer, 128).segment_ids[0]
   own = [t * BRANCHES + 1 for t in (1, 2, 3)]
   assert sorted(set(ids.tolist())) == [-1, 0, *own]
 
 
-def test_a_moment_longer_than_a_row_is_read_again(tokenizer):
-  """Its further questions are in the next row, behind the same trunk again."""
+def test_moment_longer_than_a_row_is_read_again(tokenizer):
+  """Its other questions are in the next row, after the same trunk."""
   asked = [
     example(i, "goal", "tree " * 20 + "up " * (i % 9), ["up"], moment="one")
     for i in range(30)
@@ -252,16 +252,14 @@ def test_every_example_appears_once_an_epoch(tokenizer, examples):
   assert len(set(layouts)) == 3
 
 
-def test_without_repacking_the_same_batches_return_in_another_order(
-  tokenizer, examples
-):
+def test_batches_return_in_another_order_without_repacking(tokenizer, examples):
   batches = batching.TaskBatches(examples, tokenizer, 1, 96, repack=False)
-  anew = batching.TaskBatches(examples, tokenizer, 1, 96)
+  repacked = batching.TaskBatches(examples, tokenizer, 1, 96)
   epochs = []
   for _ in range(3):
     epoch = [next(batches)[0] for _ in range(len(batches))]
     epochs.append([b.tokens.tobytes() + b.scored.tobytes() for b in epoch])
-  first = [next(anew)[0].tokens.tobytes() for _ in range(len(anew))]
+  first = [next(repacked)[0].tokens.tobytes() for _ in range(len(repacked))]
   assert len(first) > 2
   assert [e[: len(f)] for e, f in zip(epochs[0], first, strict=True)] == first
   assert len(set(map(tuple, epochs))) == 3
@@ -278,7 +276,9 @@ def test_shapes_are_the_same_in_every_batch(tokenizer, examples):
 
 @pytest.mark.parametrize("returning", [None, 4])
 @pytest.mark.parametrize("steps", [0, 3, 25])
-def test_a_saved_position_goes_on_alike(tokenizer, examples, steps, returning):
+def test_saved_position_resumes_with_the_same_batches(
+  tokenizer, examples, steps, returning
+):
   def make():
     return zip_batches(
       batching.TaskBatches(
@@ -295,7 +295,7 @@ def test_a_saved_position_goes_on_alike(tokenizer, examples, steps, returning):
     jax.tree.map(np.testing.assert_array_equal, next(straight), next(resumed))
 
 
-def test_a_position_over_other_data_is_refused(tokenizer, examples):
+def test_position_of_other_data_is_refused(tokenizer, examples):
   state = batching.TaskBatches(examples, tokenizer, 2, 96).get_state()
   other = batching.TaskBatches(examples[1:], tokenizer, 2, 96)
   with pytest.raises(ValueError, match="saved over data"):
@@ -319,7 +319,7 @@ def test_bad_input_is_named(tokenizer, examples):
 
 
 class InOrder(np.random.Generator):
-  """Leaves trunks and rows in the order in which they come."""
+  """Keeps trunks and rows in their order."""
 
   def permutation(self, x):
     return np.arange(x)
@@ -327,7 +327,7 @@ class InOrder(np.random.Generator):
 
 @pytest.mark.parametrize("scored", [5, 90])
 def test_first_fit_leaves_no_row_that_a_later_segment_fits(tokenizer, scored):
-  """No part fits into what is left of a row that was opened before its own."""
+  """No part fits into the free space of an earlier row."""
   words = np.random.default_rng(0).integers(0, 40, 150).tolist()
   rows = [
     example(i, ("goal", "tree tree")[i % 2], "tree " * n, ["up"])
@@ -340,7 +340,7 @@ def test_first_fit_leaves_no_row_that_a_later_segment_fits(tokenizer, scored):
     (i,) = part.items
     return np.array([encoded.items[i].size(0), len(packed.answer(i))])
 
-  opened = {0: [], 1: []}  # prefix -> what is left of its rows
+  opened = {0: [], 1: []}  # prefix -> free space of its rows
   for row in packed.rows:
     group = encoded.trunks[row[0].trunk].group
     parts = [need(part) for part in row]

@@ -1,4 +1,4 @@
-"""Fragments: nothing is lost on disk, and arms are compared level by level."""
+"""Fragments: they round-trip, and arms are compared by level."""
 
 import dataclasses
 
@@ -78,7 +78,7 @@ def several():
   ]
 
 
-def test_a_fragment_read_back_measures_the_same(several, tmp_path):
+def test_fragment_read_back_measures_the_same(several, tmp_path):
   for one in several:
     fragments.write(tmp_path / "f.json", one)
     again = fragments.read(tmp_path / "f.json")
@@ -105,20 +105,20 @@ def test_seeds_are_pooled_and_arms_paired_with_the_recipe(several):
     for arm in ("tuned", "no-kl", "low-lr")
   }
   assert arms["low-lr"]["success"] == episodes_lib.summary(runs["low-lr"])
-  told = merged.run["differences"][NAME]
+  differences = merged.run["differences"][NAME]
   won = episodes_lib.successes([*runs["low-lr"][:3], *runs["tuned"]])
   figures = episodes_lib.successes([*runs["low-lr"], *runs["tuned"]]).mean(1)
   between = stats.spread([figures[:4], figures[4:]])
   expected = stats.paired(won[:3], won[3:], between=between).as_dict()
-  assert told["low-lr"]["success"] == {
+  assert differences["low-lr"]["success"] == {
     **expected, "seeds": 3, "says": "worse",
   }  # fmt: skip
-  assert told["no-kl"]["success"]["says"] == "cannot tell"
+  assert differences["no-kl"]["success"]["says"] == "cannot tell"
   assert merged.run["arms"]["low-lr"]["seeds"] == [0, 1, 2, 3]
   assert merged.run["arms"]["tuned"]["commits"] == ["c0", "c1", "c2", "older"]
 
 
-def test_language_is_a_ratio_to_the_one_base(several):
+def test_language_is_a_ratio_to_the_base(several):
   merged = merging.merge(several)
   bits = merged.language["prose"]
   base = bits["base"]["bits_per_byte"]
@@ -128,18 +128,18 @@ def test_language_is_a_ratio_to_the_one_base(several):
   assert ratios["bits_per_byte_ratio_no-kl"]["mean"] == pytest.approx(1.1)
 
 
-def test_arms_are_held_against_the_recipe_in_language_and_by_plans(several):
+def test_arms_are_compared_with_the_recipe_in_language_and_plans(several):
   planned = several[3]
   acted = planned.results[NAME].acted
   acted = acted | {"tuned_plan": episodes(np.ones(N))}
   result = dataclasses.replace(planned.results[NAME], acted=acted)
   several = [*several[:3], dataclasses.replace(planned, results={NAME: result})]
-  told = merging.merge(several).run["differences"]
-  bits = told["language/prose"]["no-kl"]["bits_per_byte"]
+  differences = merging.merge(several).run["differences"]
+  bits = differences["language/prose"]["no-kl"]["bits_per_byte"]
   assert bits["mean"] == pytest.approx(1.1 / 1.002 - 1)
   assert (bits["says"], bits["seeds"]) == ("worse", 1)
   recipe = episodes_lib.successes([several[0].results[NAME].acted["tuned"]])
-  plans = told[NAME]["no-kl"]["success_plan"]
+  plans = differences[NAME]["no-kl"]["success_plan"]
   assert plans["mean"] == pytest.approx(1 - recipe.mean())
   assert plans["seeds"] == 1
 
@@ -169,12 +169,12 @@ def test_order_does_not_matter_and_a_report_is_written(several, tmp_path):
     ], "seeds 0 and 1 of arm 'tuned' differ in train.lr: keep"),
   ],
 )  # fmt: skip
-def test_what_cannot_be_compared_is_refused(several, change, match):
+def test_fragments_that_cannot_be_compared_are_refused(several, change, match):
   with pytest.raises(ValueError, match=match):
     merging.merge(change(several))
 
 
-def test_a_file_that_is_no_fragment_is_named(tmp_path):
+def test_file_that_is_not_a_fragment_is_named(tmp_path):
   (tmp_path / "x.json").write_text('{"arm": "a"}')
   with pytest.raises(ValueError, match=r"x\.json is no fragment"):
     fragments.read(tmp_path / "x.json")

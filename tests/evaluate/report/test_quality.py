@@ -14,7 +14,7 @@ def test_distinct_n_by_hand_and_at_a_fixed_budget():
   assert quality.distinct_n(["a b c d"], 1, 4) == 1
   many = ["up down left right"] * 50
   assert quality.distinct_n(many, 1, 8) == 0.5
-  # What lies beyond the budget changes nothing.
+  # Words beyond the budget change nothing.
   assert quality.distinct_n([*many[:2], "x y z"], 1, 8) == 0.5
   with pytest.raises(ValueError, match="fewer than the budget 9"):
     quality.distinct_n(["a b c"], 1, 9)
@@ -22,7 +22,7 @@ def test_distinct_n_by_hand_and_at_a_fixed_budget():
     quality.distinct_n(["a", "b"], 2, 2)
 
 
-def test_self_bleu_is_one_for_copies_and_zero_for_strangers():
+def test_self_bleu_is_one_for_copies_and_zero_for_disjoint_texts():
   copies = ["the axe opens the tree"] * 5
   assert quality.self_bleu(copies) == pytest.approx(1)
   strangers = [f"a{i} b{i} c{i} d{i}" for i in range(6)]
@@ -34,7 +34,7 @@ def test_self_bleu_is_one_for_copies_and_zero_for_strangers():
 
 
 def test_self_bleu_equals_bleu_by_hand():
-  # Of "a b c d": 3 of 4 unigrams and 2 of 3 bigrams stand in "a b c x y";
+  # Of "a b c d": 3 of 4 unigrams and 2 of 3 bigrams are in "a b c x y";
   # of "a b c x y": 3 of 5 and 2 of 4. Brevity: exp(1 - 5/4) for the shorter.
   first = math.sqrt(3 / 4 * 2 / 3) * math.exp(1 - 5 / 4)
   second = math.sqrt(3 / 5 * 2 / 4)
@@ -43,7 +43,7 @@ def test_self_bleu_equals_bleu_by_hand():
 
 
 def test_counts_are_clipped_by_the_best_single_reference():
-  # "a a": the others hold one "a" each, so one of two unigrams counts.
+  # "a a": the others contain one "a" each, so one of two unigrams counts.
   value = quality.self_bleu(["a a", "a b", "a c"], n=1)
   assert value == pytest.approx((1 / 2 + 1 / 2 + 1 / 2) / 3)
 
@@ -59,7 +59,7 @@ def test_vendi_counts_different_meanings():
     quality.vendi(np.zeros((0, 4)))
 
 
-def test_vendi_equals_its_definition_on_either_side_of_square():
+def test_vendi_equals_its_definition_for_wide_and_tall_matrices():
   rng = np.random.default_rng(0)
   for shape in ((6, 20), (20, 6)):
     x = rng.normal(size=shape)
@@ -70,7 +70,7 @@ def test_vendi_equals_its_definition_on_either_side_of_square():
     assert quality.vendi(x) == pytest.approx(expect)
 
 
-def test_coverage_foretells_the_share_of_new_states():
+def test_coverage_predicts_the_share_of_new_states():
   rng = np.random.default_rng(0)
   probs = rng.dirichlet(np.full(400, 0.5))
   draws = rng.choice(400, size=300, p=probs)
@@ -94,7 +94,7 @@ def _row(text, level="0", actions=()):
   )
 
 
-def test_summary_is_of_user_turns_and_of_states():
+def test_summary_covers_user_turns_and_states():
   rng = np.random.default_rng(0)
   words = [f"w{i}" for i in range(200)]
   rows = [
@@ -114,7 +114,7 @@ def test_summary_is_of_user_turns_and_of_states():
   assert found["distinct_1"] < 0.1 < found["distinct_2"]
   assert quality.summary(rows, embed) == found
   assert quality.summary(rows)["vendi"] is None
-  alike = quality.summary([_row("go up now please")] * 40)
-  assert alike["self_bleu"] == pytest.approx(1)
-  assert alike["distinct_1"] is None  # too few words to compare with others
+  same = quality.summary([_row("go up now please")] * 40)
+  assert same["self_bleu"] == pytest.approx(1)
+  assert same["distinct_1"] is None  # too few words to compare with others
   assert quality.summary([]) == quality.summary(rows[:1]) == {}

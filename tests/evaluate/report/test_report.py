@@ -1,4 +1,4 @@
-"""The report: its form, its round trip, and a page that stands alone."""
+"""The report: its form, its round trip, and a self-contained page."""
 
 import dataclasses
 import html.parser
@@ -31,7 +31,7 @@ METRICS = [
 
 
 def run(won):
-  """Episodes of which those of `won` succeed; depth alternates."""
+  """Episodes; those in `won` succeed. The depth alternates."""
   return [
     Episode(
       index=i,
@@ -78,13 +78,13 @@ def answered():
 def whole(acted, answered):
   score = language.Score(np.full(64, 300.0), np.full(64, 400.0), 9000)
   worse = dataclasses.replace(score, nats=score.nats * 1.005)
-  told, compared = report.compare_language(
+  ratios, compared = report.compare_language(
     {"prose": {"base": score, "tuned": worse}}
   )
   name = "agentworld/test"
   return EvalReport(
     benchmarks={name: report.benchmark(acted, answered)},
-    language=told,
+    language=ratios,
     comparisons={name: report.compare(acted, answered), **compared},
     dataset=COUNTS,
     run={
@@ -96,7 +96,7 @@ def whole(acted, answered):
   )
 
 
-def test_json_has_the_form_that_is_promised(whole, tmp_path):
+def test_json_has_the_documented_form(whole, tmp_path):
   report.write(whole, tmp_path)
   values = json.loads((tmp_path / "report.json").read_text())
   arms = values["benchmarks"]["agentworld/test"]
@@ -112,7 +112,7 @@ def test_json_has_the_form_that_is_promised(whole, tmp_path):
   assert {"mean", "lo", "hi", "n"} == collision.keys()
 
 
-def test_report_read_back_is_the_one_that_was_written(whole, tmp_path):
+def test_report_round_trips(whole, tmp_path):
   report.write(whole, tmp_path)
   assert report.read(tmp_path) == whole
   (tmp_path / "report.json").write_text('{"benchmarks": {}}')
@@ -120,23 +120,23 @@ def test_report_read_back_is_the_one_that_was_written(whole, tmp_path):
     report.read(tmp_path)
 
 
-def test_what_json_cannot_hold_is_refused(whole, tmp_path):
+def test_values_that_json_cannot_hold_are_refused(whole, tmp_path):
   broken = dataclasses.replace(whole, run={"peak_gib": math.nan})
   with pytest.raises(ValueError, match="JSON"):
     report.write(broken, tmp_path)
 
 
-def test_headline_is_the_share_of_the_way_from_chance_to_the_oracle(acted):
+def test_headline_is_normalised_between_chance_and_oracle(acted):
   rate = {a: np.mean([e.success for e in r[0]]) for a, r in acted.items()}
-  told = report.compare(acted, {})
+  comparison = report.compare(acted, {})
   share = (rate["tuned"] - rate["random"]) / (1 - rate["random"])
-  assert told["headline"]["mean"] == pytest.approx(share)
-  gain = told["success_gain"]
+  assert comparison["headline"]["mean"] == pytest.approx(share)
+  gain = comparison["success_gain"]
   assert gain["mean"] == pytest.approx(rate["tuned"] - rate["base"])
   assert 0 < gain["lo"] < gain["mean"] < gain["hi"]
   ratio = rate["tuned"] / rate["base"]
-  assert told["success_ratio"]["mean"] == pytest.approx(ratio)
-  assert "qa_gain" not in told
+  assert comparison["success_ratio"]["mean"] == pytest.approx(ratio)
+  assert "qa_gain" not in comparison
 
 
 def test_measures_of_the_world_are_paired_and_shown(whole, acted, tmp_path):
@@ -156,22 +156,22 @@ def test_measures_of_the_world_are_paired_and_shown(whole, acted, tmp_path):
       assert f"{rate[arm]:.3f} [" in row
 
 
-def test_no_ratio_to_a_base_that_hardly_ever_succeeds(acted):
+def test_ratio_is_omitted_if_the_base_rarely_succeeds(acted):
   hopeless = acted | {"base": [run(np.arange(40) < 1)]}
   assert "success_ratio" not in report.compare(hopeless, {})
   assert "headline" in report.compare(hopeless, {})
 
 
-def test_share_written_by_an_llm_is_of_the_verified_rows():
+def test_llm_share_refers_to_verified_rows():
   assert report.llm_share(COUNTS) == 0.25
   assert report.llm_share({"verified": 0, "by_source": {}}) is None
   assert report.llm_share({"verified": 5, "by_source": {}}) == 0
   assert report.authorship({"verified": 0, "by_source": {}}) == ""
-  said = report.authorship(COUNTS | {"llm_first_drafts": 8})
-  assert said.endswith("25.0% by an LLM (10.0% at its first draft)")
+  sentence = report.authorship(COUNTS | {"llm_first_drafts": 8})
+  assert sentence.endswith("25.0% by an LLM (10.0% at its first draft)")
 
 
-def test_table_tells_before_after_and_the_counts(whole):
+def test_table_shows_before_after_and_counts(whole):
   text = report.table(whole)
   row = next(x for x in text.splitlines() if x.startswith("agentworld/test s"))
   success = whole.benchmarks["agentworld/test"]
@@ -208,7 +208,7 @@ class _Page(html.parser.HTMLParser):
     self.text.append(data)
 
 
-def test_page_stands_alone_and_shows_everything(whole, acted, tmp_path):
+def test_page_is_self_contained_and_complete(whole, acted, tmp_path):
   episodes = {arm: runs[0] for arm, runs in acted.items()}
   report.write(whole, tmp_path, metrics=METRICS, episodes=episodes)
   text = (tmp_path / "report.html").read_text()
@@ -217,23 +217,23 @@ def test_page_stands_alone_and_shows_everything(whole, acted, tmp_path):
   assert "script" not in page.tags
   assert page.loads == []
   assert "http" not in text
-  said = "".join(page.text)
+  shown = "".join(page.text)
   headline = whole.comparisons["agentworld/test"]["headline"]["mean"]
-  assert f"{headline:.1%}" in said
-  assert "Learnt from 80 rows proved by replay, 25.0% by an LLM." in said
+  assert f"{headline:.1%}" in shown
+  assert "Learnt from 80 rows proved by replay, 25.0% by an LLM." in shown
   assert page.tags.count("polyline") == 3  # loss, cross-entropy, KL
   for title in ("Success by depth", "Questions by kind", "Episodes", "Run"):
-    assert title in said
-  assert "goal <" in said  # escaped on the page, plain to the reader
+    assert title in shown
+  assert "goal <" in shown  # escaped in HTML, shown as plain text
 
 
-def test_episodes_shown_are_not_only_the_won_ones(whole, tmp_path):
+def test_shown_episodes_include_failures(whole, tmp_path):
   lost = run([1, 0, 0, 0])
   tuned = run([0, 1, 1, 0])
   report.write(whole, tmp_path, episodes={"base": lost, "tuned": tuned})
-  said = (tmp_path / "report.html").read_text()
+  page = (tmp_path / "report.html").read_text()
   for i in range(4):
-    assert f"Level {i}," in said
+    assert f"Level {i}," in page
 
 
 def test_small_report_without_curves_or_episodes_is_written(tmp_path):
@@ -242,28 +242,28 @@ def test_small_report_without_curves_or_episodes_is_written(tmp_path):
   small = EvalReport({}, {}, {}, {}, here | before)
   report.write(small, tmp_path)
   assert report.read(tmp_path) == small
-  said = (tmp_path / "report.html").read_text()
-  assert "Run" in said
-  assert "commit of train" in said
-  assert "commit of collect" not in said  # the same as the report's
+  page = (tmp_path / "report.html").read_text()
+  assert "Run" in page
+  assert "commit of train" in page
+  assert "commit of collect" not in page  # the same as the report's
   assert report.table(small).startswith(" ")
 
 
-def test_a_run_of_the_tuned_model_alone_has_a_page(whole, acted, tmp_path):
+def test_run_of_the_tuned_model_alone_has_a_page(whole, acted, tmp_path):
   name = "agentworld/test"
   alone = {arm: runs for arm, runs in acted.items() if arm.startswith("tuned")}
-  told = dataclasses.replace(
+  tuned_only = dataclasses.replace(
     whole,
     benchmarks={name: report.benchmark(alone, {})},
     comparisons={name: report.compare(alone, {})},
   )
   episodes = {arm: runs[0] for arm, runs in alone.items()}
-  report.write(told, tmp_path, episodes=episodes)
+  report.write(tuned_only, tmp_path, episodes=episodes)
   assert "Benchmarks" in (tmp_path / report.HTML).read_text()
-  assert "tuned_greedy" in report.table(told)
+  assert "tuned_greedy" in report.table(tuned_only)
 
 
-def test_a_world_without_oracle_and_questions_has_a_report(acted, tmp_path):
+def test_world_without_oracle_and_questions_has_a_report(acted, tmp_path):
   unmeasured = {
     arm: [
       [dataclasses.replace(e, optimal_steps=-1, measures={}) for e in run]
@@ -291,7 +291,7 @@ def test_a_world_without_oracle_and_questions_has_a_report(acted, tmp_path):
   assert "lift/test" in report.table(composed)
 
 
-def test_a_composed_report_says_how_the_base_was_asked(acted, answered):
+def test_composed_report_states_how_the_base_was_prompted(acted, answered):
   one = Result(
     {arm: runs[0] for arm, runs in acted.items()},
     {arm: runs[0] for arm, runs in answered.items()},
@@ -309,7 +309,7 @@ def test_a_composed_report_says_how_the_base_was_asked(acted, answered):
   assert composed.dataset == COUNTS
 
 
-def test_the_variety_of_the_rows_is_on_the_page(whole, tmp_path):
+def test_variety_of_the_rows_is_on_the_page(whole, tmp_path):
   quality = {"rows": 80, "self_bleu": 0.25, "vendi": None, "unseen": 0.5}
   measured = dataclasses.replace(whole, run=whole.run | {"quality": quality})
   report.write(measured, tmp_path)

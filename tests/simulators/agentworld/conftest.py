@@ -1,4 +1,4 @@
-"""One world, one small pool and one walk through it, shared by the tests."""
+"""One world, one small pool and one walk, shared by the tests."""
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,7 @@ def walk(world):
   """walk(params, levels, seed=0, chance=0.3) -> (states, actions).
 
   Follows the oracle, or chance; ties are broken at random. Leaves are
-  [31, n, ...] and [30, n]; an episode that is over goes on. Always give all
+  [31, n, ...] and [30, n]; finished episodes continue. Always give all
   levels of a pool, so that one compiled walk serves every test.
   """
 

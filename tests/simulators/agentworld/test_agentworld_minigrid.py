@@ -1,4 +1,4 @@
-"""MiniGrid's moves on five of its levels, written down: no peer is needed."""
+"""MiniGrid's moves on five stored levels; MiniGrid itself is not needed."""
 
 import jax
 import numpy as np
@@ -65,14 +65,14 @@ def _costs(levels, places, params):
   return np.asarray(costs(tables, levels, params, places))
 
 
-def test_the_lengths_known_of_minigrid():
+def test_lengths_equal_those_of_minigrid():
   levels, places = _all()
   costs = _costs(levels, places, REAL)
   np.testing.assert_array_equal(costs.min(-1), LENGTHS)
 
 
-def test_turning_is_worth_a_move_and_no_more():
-  """A turn undone costs two: all costs lie within two of the best."""
+def test_undone_turn_costs_at_most_two_moves():
+  """Turning back and forth costs two: all costs are within two of the best."""
   levels, places = _all()
   costs = _costs(levels, places, REAL)
   turned = costs[:, [minigrid.LEFT, minigrid.RIGHT]]
@@ -82,14 +82,14 @@ def test_turning_is_worth_a_move_and_no_more():
   assert gap.max() <= 2
 
 
-def test_without_a_key_that_fits_there_is_no_way():
+def test_no_path_exists_without_the_right_key():
   levels, places = _all()
   shut = REAL.replace(opens=np.zeros_like(REAL.opens))
   assert np.isinf(_costs(levels, places, shut)).all()
 
 
-def test_a_key_must_be_picked_up_before_one_walks_there():
-  """Seed 4, at the key's left, facing it: forward is barred, act takes it."""
+def test_key_must_be_picked_up_before_its_cell_is_entered():
+  """Seed 4, left of the key, facing it: forward is blocked, act takes it."""
   levels, places = _all()
   level = jax.tree.map(lambda x: x[4], levels)
   place = jax.tree.map(lambda x: x[4], places)

@@ -1,4 +1,4 @@
-"""MiniGrid's own DoorKey levels: the relaxed lengths are MiniGrid's."""
+"""MiniGrid's own DoorKey levels: optimal lengths equal MiniGrid's."""
 
 import collections
 import functools
@@ -27,7 +27,7 @@ def _solved(side):
   for seed in range(SEEDS):
     env = envs.DoorKeyEnv(size=side)
     env.reset(seed=seed)
-    env.gen_obs = lambda: None  # nobody looks, and drawing takes long
+    env.gen_obs = lambda: None  # unused, and rendering is slow
     made.append(env)
   levels, places = jax.tree.map(
     lambda *leaves: np.stack(leaves), *map(minigrid.transcribe, made)
@@ -44,7 +44,7 @@ def _lengths(side):
 
 
 @pytest.mark.parametrize("side", LENGTHS)
-def test_optimal_lengths_are_those_known_of_minigrid(side):
+def test_optimal_lengths_equal_those_of_minigrid(side):
   lengths = _lengths(side)
   mean, least, greatest = LENGTHS[side]
   assert lengths.mean() == pytest.approx(mean, abs=0.0051)  # to two decimals
@@ -54,8 +54,8 @@ def test_optimal_lengths_are_those_known_of_minigrid(side):
 
 
 @pytest.mark.parametrize("side", LENGTHS)
-def test_the_best_moves_end_each_level_in_minigrid_itself(side):
-  """No move is wasted: MiniGrid pays its reward after exactly that many."""
+def test_best_moves_solve_each_level_in_minigrid(side):
+  """No move is wasted: MiniGrid gives its reward after exactly that many."""
   made, levels, places, tables = _solved(side)
   costs = jax.jit(jax.vmap(minigrid.costs, (0, 0, None, 0)))
   move = jax.jit(jax.vmap(minigrid.move, (0, None, 0, 0)))
@@ -75,7 +75,7 @@ def test_the_best_moves_end_each_level_in_minigrid_itself(side):
 
 
 def _play(env, action):
-  """Takes one of `minigrid.MOVES`; whether it reached the goal."""
+  """Takes one of `minigrid.MOVES`; returns whether it reached the goal."""
   actions = env.actions
   if action == minigrid.ACT:
     ahead = env.grid.get(*env.front_pos)
@@ -87,8 +87,8 @@ def _play(env, action):
 @pytest.mark.parametrize(
   ("side", "seeds"), [(5, range(20)), (6, range(8)), (8, range(5))]
 )
-def test_no_shorter_way_is_found_by_search_in_minigrid_itself(side, seeds):
-  """Breadth first through `step` with all six actions, dropping included."""
+def test_search_in_minigrid_finds_no_shorter_path(side, seeds):
+  """Breadth first through `step` with all six actions, including drop."""
   made = _solved(side)[0]
   found = [_search(made[seed], seed) for seed in seeds]
   np.testing.assert_array_equal(found, _lengths(side)[list(seeds)])
@@ -133,8 +133,8 @@ def _search(env, seed):
 
 
 @pytest.mark.parametrize("side", LENGTHS)
-def test_agentworld_s_own_moves_solve_them_in_no_more(side):
-  """Its oracle and a plain search agree on levels that are not its own."""
+def test_agentworld_moves_need_no_more_steps(side):
+  """The oracle and a plain search agree on levels of another simulator."""
   _, levels, _, _ = _solved(side)
 
   def walk(level):
@@ -151,7 +151,7 @@ def test_agentworld_s_own_moves_solve_them_in_no_more(side):
   assert (ours < _lengths(side)).any()
 
 
-def test_a_level_with_other_objects_is_refused():
+def test_level_with_other_objects_is_refused():
   from minigrid.core.world_object import Lava
 
   env = envs.DoorKeyEnv(size=8)

@@ -1,4 +1,4 @@
-"""AgentWorld offers all that a world may offer."""
+"""AgentWorld implements every optional part of a world."""
 
 import pytest
 
@@ -16,11 +16,11 @@ from simulators import base
     base.Renders,
   ],
 )
-def test_every_optional_protocol_is_met(protocol):
+def test_every_optional_protocol_is_implemented(protocol):
   assert isinstance(simulators.make("agentworld"), protocol)
 
 
-def test_worlds_of_equal_settings_are_one_to_the_compiler():
+def test_worlds_with_equal_settings_share_compiled_code():
   """A world is a static argument of jitted functions."""
   one, two = (simulators.make("agentworld", size=9) for _ in range(2))
   other = simulators.make("agentworld", size=8)

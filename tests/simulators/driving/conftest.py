@@ -1,7 +1,7 @@
-"""Drives that the tests share.
+"""Drives shared by the tests.
 
-Whatever is played goes through `TextWorld`, which runs rows in parts of one
-size: the tests compile one reset, one step and one planner between them.
+All play goes through `TextWorld`, which runs rows in parts of one size, so
+the tests compile one reset, one step and one planner in total.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ def drive(driving):
   """drive(params, pool, indices, choose, steps, seed=0) -> states.
 
   `choose(t, player)` gives the actions of second t. The states are numpy, with
-  leaves [steps + 1, n, ...]; a drive that is over does not change any more.
+  leaves [steps + 1, n, ...]; a finished drive does not change.
   """
 
   def fetch(player):
@@ -56,7 +56,7 @@ def legal(driving):
 
 @pytest.fixture(scope="session")
 def random_legal(legal):
-  """random_legal(rng) -> a `choose` that draws among the legal actions."""
+  """random_legal(rng) -> a `choose` that samples legal actions."""
 
   def chooser(rng):
     def choose(t, player):
@@ -72,7 +72,7 @@ def random_legal(legal):
 def regret(driving):
   """regret(envs, plans, params) -> f32[n]: `oracle.regret`, -1 pads.
 
-  Of at most ROWS hidden states and as many plans of at most DEPTH actions.
+  For at most ROWS hidden states with one plan of at most DEPTH actions each.
   """
   plan = functools.partial(oracle.regret, config=driving.config)
   run = jax.jit(jax.vmap(plan, (0, 0, None)))
@@ -91,7 +91,7 @@ def regret(driving):
 
 @pytest.fixture(scope="session")
 def few():
-  """A world that asks four kinds, none of which needs the planner."""
+  """A world with four kinds of question; none needs the planner."""
   return simulators.make("driving", kinds=("did", "rule", "people", "light"))
 
 

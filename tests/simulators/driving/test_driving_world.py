@@ -28,14 +28,14 @@ def _pool(split="test", size=N):
 
 @pytest.fixture(scope="module")
 def played(drive, random_legal):
-  """played(who) -> states of one driver on the test scenes."""
+  """played(driver) -> states of one driver on the test scenes."""
 
   @functools.cache
-  def played(who: str):
+  def played(driver: str):
     choose = {
       "random": random_legal(np.random.default_rng(1)),
       "oracle": lambda t, player: np.argmin(player.oracle(), axis=-1),
-    }[who]
+    }[driver]
     return drive(REAL, _pool(), range(N), choose, WORLD.config.horizon)
 
   return played
@@ -56,7 +56,7 @@ def _row(tree, i):
 # --- Playing ----------------------------------------------------------------
 
 
-def test_the_oracle_solves_every_family_and_chance_does_not(played):
+def test_oracle_solves_every_family_and_random_play_does_not(played):
   families = _pool().depths
   best, luck = (_row(played(who).metrics, -1) for who in ("oracle", "random"))
   for i, family in enumerate(FAMILIES):
@@ -67,8 +67,8 @@ def test_the_oracle_solves_every_family_and_chance_does_not(played):
   assert best["collision"].mean() <= 0.05
 
 
-def test_regret_of_an_action_is_what_it_costs_beyond_the_best(firsts, regret):
-  """And a fault costs more than dallying, which costs more than nothing."""
+def test_regret_is_the_cost_minus_the_best_cost(firsts, regret):
+  """A fault costs more than a delay, and a delay costs more than nothing."""
   i = int(np.flatnonzero(_pool().depths == FAMILIES.index("blocked"))[0])
   player = TextWorld(WORLD, REAL, _pool())
   player.reset([i])
@@ -84,7 +84,7 @@ def test_regret_of_an_action_is_what_it_costs_beyond_the_best(firsts, regret):
   assert barred == 300.0 - costs.min()
 
 
-def test_jit_is_no_jit_and_vmap_is_a_loop():
+def test_jit_equals_no_jit_and_vmap_equals_a_loop():
   player = TextWorld(WORLD, REAL, _pool())
   player.reset(range(3))
   states = [_row(player.state, i) for i in range(3)]
@@ -110,7 +110,7 @@ def _leaves(state, i=None):
 
 
 def test_every_leaf_of_params_matters(drive):
-  """Each dial, moved, changes an episode somewhere among 64 scenes."""
+  """A change of any leaf changes an episode in 64 scenes."""
   actions = np.random.default_rng(3).integers(len(ACTIONS), size=(12, N))
 
   def play(params):
@@ -151,7 +151,7 @@ def test_speed_bounds_every_move_of_the_ego(played):
   assert (ego.v >= -1e-4).all()
 
 
-def test_an_episode_ends_once_and_says_why(played):
+def test_episode_ends_once_with_a_reason(played):
   states = played("random")
   last = _row(states.metrics, -1)
   assert states.done[-1].all()
@@ -163,7 +163,7 @@ def test_an_episode_ends_once_and_says_why(played):
   np.testing.assert_array_equal(states.reward.sum(0), success)
 
 
-def test_the_table_of_metrics_gives_values_validity_and_limits(played):
+def test_table_of_metrics_gives_values_validity_and_limits(played):
   last = _row(played("oracle").metrics, -1)
   table = metrics.table(last)
   assert set(table) == set(metrics.LIMITS) == set(last)
@@ -175,7 +175,7 @@ def test_the_table_of_metrics_gives_values_validity_and_limits(played):
   assert (last["at_fault"] <= last["collision"]).all()
 
 
-def test_a_lane_change_takes_place_and_an_illegal_one_does_not(
+def test_legal_lane_change_takes_place_and_illegal_one_does_not(
   firsts, legal, drive
 ):
   """On all scenes with a standing car ahead in the right one of two lanes."""
@@ -199,7 +199,7 @@ def test_a_lane_change_takes_place_and_an_illegal_one_does_not(
 # --- Pools and variants -------------------------------------------------------
 
 
-def test_pools_are_disjoint_repeatable_and_grow_at_their_end():
+def test_pools_are_disjoint_reproducible_and_grow_at_the_end():
   seen = collections.Counter()
   for split in pools.SPLITS:
     pool = _pool(split)
@@ -213,7 +213,7 @@ def test_pools_are_disjoint_repeatable_and_grow_at_their_end():
   assert pools.SPLITS[:3] == PUZZLE_SPLITS[:3]
 
 
-# The hash of each family's sixth scene: what was played once can be again.
+# The hash of each family's sixth scene: old scenes can be played again.
 SIXTH = {
   "train": (
     0x5083AD45777B4E46,
@@ -248,7 +248,7 @@ SIXTH = {
 }
 
 
-def test_scenes_are_those_that_have_always_been():
+def test_scenes_are_unchanged():
   for split, known in SIXTH.items():
     pool = WORLD.pool(split, 6 * len(FAMILIES))
     assert tuple(pool.hashes[-len(FAMILIES) :].tolist()) == known, split
@@ -256,7 +256,7 @@ def test_scenes_are_those_that_have_always_been():
   assert limits.tolist() == [23, 23, 22, 18, 25, 28, 19, 34]
 
 
-def test_misuse_is_named():
+def test_misuse_raises_a_clear_error():
   with pytest.raises(ValueError, match="did you mean 'test'"):
     WORLD.pool("tests", 4)
   with pytest.raises(ValueError, match="families"):
@@ -282,7 +282,7 @@ def test_variants_are_values_of_one_type():
 # --- Pictures -----------------------------------------------------------------
 
 
-def test_a_picture_shows_the_ego_and_the_others(firsts):
+def test_picture_shows_the_ego_and_the_others(firsts):
   state = _row(firsts, 0)
   render = jax.jit(WORLD.render)
   picture = np.asarray(render(state, REAL))

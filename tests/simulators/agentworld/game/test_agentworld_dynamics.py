@@ -1,4 +1,4 @@
-"""How AgentWorld moves, and that every dial of Params turns something."""
+"""The dynamics of AgentWorld; every leaf of Params has an effect."""
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +36,7 @@ def play(world):
 
 @pytest.fixture(scope="module")
 def moves(walk, world, pool):
-  """i32[STEPS, 12]: what an erring expert did on the first twelve levels."""
+  """i32[STEPS, 12]: actions of a noisy expert on the first twelve levels."""
   return walk(world.params(), pool.levels, chance=0.2)[1][:STEPS, :12]
 
 
@@ -66,7 +66,7 @@ def _same(one, two) -> bool:
 def test_jit_and_vmap_change_nothing(
   world, pool, rich, play, moves, rich_moves, plain
 ):
-  """Of plain levels, and of those with boxes, hazards and goals."""
+  """For plain levels and for those with boxes, hazards and goals."""
   params = world.params("imperfect/slippery(0.3)").replace(
     dropout=jnp.float32(0.3)
   )
@@ -82,8 +82,8 @@ def test_jit_and_vmap_change_nothing(
         state = world.step(state, moves[t, n], params)
 
 
-def test_what_is_known_of_many_moments_is_what_is_known_of_each(world, pool):
-  """The oracle and the questions, batched and one by one."""
+def test_batched_oracle_and_questions_equal_single_ones(world, pool):
+  """The oracle and the questions, batched and one at a time."""
   params, n = world.params(), 4
   keys = jax.random.split(jax.random.key(0), n)
   levels = pool.take(np.arange(n))
@@ -115,10 +115,10 @@ def test_what_is_known_of_many_moments_is_what_is_known_of_each(world, pool):
     ("nominal", None),
   ],
 )
-def test_every_leaf_of_params_shows(
+def test_every_leaf_of_params_has_an_effect(
   world, rich, play, rich_moves, leaf, variant
 ):
-  """Taken alone from another world, each leaf changes what is seen."""
+  """Each leaf, taken alone from another world, changes the observations."""
   real, levels = world.params(), rich.take(np.arange(12))
   other = real.nominal[::-1] if variant is None else None
   other = getattr(world.params(variant), leaf) if variant else other
@@ -127,14 +127,14 @@ def test_every_leaf_of_params_shows(
   assert not _same(plain.obs, changed.obs)
 
 
-def test_there_is_no_leaf_that_the_test_above_forgets(world):
+def test_every_leaf_is_covered_by_the_test_above(world):
   assert set(vars(world.params())) == {
     "tool_id", "element_id", "opens", "nominal", "hazardous", "slip",
     "failure", "dropout", "misread",
   }  # fmt: skip
 
 
-def test_stacked_params_play_as_each_alone(world, rich, play, rich_moves):
+def test_stacked_params_equal_each_alone(world, rich, play, rich_moves):
   """Every variant, and all chances at once."""
   names = ("real", "imperfect/swapped(2)", "imperfect/slippery(0.5)")
   names += ("imperfect/blind(0.5)", "imperfect/wrong-rules(1)")
@@ -200,7 +200,7 @@ def go(world):
   return go
 
 
-def test_a_box_is_pushed_until_something_is_behind_it(world, go):
+def test_box_is_pushed_until_something_is_behind_it(world, go):
   level = _floor(world, box_at=np.array([[2, 3], [-1, -1]]))
   states = go(level, [UP, UP, UP, RIGHT])
   boxes = [state.env_state.boxes[0].tolist() for state in states]
@@ -210,7 +210,7 @@ def test_a_box_is_pushed_until_something_is_behind_it(world, go):
 
 
 @pytest.mark.parametrize("behind", ["wall", "hazard", "box", "element"])
-def test_what_holds_a_box(world, go, behind):
+def test_obstacles_stop_a_box(world, go, behind):
   there = np.zeros((7, 7), bool)
   there[1, 3] = True
   away, element = [-1, -1], np.full((3, 2), -1)
@@ -231,7 +231,7 @@ def test_what_holds_a_box(world, go, behind):
     assert go(level, [UP], gone)[0].obs.moved
 
 
-def test_a_hazard_ends_the_episode_without_reward(world, go):
+def test_hazard_ends_the_episode_without_reward(world, go):
   hazard = np.zeros((7, 7), bool)
   hazard[2, 3] = True
   level = _floor(world, hazard=hazard)
@@ -252,8 +252,8 @@ def test_a_hazard_ends_the_episode_without_reward(world, go):
     ("push", [LEFT, UP, UP, UP, RIGHT, DOWN]),
   ],
 )
-def test_each_goal_ends_the_episode_when_it_is_so(world, go, goal, actions):
-  """The tool lies right, its element stands left, the goal is two up."""
+def test_each_goal_ends_the_episode_when_achieved(world, go, goal, actions):
+  """The tool is right, its element left, and the goal two cells up."""
   level = _floor(
     world,
     goal_kind=np.int32(GOALS.index(goal)),
@@ -274,7 +274,7 @@ def test_each_goal_ends_the_episode_when_it_is_so(world, go, goal, actions):
   assert states[-1].reward == 1.0
 
 
-def test_a_failed_action_does_nothing(world, rich, play, moves):
+def test_failed_action_does_nothing(world, rich, play, moves):
   levels = rich.take(np.arange(12))
   idle = _numbers(play(world.params("imperfect/failing(1)"), levels, moves))
   start = idle.env_state
@@ -284,8 +284,8 @@ def test_a_failed_action_does_nothing(world, rich, play, moves):
   assert (start.time[-1] == STEPS).all()
 
 
-def test_a_misread_thing_has_the_word_of_another_kind(world, rich, play, moves):
-  """At chance 1 no word is right but that of a tool in hand."""
+def test_misread_thing_has_the_word_of_another_kind(world, rich, play, moves):
+  """At chance 1 only the words of tools in hand are right."""
   levels = rich.take(np.arange(12))
   real = world.params()
   clear = _numbers(play(real, levels, moves))
@@ -295,10 +295,12 @@ def test_a_misread_thing_has_the_word_of_another_kind(world, rich, play, moves):
   np.testing.assert_array_equal(same, clear.obs.held)
   assert (clear.obs.element != wrong.obs.element).all()
   needed = np.asarray(real.tool_id)[wrong.obs.element]
-  np.testing.assert_array_equal(wrong.obs.needs, needed)  # as told of the word
+  np.testing.assert_array_equal(
+    wrong.obs.needs, needed
+  )  # as the rules state for the word
 
 
-def test_a_state_remembers_its_last_steps(world, pool, play, moves):
+def test_state_remembers_its_last_steps(world, pool, play, moves):
   env = _numbers(
     play(world.params(), pool.take(np.arange(12)), moves)
   ).env_state
@@ -310,7 +312,7 @@ def test_a_state_remembers_its_last_steps(world, pool, play, moves):
     np.testing.assert_array_equal(then, env.agent[: len(then)])
 
 
-def test_what_is_taken_or_opened_stays_so(world, pool, play, moves):
+def test_taken_tools_and_opened_elements_stay_so(world, pool, play, moves):
   params = world.params("imperfect/slippery(0.5)")
   env = _numbers(play(params, pool.take(np.arange(12)), moves)).env_state
   assert (env.held[1:] >= env.held[:-1]).all()
@@ -324,8 +326,8 @@ def test_what_is_taken_or_opened_stays_so(world, pool, play, moves):
     assert not env.level.wall[t, n, row[t, n], column[t, n]]
 
 
-def test_always_slipping_leaves_no_choice(world, pool, play, moves):
-  """With slip 1 the action chosen plays no part; with 0 chance plays none."""
+def test_chosen_action_has_no_effect_at_slip_1(world, pool, play, moves):
+  """With slip 1 the chosen action has no effect; with 0 chance has none."""
   levels = pool.take(np.arange(12))
   for variant, choice in (("slippery(1)", False), ("slippery(0)", True)):
     params = world.params(f"imperfect/{variant}")
@@ -338,8 +340,8 @@ def test_always_slipping_leaves_no_choice(world, pool, play, moves):
     assert _same(one, other) == choice
 
 
-def test_slips_are_as_frequent_as_told(world, pool):
-  """A slip goes any of four ways: 3/4 of p go another way than chosen."""
+def test_slip_frequency_equals_the_parameter(world, pool):
+  """A slip goes in any of four directions: 3/4 of p go in another one."""
   params = world.params("imperfect/slippery(0.4)")
   wide = pool.take(0).replace(
     wall=np.zeros((7, 7), bool),
@@ -369,10 +371,10 @@ def test_blindness_hides_things_and_changes_nothing(world, pool, play, moves):
   half = play(world.params("imperfect/blind(0.5)"), levels, moves)
   seen = np.asarray(half.obs.element) >= 0
   assert 0.4 < seen.mean() < 0.6
-  assert (seen[1:] != seen[:-1]).any()  # drawn anew at every step
+  assert (seen[1:] != seen[:-1]).any()  # drawn again at every step
 
 
-def test_wrong_rules_are_not_told(world):
+def test_wrong_rules_are_not_in_the_text(world):
   real = world.params()
   for share, wrong in ((0.0, 0), (0.1, 2), (0.5, 4), (1.0, 8)):
     params = world.params(f"imperfect/wrong-rules({share})")
@@ -396,12 +398,12 @@ def test_swapped_worlds_share_no_word_with_the_real_one(world):
   assert len(seen) == 8
 
 
-def test_an_episode_ends_at_the_goal_or_at_the_horizon(pool):
+def test_episode_ends_at_the_goal_or_at_the_horizon(pool):
   world = simulators.make("agentworld", horizon=3)
   params, level = world.params(), pool.take(0)
   state = world.reset(jax.random.key(0), params, level)
   step = jax.jit(world.step)
-  for t in range(1, 4):  # up, down, up: never three steps from the start
+  for t in range(1, 4):  # up, down, up: at most one cell from the start
     state = step(state, jnp.int32(1 - t % 2), params)
     assert bool(state.truncated) == (t == 3)
     assert not state.terminated
@@ -423,12 +425,12 @@ def test_an_episode_ends_at_the_goal_or_at_the_horizon(pool):
     ("real(1)", "Known: real, imperfect"),
   ],
 )
-def test_an_unknown_variant_names_the_nearest(name, message):
+def test_unknown_variant_names_the_nearest(name, message):
   with pytest.raises(ValueError, match=message):
     variants.parse(name)
 
 
-def test_an_unknown_world_or_field_names_the_nearest():
+def test_unknown_world_or_field_names_the_nearest():
   with pytest.raises(ValueError, match="did you mean 'agentworld'"):
     simulators.make("agentwrold")
   with pytest.raises(ValueError, match="did you mean 'horizon'"):
@@ -439,7 +441,7 @@ def test_an_unknown_world_or_field_names_the_nearest():
     simulators.make("agentworld", boxes=True)
 
 
-def test_the_picture_shows_what_changed(world, pool, walk):
+def test_picture_shows_changes(world, pool, walk):
   params = world.params()
   states, _ = walk(params, pool.levels, chance=0.0)
   states = jax.tree.map(lambda x: x[:13, :3], states)

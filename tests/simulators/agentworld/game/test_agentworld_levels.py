@@ -1,4 +1,4 @@
-"""Levels keep their promises, and no level is in two splits."""
+"""Levels have the promised depth, and no level is in two splits."""
 
 import hashlib
 
@@ -16,7 +16,7 @@ from simulators.agentworld.vocabulary import GOALS, KINDS, OOD_KINDS
 def _things(levels, i):
   """Cells of agent, goal, tools, elements and boxes of level i.
 
-  Where a tool or an element is asked for, the goal is where that lies.
+  If the goal is a tool or an element, its cell is the goal.
   """
   at = [levels.agent[i]]
   if GOALS[levels.goal_kind[i]] not in ("take", "open"):
@@ -29,7 +29,7 @@ def _things(levels, i):
 def test_shortest_solutions_open_the_promised_chain(
   world, pool, large, rich, walk, seed
 ):
-  """Whichever shortest solution is taken, it opens exactly `depth` elements."""
+  """Every shortest solution opens exactly `depth` elements."""
   params = world.params()
   for levels in (pool, large, rich):
     states, _ = walk(params, levels.levels, seed=seed, chance=0.0)
@@ -56,7 +56,7 @@ def test_every_thing_has_a_free_cell_of_its_own(pool, large, rich):
 
 
 def _turned(levels, swap, flip):
-  """The same levels seen from another side, written out anew."""
+  """The same levels transposed or mirrored."""
   end = levels.side[:, None] - 1
 
   def turned(grid, outside):
@@ -85,7 +85,7 @@ def _turned(levels, swap, flip):
 
 
 @pytest.mark.parametrize("kind", ["pool", "rich"])
-def test_hash_ignores_turns_mirrors_and_names_and_nothing_else(kind, request):
+def test_hash_ignores_only_rotations_mirror_images_and_kinds(kind, request):
   drawn = request.getfixturevalue(kind)
   levels, names = drawn.levels, drawn.hashes
   np.testing.assert_array_equal(hashing.hashes(levels), names)
@@ -112,7 +112,7 @@ def test_hash_ignores_the_order_of_tools(pool):
   assert (hashing.hashes(other) != pool.hashes).all()
 
 
-def test_hash_tells_boxes_hazards_and_what_is_asked_for_apart(rich):
+def test_hash_distinguishes_boxes_hazards_and_goals(rich):
   levels, names = rich.levels, rich.hashes
   assert set(levels.goal_kind) == set(range(len(GOALS)))
   asks = np.flatnonzero(levels.goal_kind == GOALS.index("bring"))
@@ -127,7 +127,7 @@ def test_hash_tells_boxes_hazards_and_what_is_asked_for_apart(rich):
     assert (other[rows] != names[rows]).all()
 
 
-def test_each_goal_is_where_it_belongs(rich):
+def test_each_goal_is_at_its_cell(rich):
   levels = rich.levels
   for i, kind in enumerate(levels.goal_kind):
     thing = levels.goal_thing[i]
@@ -143,8 +143,8 @@ def test_each_goal_is_where_it_belongs(rich):
 GOLDEN = "346c7546da602344"
 
 
-def test_the_small_levels_stay_what_they_were():
-  """The recipe's figures are of these levels, bit by bit."""
+def test_small_levels_are_unchanged():
+  """The recipe's figures were measured on exactly these levels."""
   digest = hashlib.blake2b(digest_size=8)
   for split in ("train", "test", "ood-size"):
     depths = (0,) if split == "ood-size" else (0, 1)
@@ -154,8 +154,8 @@ def test_the_small_levels_stay_what_they_were():
   assert digest.hexdigest() == GOLDEN
 
 
-def test_long_chains_keep_their_promise(walk):
-  """Depths 3 and 4, in a world whose pool brings the room they need."""
+def test_long_chains_have_the_promised_depth(walk):
+  """Depths 3 and 4, in a world whose pool has enough room."""
   world = simulators.make("agentworld", deeper=(3, 4))
   drawn = world.pool("ood-depth", 8)
   levels = drawn.levels
@@ -175,12 +175,12 @@ def test_long_chains_keep_their_promise(walk):
 def splits(world):
   drawn = {
     split: world.pool(split, 96, (1, 2)) for split in SPLITS[:5]
-  }  # at equal depths and sides: the hash alone must keep them apart
+  }  # at equal depths and sides: the hash alone must separate them
   usual = simulators.make("agentworld")
   return drawn | {"ood-depth": usual.pool("ood-depth", 96)}
 
 
-def test_no_level_is_in_two_splits_nor_twice_in_one(splits):
+def test_levels_are_unique_across_and_within_splits(splits):
   names = np.concatenate([pool.hashes for pool in splits.values()])
   assert len(np.unique(names)) == len(names) == 96 * len(SPLITS)
 
@@ -197,7 +197,7 @@ def test_each_ood_split_is_one_shift(splits):
     assert (levels.side >= np.where(levels.depth == 2, 6, 5)).all()
 
 
-def test_default_depths_take_turns():
+def test_default_depths_alternate():
   world = simulators.make("agentworld")
   expected = {"ood-chain": [1] * 4, "ood-depth": [2] * 4}
   for split in SPLITS:
@@ -205,7 +205,7 @@ def test_default_depths_take_turns():
     np.testing.assert_array_equal(depths, expected.get(split, [0, 1] * 2))
 
 
-def test_a_longer_pool_starts_with_the_shorter_one(pool, world):
+def test_longer_pool_starts_with_the_shorter_one(pool, world):
   again = world.pool("test", 200, (0, 1, 2))
   np.testing.assert_array_equal(again.hashes[:48], pool.hashes)
   jax.tree.map(
@@ -213,7 +213,7 @@ def test_a_longer_pool_starts_with_the_shorter_one(pool, world):
   )
 
 
-def test_four_pairs_leave_one_more_distractor():
+def test_four_pairs_have_one_more_distractor():
   levels = pools.pool("train", 4, (1,), Config(size=7, pairs=4)).levels
   assert levels.tool_kind.shape == (4, 4)
   assert all(len(set(kinds)) == 4 for kinds in levels.tool_kind)
@@ -230,12 +230,12 @@ def test_four_pairs_leave_one_more_distractor():
     (("ood-chain", 3, (0,)), r"of \(1, 2\)"),
   ],
 )
-def test_a_pool_that_cannot_be_is_refused(world, arguments, message):
+def test_impossible_pool_is_refused(world, arguments, message):
   with pytest.raises(ValueError, match=message):
     world.pool(*arguments)
 
 
-def test_a_pool_that_runs_dry_says_so(monkeypatch):
+def test_exhausted_pool_is_reported(monkeypatch):
   same = lambda levels: np.zeros(len(levels.side), np.uint64)  # noqa: E731
   monkeypatch.setattr(hashing, "hashes", same)
   monkeypatch.setattr(pools, "_PATIENCE", 1)
@@ -243,33 +243,33 @@ def test_a_pool_that_runs_dry_says_so(monkeypatch):
     pools.pool("train", 2, (0,))
 
 
-def test_a_deeper_split_of_too_many_states_is_refused_before_it_is_drawn():
+def test_deeper_split_of_too_many_states_is_refused_before_sampling():
   world = simulators.make("agentworld", boxes=1, deeper=(4,))
   with pytest.raises(ValueError, match="states"):
     world.depths("ood-depth")
 
 
-def test_an_open_level_has_a_chain():
+def test_open_level_has_a_chain():
   world = simulators.make("agentworld", goals=("open",))
   with pytest.raises(ValueError, match=r"give distinct ones of \(1,\)"):
     world.pool("train", 1, (0,))
 
 
-def test_no_split_has_chains_as_deep_as_those_kept_for_ood_depth():
+def test_only_ood_depth_has_its_chain_depths():
   world = simulators.make("agentworld", pairs=5, deeper=(2,))
   assert world.depths("train") == (0, 1)
   with pytest.raises(ValueError, match=r"give distinct ones of \(0, 1\)"):
     world.depths("train", (3,))
 
 
-def test_a_world_may_have_no_larger_levels():
+def test_world_can_have_no_larger_levels():
   world = simulators.make("agentworld", size=9, sides=(9,), larger=())
   assert world.pool("val", 1).levels.side == 9
   with pytest.raises(ValueError, match="set sides, larger or size"):
     world.depths("ood-size")
 
 
-def test_a_small_array_has_no_large_levels():
+def test_small_array_has_no_large_levels():
   with pytest.raises(ValueError, match="set sides, larger or size"):
     pools.pool("ood-size", 1, config=Config(size=5))
 
@@ -295,7 +295,7 @@ def test_a_small_array_has_no_large_levels():
     ({"goals": ("open", "open")}, "drop it"),
   ],
 )
-def test_a_world_that_cannot_be_is_refused(fields, message):
+def test_impossible_world_is_refused(fields, message):
   with pytest.raises(ValueError, match=message):
     Config(**fields)
 

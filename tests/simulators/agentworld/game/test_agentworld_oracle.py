@@ -1,4 +1,4 @@
-"""The relaxed cost-to-go is the one that a plain search finds."""
+"""The cost-to-go of the oracle equals that of a plain search."""
 
 import collections
 import math
@@ -20,7 +20,7 @@ def _cells(grid):
 
 
 class _Puzzle:
-  """One level by the rules as one would tell them, in sets and tuples."""
+  """One level under the rules in words, with sets and tuples."""
 
   def __init__(self, level, opens, hazards):
     self.size, self.walls = len(level.wall), _cells(level.wall)
@@ -66,7 +66,7 @@ class _Puzzle:
     return cell, held, opened, boxes
 
   def search(self, start):
-    """Fewest steps, breadth first; inf if there is no way."""
+    """Fewest steps, breadth first; inf if there is no solution."""
     queue, seen = collections.deque([(start, 0)]), {start}
     while queue:
       state, steps = queue.popleft()
@@ -113,7 +113,7 @@ def test_costs_equal_a_plain_search(world, pool, large, rich, walk, variant):
   assert hopeless > 0 or variant == "real"
 
 
-def test_a_number_names_each_place_once(rich, pool):
+def test_place_numbers_are_unique(rich, pool):
   for level in (rich.take(0), pool.take(1)):
     codes = jnp.arange(0, oracle.states(level), 37)
     places = jax.vmap(oracle.place_of, (0, None))(codes, level)
@@ -121,8 +121,8 @@ def test_a_number_names_each_place_once(rich, pool):
     np.testing.assert_array_equal(again, codes)
 
 
-def test_regret_is_what_a_plan_wastes(world, pool):
-  """None along the oracle's way; two for a step aside and back; inf if lost."""
+def test_regret_is_the_number_of_wasted_steps(world, pool):
+  """None on a shortest path; two for a step aside and back; inf if lost."""
   params, level = world.params(), pool.take(0)
   state = world.reset(jax.random.key(0), params, level)
   table = world.solve(level, params)
@@ -174,8 +174,8 @@ def test_one_table_serves_every_state_of_a_level(world, pool, walk, costs):
   assert np.isinf(table).any()
 
 
-def test_the_best_cost_falls_by_one_a_step(world, pool, walk, costs):
-  """Bellman: along a shortest way the cost-to-go is what is left of it."""
+def test_best_cost_decreases_by_one_per_step(world, pool, walk, costs):
+  """Bellman: on a shortest path the cost-to-go is its remaining length."""
   params = world.params("imperfect/swapped(3)")
   states, _ = walk(params, pool.levels, chance=0.0)
   best = np.asarray(costs(states, params)).min(-1)
@@ -185,8 +185,8 @@ def test_the_best_cost_falls_by_one_a_step(world, pool, walk, costs):
   assert (best[:-1][~over[:-1] & over[1:]] == 1).all()
 
 
-def test_a_dearer_element_costs_that_much_more(world, pool):
-  """Every solution of a chain opens it all, at whatever price."""
+def test_price_of_an_element_is_added_to_the_cost(world, pool):
+  """Every solution of a chain opens all elements, at any price."""
   params = world.params()
   closed = jnp.zeros(3, bool)
 

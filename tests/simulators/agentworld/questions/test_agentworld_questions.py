@@ -1,4 +1,4 @@
-"""Questions: true by two paths, in words that decide, never a constant."""
+"""Questions: two paths agree, texts decide them, answers vary."""
 
 import collections
 import dataclasses
@@ -40,12 +40,12 @@ WIDE = simulators.make(
   goals=("reach", "take", "open", "bring", "push"),
 )  # fmt: skip
 STATES = 160  # of each variant
-WALK = 12  # random steps at most before a state is asked about
+WALK = 12  # random steps at most before the questions
 
 
 @functools.lru_cache
 def _player(world):
-  """A jitted function: (keys, levels, params) -> states met, their keys."""
+  """A jitted function: (keys, levels, params) -> visited states, their keys."""
 
   @jax.jit
   @functools.partial(jax.vmap, in_axes=(0, 0, None))
@@ -72,7 +72,7 @@ def _sampler(world):
 
 @functools.lru_cache
 def _moments(variant: str, world=WORLD, seed: int = 0):
-  """States met on random walks, with a sampled question of each kind."""
+  """States of random walks, with a sampled question of each kind."""
   params = world.params(variant)
   levels = world.pool("train", STATES).take(np.arange(STATES))
   keys = jax.random.split(jax.random.key(seed), STATES)
@@ -105,19 +105,21 @@ def test_sampled_answers_agree_with_the_reference(world, variant):
       if kinds[k] in SEARCHED and i % 8:
         continue
       code = asked.options[i, k, asked.answer[i, k]]
-      told = reference.answer(game, kinds[k], asked.args[i, k])
-      assert ANSWERS[told] == ANSWERS[code], (
+      expected = reference.answer(game, kinds[k], asked.args[i, k])
+      assert ANSWERS[expected] == ANSWERS[code], (
         kinds[k],
         asked.args[i, k],
         game,
       )
       checked[kinds[k]] += 1
   assert checked.total() > 12 * STATES
-  assert set(kinds) - set(checked) <= set(SEARCHED)  # of these one in eight
+  assert set(kinds) - set(checked) <= set(
+    SEARCHED
+  )  # one in eight of these is checked
 
 
 @pytest.mark.parametrize("variant", ["real", "imperfect/wrong-rules(0.5)"])
-def test_a_question_asked_again_by_its_arguments_has_the_same_truth(variant):
+def test_question_with_the_same_arguments_has_the_same_truth(variant):
   params, states, asked = _moments(variant)
   rows, kinds = np.nonzero(asked.valid)
   some = np.random.default_rng(0).permutation(len(rows))[:256]
@@ -129,32 +131,32 @@ def test_a_question_asked_again_by_its_arguments_has_the_same_truth(variant):
   np.testing.assert_array_equal(again, codes)
 
 
-def test_wrong_rules_change_what_happens_and_not_what_is_told():
+def test_wrong_rules_change_the_dynamics_but_not_the_stated_rules():
   _, states, asked = _moments("imperfect/wrong-rules(0.5)")
   real = WORLD.params("real")
   differing = collections.Counter()
-  told = ("which_tool", "which_element", "opens")
+  nominal = ("which_tool", "which_element", "opens")
   for i, k in np.argwhere(asked.valid):
     kind = WORLD.question_kinds[k]
-    if kind in (*told, "if_held", "can_open"):
+    if kind in (*nominal, "if_held", "can_open"):
       game = reference.Game.from_state(_row(states.env_state, i), real)
       code = asked.options[i, k, asked.answer[i, k]]
       other = reference.answer(game, kind, asked.args[i, k])
       differing[kind] += code != other
-  assert all(differing[kind] == 0 for kind in told)
+  assert all(differing[kind] == 0 for kind in nominal)
   assert differing["if_held"] > 0
   assert differing["can_open"] > 0
 
 
-def test_nothing_is_asked_once_an_episode_is_over():
+def test_no_question_is_asked_after_the_end_of_an_episode():
   _, states, asked = _moments("real")
   assert states.done.any()
   assert not asked.valid[states.done].any()
   assert asked.valid[~states.done].any(-1).all()
 
 
-def test_only_what_is_seen_as_what_it_is_is_asked_about():
-  """By the words of the question alone, whatever its kind."""
+def test_questions_are_only_about_correctly_seen_things():
+  """Checks the words of questions of every kind."""
   for variant in ("imperfect/blind(0.3)", "imperfect/misread(0.3)"):
     params, states, asked = _moments(variant)
     level, obs = states.env_state.level, states.obs
@@ -168,10 +170,10 @@ def test_only_what_is_seen_as_what_it_is_is_asked_about():
     for i, row in enumerate(WORLD.ask(asked, obs, seed=0)):
       wrong = {
         names[word]
-        for (said, true), names in zip(
+        for (seen, true), names in zip(
           named.values(), (TOOLS, ELEMENTS), strict=True
         )
-        for word in (*said[i][said[i] != true[i]], *true[i][said[i] != true[i]])
+        for word in (*seen[i][seen[i] != true[i]], *true[i][seen[i] != true[i]])
         if word >= 0
       }
       for question in row:
@@ -181,8 +183,8 @@ def test_only_what_is_seen_as_what_it_is_is_asked_about():
           assert question.answer not in wrong or question.kind == "lacking"
 
 
-def test_a_move_that_did_nothing_by_chance_is_not_asked_about():
-  """A free way that was not taken: the sides cannot tell of it."""
+def test_move_that_failed_by_chance_is_not_asked_about():
+  """The agent stayed although the way was free: the sides do not show it."""
   _, states, asked = _moments("imperfect/failing(0.5)")
   k = WORLD.question_kinds.index("did_move")
   env = states.env_state
@@ -191,22 +193,22 @@ def test_a_move_that_did_nothing_by_chance_is_not_asked_about():
   params = WORLD.params("real")
   for i in np.flatnonzero(asked.valid[:, k]):
     game = reference.Game.from_state(_row(env, i), params)
-    told = reference.answer(game, "did_move", asked.args[i, k])
-    assert (ANSWERS[told] == "yes") == moved[i]
+    expected = reference.answer(game, "did_move", asked.args[i, k])
+    assert (ANSWERS[expected] == "yes") == moved[i]
 
 
-def test_nothing_is_lacking_where_a_box_stands_in_an_open_element():
-  """The box bars the way there, and no tool would help."""
+def test_lacking_is_correct_if_a_box_is_in_an_open_element():
+  """The box blocks the way, and no tool would help."""
   params = WIDE.params()
   kind = WIDE.question_kinds.index("lacking")
   levels = WIDE.pool("train", STATES).take(np.arange(STATES))
-  beside = levels.element_at[:, 0] - np.array([0, 1], np.int32)  # go right
+  agent_at = levels.element_at[:, 0] - np.array([0, 1], np.int32)  # go right
 
   keys = jax.random.split(jax.random.key(0), STATES)
   states, _ = _player(WIDE)(keys, levels, params)
   env = states.env_state
   env = env.replace(
-    agent=jnp.asarray(beside),
+    agent=jnp.asarray(agent_at),
     opened=env.opened.at[:, 0].set(True),
     boxes=env.boxes.at[:, 0].set(levels.element_at[:, 0]),
   )
@@ -241,25 +243,32 @@ def test_every_kind_appears_and_none_has_a_constant_answer(
     answers = asked.options[rows, k, asked.answer[rows, k]]
     count = collections.Counter(answers.tolist())
     share = max(count.values()) / len(rows)
-    spread = 1.0 / len(rows) ** 0.5  # two deviations of a fair coin's share
+    spread = (
+      1.0 / len(rows) ** 0.5
+    )  # two standard deviations of a fair coin's share
     assert share <= 0.6 + spread, (kind, share, len(rows))
 
 
-def test_the_name_of_an_object_does_not_tell_the_answer():
-  """Goals lie behind closed elements, and further off than the tools."""
+def test_name_of_an_object_does_not_reveal_the_answer():
+  """Goals are behind closed elements and farther away than tools."""
   params = WORLD.params()
   n = 4 * STATES
   levels = WORLD.pool("train", n)
   keys, rows = jax.random.split(jax.random.key(1), n), []
-  for part in np.split(np.arange(n), 4):  # one size for all tests, to compile
+  for part in np.split(
+    np.arange(n), 4
+  ):  # one size for all tests: one compilation
     state, ask = _player(WORLD)(keys[part], levels.take(part), params)
     asked = jax.device_get(_sampler(WORLD)(ask, state, params))
     rows += WORLD.ask(asked, jax.device_get(state.obs), seed=0)
   for kind in ("nearer", "reachable", "way_bar"):
-    said = [q for row in rows for q in row if q.kind == kind]
-    usual, by_words = guessed(said[::2], said[1::2]).mean(0)
-    assert len(said) >= n // 4, kind
-    assert by_words - usual <= 0.03 + 1.0 / len(said) ** 0.5, (kind, by_words)
+    questions = [q for row in rows for q in row if q.kind == kind]
+    usual, by_words = guessed(questions[::2], questions[1::2]).mean(0)
+    assert len(questions) >= n // 4, kind
+    assert by_words - usual <= 0.03 + 1.0 / len(questions) ** 0.5, (
+      kind,
+      by_words,
+    )
 
 
 @pytest.mark.parametrize(
@@ -270,7 +279,7 @@ def test_the_name_of_an_object_does_not_tell_the_answer():
     ("deadly", "hazards=0.*set hazards to 1"),
   ],
 )
-def test_a_kind_that_no_level_can_be_asked_is_left_out_and_refused(kind, rule):
+def test_kind_without_suitable_levels_is_omitted_and_refused(kind, rule):
   assert kind not in WORLD.question_kinds
   assert WIDE.question_kinds == tuple(KINDS)
   with pytest.raises(ValueError, match=f"'{kind}' is never asked with {rule}"):
@@ -298,7 +307,7 @@ def test_each_kind_has_three_templates_and_fills_their_gaps(kind):
   assert answers <= set(ANSWERS)
 
 
-def test_kinds_are_in_eleven_categories_each_in_the_file_of_its_name():
+def test_kinds_are_in_eleven_categories_with_one_file_each():
   assert tuple(KINDS)[: len(TEN)] == TEN
   assert [kind.number for kind in KINDS.values()] == list(range(len(KINDS)))
   assert len({kind.category for kind in KINDS.values()}) == 11
@@ -307,7 +316,7 @@ def test_kinds_are_in_eleven_categories_each_in_the_file_of_its_name():
     assert file == kind.category.replace(" ", "_"), kind.name
 
 
-def test_every_kind_has_a_second_answer_and_every_answer_a_kind():
+def test_kinds_and_reference_answers_match():
   assert set(reference.answered()) == set(KINDS)
   assert set(SEARCHED) < set(KINDS)
 
@@ -324,7 +333,7 @@ def test_kinds_that_repeat_a_number_or_a_name_are_refused(change, message):
     asking.collect([module])
 
 
-def test_a_world_asks_the_kinds_it_is_told_to():
+def test_world_asks_the_configured_kinds():
   config = dataclasses.replace(WORLD.config, kinds=("steps", "where"))
   assert sampling.names(config) == ("steps", "where")
   wrong = dataclasses.replace(WORLD.config, kinds=("wheer",))
@@ -337,7 +346,7 @@ def test_a_world_asks_the_kinds_it_is_told_to():
     simulators.make("agentworld", kinds=("wheer",))  # before any work
 
 
-# Checksums, a kind each, of the arguments, choices and answers drawn.
+# A checksum for each kind of the sampled arguments, choices and answers.
 GOLDEN = {
   "real": (
     531476244, 1999661013, 2167480713, 505982060, 1428201128, 623539071,
@@ -363,7 +372,7 @@ GOLDEN_WORDS = {
 
 
 @pytest.mark.parametrize("variant", GOLDEN)
-def test_the_first_ten_are_drawn_as_they_were(variant):
+def test_samples_of_the_first_ten_kinds_are_unchanged(variant):
   world = simulators.make("agentworld", kinds=TEN)
   params = world.params(variant)
   levels = world.pool("train", 16).take(np.arange(16))
@@ -384,28 +393,30 @@ def test_the_first_ten_are_drawn_as_they_were(variant):
     zip(TEN, GOLDEN[variant], strict=True)
   )
   if variant == "real":
-    said = world.ask(asked, obs, seed=5)[3]
-    assert {q.kind: q.text for q in said} == GOLDEN_WORDS
+    questions = world.ask(asked, obs, seed=5)[3]
+    assert {q.kind: q.text for q in questions} == GOLDEN_WORDS
 
 
 # --- Words --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("world", [WORLD, WIDE])
-def test_questions_in_words_offer_the_truth_and_fit_the_budget(world):
+def test_question_texts_offer_the_truth_and_fit_the_budget(world):
   _, states, asked = _moments("real", world)
   rows = world.ask(asked, states.obs, seed=1)
   texts = collections.defaultdict(set)
   for i, row in enumerate(rows):
     valid = [world.question_kinds[k] for k in np.flatnonzero(asked.valid[i])]
-    said = [q.kind for q in row]
-    # In a crowd words leave out some of what could be asked about.
-    assert said == [kind for kind in valid if world is WORLD or kind in said]
+    asked_kinds = [q.kind for q in row]
+    # Texts of crowded levels omit things that could be asked about.
+    assert asked_kinds == [
+      kind for kind in valid if world is WORLD or kind in asked_kinds
+    ]
     for question in row:
       assert question.answer in question.choices
       assert len(set(question.choices)) == len(question.choices) > 1
       assert "{" not in question.text
-      # A word or a mark is a token in the usual vocabularies.
+      # A word or a mark is one token in common vocabularies.
       marks = sum(question.text.count(mark) for mark in "?.,:()")
       past = KINDS[question.kind].category == "history"
       assert len(question.text.split()) + marks <= (28 if past else 16)
@@ -414,15 +425,15 @@ def test_questions_in_words_offer_the_truth_and_fit_the_budget(world):
   assert all(len(kind) >= 3 for kind in texts.values())
 
 
-def test_what_a_shortened_text_leaves_out_is_not_asked_about():
-  """By the words of the text and of the question alone."""
+def test_parts_omitted_from_a_text_are_not_asked_about():
+  """Checks the words of the text and of the question."""
   _, states, asked = _moments("real", WIDE)
   rows = WIDE.ask(asked, states.obs, seed=1)
   checked = collections.Counter()
-  for told, row in zip(WIDE.describe(states.obs), rows, strict=True):
-    said = WIDE.parse_description(told)
+  for text, row in zip(WIDE.describe(states.obs), rows, strict=True):
+    parsed = WIDE.parse_description(text)
     for question in row:
-      checked[question.kind] += _is_told(question, said, told)
+      checked[question.kind] += _is_stated(question, parsed, text)
   assert checked.total() > 6 * STATES
   assert asked.valid.sum() - sum(map(len, rows)) > STATES // 8
   assert all(checked[kind] for kind in ("nearer", "pushes", "way_bar", "takes"))
@@ -434,53 +445,53 @@ PLACED = (
 )  # fmt: skip
 
 
-def _is_told(question, said, told) -> bool:
-  """Asserts that a text tells what a question is about; False if no matter."""
-  kind, where = question.kind, (question, told)
+def _is_stated(question, parsed, text) -> bool:
+  """Asserts that a text mentions what is asked about; False if irrelevant."""
+  kind, where = question.kind, (question, text)
   if KINDS[kind].category == "rules":
     return False
   named = set(re.findall("[a-z]+", question.text))
   tools = named & set(TOOLS)
-  assert tools <= {*said["tools"], *said["holding"]}, where
+  assert tools <= {*parsed["tools"], *parsed["holding"]}, where
   if kind in PLACED:
-    assert all(said["tools"][tool]["offset"] for tool in tools), where
+    assert all(parsed["tools"][tool]["offset"] for tool in tools), where
   elif kind == "way_bar" and question.answer != "nothing":
-    (thing,) = named & {*said["tools"], "goal"}
-    about = said["goal"] if thing == "goal" else said["tools"][thing]
+    (thing,) = named & {*parsed["tools"], "goal"}
+    about = parsed["goal"] if thing == "goal" else parsed["tools"][thing]
     assert about["past"] == question.answer, where
   elif kind in ("adjacent", "takes", "pushes"):
     step = words.DELTAS[question.args[0]]
-    things = said["tools"] | said["elements"] | {"goal": said["goal"]}
+    things = parsed["tools"] | parsed["elements"] | {"goal": parsed["goal"]}
     here = [
       word
       for word, thing in things.items()
       if thing and thing["offset"] == step
     ]
-    here += ["package"] * (step in said["boxes"])
+    here += ["package"] * (step in parsed["boxes"])
     if kind == "adjacent":
       plain = question.answer in ("wall", "nothing", "danger")
       assert plain != (question.answer in here), where
     elif question.answer == "yes":
-      kinds = {"package"} if kind == "pushes" else {*said["tools"]}
+      kinds = {"package"} if kind == "pushes" else {*parsed["tools"]}
       assert kinds & set(here), where
   elif kind in ("stopped", "why_barred", "first_tool"):
-    known = {*said["tools"], *said["elements"], "wall", "nothing"}
-    known |= {"package"} if said["boxes"] else set()
+    known = {*parsed["tools"], *parsed["elements"], "wall", "nothing"}
+    known |= {"package"} if parsed["boxes"] else set()
     assert question.answer in known, where
   else:
     return bool(tools)
   return True
 
 
-def test_a_map_is_asked_about_all_that_is_valid():
-  """It shows everything, so that nothing goes unasked."""
+def test_all_valid_questions_are_asked_about_a_map():
+  """A map shows everything, so no question is dropped."""
   _, states, asked = _moments("real", WIDE)
   config = dataclasses.replace(WIDE.config, rendering="map")
   rows = sampling.ask(asked, states.obs, 1, config)
   np.testing.assert_array_equal([len(row) for row in rows], asked.valid.sum(1))
 
 
-def test_phrasing_does_not_depend_on_the_place_in_the_batch():
+def test_phrasing_does_not_depend_on_the_batch_position():
   _, states, asked = _moments("real")
   order = np.arange(STATES)[::-1]
   forward = WORLD.ask(asked, states.obs, seed=5)

@@ -1,4 +1,4 @@
-"""Questions whose answer the words would not tell, or would tell wrongly."""
+"""Questions that the text would not answer, or would answer wrongly."""
 
 import types
 
@@ -72,38 +72,41 @@ def corridor(
   level = jax.tree.map(
     lambda x: x.astype(np.int32) if x.dtype == int else x, level
   )
-  said = look(level, flags(held), flags(opened), ~flags(unseen))
+  answers = look(level, flags(held), flags(opened), ~flags(unseen))
   return {
     kind: ANSWERS[code] if float(weight) > 0 else None
-    for kind, (code, weight) in said.items()
+    for kind, (code, weight) in answers.items()
   }
 
 
 @pytest.mark.parametrize(
   ("level", "word"),
   [
-    ({"tools": (1,), "elements": (2,)}, "ax"),  # though it costs no detour
-    ({"tools": (2, 1), "elements": (3,)}, None),  # the key first, or the ax
-    ({"tools": (1,), "elements": (None, 3)}, None),  # hopeless
-    ({"tools": (2,), "goal": "bring"}, None),  # open floor, a tool all the same
+    ({"tools": (1,), "elements": (2,)}, "ax"),  # although it costs no detour
+    (
+      {"tools": (2, 1), "elements": (3,)},
+      None,
+    ),  # the key or the ax can be first
+    ({"tools": (1,), "elements": (None, 3)}, None),  # no solution
+    ({"tools": (2,), "goal": "bring"}, None),  # open floor, and still a tool
     ({"tools": (2, 3), "goal": "bring", "held": (AX,)}, "nothing"),
     ({"tools": (2,)}, "nothing"),
-    ({"held": (AX, KEY, PICK)}, None),  # no other choice is left
+    ({"held": (AX, KEY, PICK)}, None),  # no other choice exists
   ],
 )
-def test_the_tool_to_fetch_first_is_one_that_a_shortest_way_takes(level, word):
+def test_first_tool_is_on_every_shortest_path(level, word):
   assert corridor(**level)["first_tool"] == word
 
 
-def test_what_is_unseen_bars_no_way_that_is_asked_about():
+def test_paths_with_unseen_elements_are_not_asked_about():
   bar = {"tools": (1,), "elements": (2,)}
   seen, blind = corridor(**bar), corridor(**bar, unseen=(AX,))
   assert (seen["reachable"], seen["way_bar"]) == ("no", "tree")
   assert (blind["reachable"], blind["way_bar"]) == (None, None)
 
 
-def test_what_lies_past_an_open_element_and_a_closed_one_is_not_asked_about():
-  """Words say of it that it is past the first."""
+def test_things_past_an_open_and_a_closed_element_are_not_asked_about():
+  """The text mentions only the first of them."""
   both = {"tools": (None, 0), "elements": (1, 3)}
   closed, open_ = corridor(**both), corridor(**both, opened=(AX,))
   through = corridor(**both, opened=(AX, KEY))
@@ -112,8 +115,8 @@ def test_what_lies_past_an_open_element_and_a_closed_one_is_not_asked_about():
   assert (through["reachable"], through["way_bar"]) == ("yes", "nothing")
 
 
-def test_steps_lead_to_success_where_the_goal_is_not_to_be_reached():
-  """There the goal is but a cell, if there is one."""
+def test_steps_count_to_success_for_goals_other_than_reach():
+  """For these the goal is an ordinary cell, or there is none."""
   world = simulators.make("agentworld", kinds=("steps", "good_start"))
   n = len(GOALS)
   flags, words = np.zeros((n, 3), bool), np.zeros((n, 3), int)
@@ -125,11 +128,11 @@ def test_steps_lead_to_success_where_the_goal_is_not_to_be_reached():
     args=np.tile([0, 0, -1, -1], (n, 2, 1)), answer=np.zeros((n, 2), int),
     options=np.tile([0, 1], (n, 2, 1)), valid=np.ones((n, 2), bool),
   )  # fmt: skip
-  told = [
+  texts = [
     " ".join(
       q.text for seed in range(9) for q in world.ask(asked, obs, seed)[i]
     )
     for i in range(n)
   ]
-  assert ["the goal" in said for said in told] == [True, *[False] * (n - 1)]
-  assert ["success" in said for said in told] == [False, *[True] * (n - 1)]
+  assert ["the goal" in text for text in texts] == [True, *[False] * (n - 1)]
+  assert ["success" in text for text in texts] == [False, *[True] * (n - 1)]

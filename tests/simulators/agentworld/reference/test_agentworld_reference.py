@@ -1,4 +1,4 @@
-"""The second path: plain Python against JAX, and against puzzles by hand."""
+"""The second path: plain Python equals JAX and puzzles solved by hand."""
 
 import jax
 import jax.numpy as jnp
@@ -87,7 +87,7 @@ def test_steps_and_optimal_actions_equal_the_jax_rules(world, variant):
   assert (failed > 0) == (world is WIDE and variant == "real")
 
 
-def test_a_tool_taken_opens_the_way_and_counts_its_steps():
+def test_taken_tool_opens_the_way_and_its_steps_count():
   game = _corridor()
   assert game.costs() == (5.0, 5.0, 5.0, 4.0)
   assert game.optimal() == (RIGHT,)
@@ -98,7 +98,7 @@ def test_a_tool_taken_opens_the_way_and_counts_its_steps():
   assert game.step(LEFT) == game
 
 
-def test_without_a_tool_that_opens_it_an_element_bars_the_way():
+def test_element_bars_the_way_without_its_tool():
   game = _corridor(opens=frozenset({(1, 0)}), agent=(0, 2))
   assert game.step(RIGHT) == game
   assert game.optimal() == ()
@@ -161,7 +161,7 @@ def test_without_a_tool_that_opens_it_an_element_bars_the_way():
     ("approached", (0, LEFT, LEFT, -1), "no"),
   ],
 )
-def test_answers_read_off_a_corridor(kind, args, word):
+def test_answers_in_a_corridor(kind, args, word):
   assert _answer(_corridor(), kind, args) == word
 
 
@@ -169,8 +169,8 @@ def _answer(game: Game, kind: str, args) -> str:
   return ANSWERS[reference.answer(game, kind, args)]
 
 
-def test_before_a_closed_element_one_lacks_its_tool():
-  """The ax lies behind: at the tree it has to be fetched first."""
+def test_tool_of_a_closed_element_is_lacking_before_it():
+  """The ax is behind the agent: at the tree it must be fetched first."""
   game = _corridor(agent=(0, 2))
   assert _answer(game, "lacking", (RIGHT,)) == "ax"
   assert _answer(game, "why_barred", (RIGHT,)) == "tree"
@@ -180,7 +180,7 @@ def test_before_a_closed_element_one_lacks_its_tool():
   assert game.optimal() == (LEFT,)
 
 
-def test_a_box_is_pushed_onto_floor_and_bars_the_way_where_it_cannot_be():
+def test_box_is_pushed_onto_floor_and_blocks_otherwise():
   game = _corridor(tools=(), elements=(), boxes=((0, 1),))
   assert _answer(game, "pushes", (RIGHT,)) == "yes"
   assert _answer(game, "adjacent", (RIGHT,)) == BOX
@@ -195,7 +195,7 @@ def test_a_box_is_pushed_onto_floor_and_bars_the_way_where_it_cannot_be():
   assert hazard.step(RIGHT) == hazard
 
 
-def test_a_hazard_ends_the_game_without_success():
+def test_hazard_ends_the_game_without_success():
   game = _corridor(elements=(), hazards=frozenset({(0, 2)}), agent=(0, 1))
   assert _answer(game, "deadly", (RIGHT,)) == "yes"
   assert _answer(game, "adjacent", (RIGHT,)) == HAZARD
@@ -215,7 +215,7 @@ def test_a_hazard_ends_the_game_without_success():
     ("push", {"elements": (), "boxes": ((0, 2),)}, 3),
   ],
 )
-def test_what_is_asked_for_ends_the_game(task, changes, steps):
+def test_achieving_the_goal_ends_the_game(task, changes, steps):
   game = _corridor(task=task, **changes)
   assert _answer(game, "task", ()) == task
   for left in range(steps, 0, -1):
@@ -225,7 +225,7 @@ def test_what_is_asked_for_ends_the_game(task, changes, steps):
   assert game.done
 
 
-def test_a_question_without_a_single_answer_is_refused():
+def test_question_without_a_single_answer_is_refused():
   with pytest.raises(ValueError, match=r"where\(0, 0\) has no single answer"):
     reference.answer(_corridor(), "where", (0, 0))
   with pytest.raises(ValueError, match="'whence' is unknown"):

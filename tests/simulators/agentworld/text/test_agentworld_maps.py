@@ -39,7 +39,7 @@ WORLDS = (
 def arrange(config, n, seed=0):
   """(Level, Place), leaves [n, ...]: anything anywhere, solvable or not.
 
-  The agent and the boxes stand on goals, tools and open elements now and then.
+  The agent and the boxes are sometimes on goals, tools or open elements.
   """
   rng = np.random.default_rng(seed)
   size, pairs, boxes = config.size, config.pairs, config.boxes
@@ -126,13 +126,13 @@ def moment(request):
   return config, *jax.device_get(look(*arrange(config, ROWS)))
 
 
-def tell(obs, config, rendering):
+def render_texts(obs, config, rendering):
   config = dataclasses.replace(config, rendering=rendering)
   return describe(obs, config)
 
 
-def check(obs, i, moves, said, rendering):
-  """What was said is what was seen; of a map, all of it."""
+def check(obs, i, moves, parsed, rendering):
+  """The parsed text equals the observation; a map contains all of it."""
   agent, is_map = obs.agent[i], rendering == "map"
   kind, word = GOALS[obs.goal_kind[i]], obs.goal_word[i]
 
@@ -146,30 +146,30 @@ def check(obs, i, moves, said, rendering):
     "bring": {"bring": TOOLS[word]},
     "push": {"push": BOX},
   }
-  assert said["task"] == asked[kind]
+  assert parsed["task"] == asked[kind]
   if kind in ("take", "open"):
-    assert said["goal"] is None
+    assert parsed["goal"] is None
   else:
-    assert said["goal"]["offset"] == tuple(obs.goal[i] - agent)
-  assert said["blocked"] == [
+    assert parsed["goal"]["offset"] == tuple(obs.goal[i] - agent)
+  assert parsed["blocked"] == [
     name for name, moved in zip(ACTIONS, moves[i], strict=True) if not moved
   ]
   hazards = cells(np.argwhere(obs.hazard[i]))
-  assert set(said["danger"]) - {"here"} == {
+  assert set(parsed["danger"]) - {"here"} == {
     name
     for name, delta in zip(ACTIONS, words.DELTAS, strict=True)
-    if delta in hazards and name not in said["blocked"]
+    if delta in hazards and name not in parsed["blocked"]
   }
-  assert ("here" in said["danger"]) == ((0, 0) in hazards)
-  assert said["holding"] == [TOOLS[w] for w in obs.tool[i][obs.held[i]]]
+  assert ("here" in parsed["danger"]) == ((0, 0) in hazards)
+  assert parsed["holding"] == [TOOLS[w] for w in obs.tool[i][obs.held[i]]]
   lying = {
     TOOLS[w]: tuple(at - agent)
     for w, at in zip(obs.tool[i], obs.tool_at[i], strict=True)
     if w not in obs.tool[i][obs.held[i]]
   }
-  for name, tool in said["tools"].items():
+  for name, tool in parsed["tools"].items():
     assert tool["offset"] == lying[name] or (tool["past"] and not is_map)
-  for name, element in said["elements"].items():
+  for name, element in parsed["elements"].items():
     j = obs.element[i].tolist().index(ELEMENTS.index(name))
     needs = None if obs.opened[i, j] else TOOLS[obs.needs[i, j]]
     assert element["offset"] == tuple(obs.element_at[i, j] - agent)
@@ -178,33 +178,33 @@ def check(obs, i, moves, said, rendering):
   boxes = cells(obs.boxes[i])
   if is_map:
     side = obs.side[i]
-    assert set(said["tools"]) == set(lying)
-    assert set(said["elements"]) == {ELEMENTS[w] for w in obs.element[i]}
-    assert sorted(said["boxes"]) == boxes
+    assert set(parsed["tools"]) == set(lying)
+    assert set(parsed["elements"]) == {ELEMENTS[w] for w in obs.element[i]}
+    assert sorted(parsed["boxes"]) == boxes
     walls = np.argwhere(obs.wall[i, :side, :side])
-    assert sorted(said["walls"]) == cells(walls)
-    assert sorted(said["hazards"]) == [h for h in hazards if h != (0, 0)]
+    assert sorted(parsed["walls"]) == cells(walls)
+    assert sorted(parsed["hazards"]) == [h for h in hazards if h != (0, 0)]
   elif kind == "push":
-    assert sorted(said["boxes"]) == boxes
+    assert sorted(parsed["boxes"]) == boxes
   else:
-    assert set(said["boxes"]) <= set(boxes)
+    assert set(parsed["boxes"]) <= set(boxes)
   if kind == "take" and not is_map and asked[kind]["take"] in lying:
-    assert said["tools"][TOOLS[word]]["offset"] == lying[TOOLS[word]]
+    assert parsed["tools"][TOOLS[word]]["offset"] == lying[TOOLS[word]]
   if kind == "open":
-    assert ELEMENTS[word] in said["elements"]
+    assert ELEMENTS[word] in parsed["elements"]
 
 
 @pytest.mark.parametrize("rendering", RENDERINGS)
-def test_descriptions_read_back_as_what_was_seen(moment, rendering):
-  """`blocked` and `danger` too, which the dynamics decide."""
+def test_parsed_descriptions_equal_the_observation(moment, rendering):
+  """Includes `blocked` and `danger`, which the dynamics decide."""
   config, obs, moves = moment
-  for i, told in enumerate(tell(obs, config, rendering)):
-    said = parse_description(told)
-    check(obs, i, moves, said, rendering)
+  for i, text in enumerate(render_texts(obs, config, rendering)):
+    parsed = parse_description(text)
+    check(obs, i, moves, parsed, rendering)
 
 
 def _small_and_wide():
-  """Moments as levels have them: (obs of size 7, obs of size 9)."""
+  """Start moments of generated levels: (obs of size 7, obs of size 9)."""
   for size in (7, 9):
     config = Config(size=size, boxes=1, hazards=4, goals=GOALS)
     n = 512
@@ -220,28 +220,28 @@ def _small_and_wide():
 
 
 def test_texts_are_short(smollm2):
-  """Tokens of SmolLM2: 40 to side 7 and 60 above in words; more as a map."""
+  """Tokens of SmolLM2: 40 up to side 7, 60 above; a map has more."""
   count = lambda texts: np.array([len(smollm2[2].encode(t)) for t in texts])  # noqa: E731
   for (config, obs), most, most_map in zip(
     _small_and_wide(), (40, 60), (60, 72), strict=True
   ):
     assert len(obs.agent) > 100
-    lengths = count(tell(obs, config, "words"))
+    lengths = count(render_texts(obs, config, "words"))
     assert lengths.max() <= most
-    assert count(tell(obs, config, "map")).max() <= most_map
+    assert count(render_texts(obs, config, "map")).max() <= most_map
 
 
-def test_words_are_one_token_and_no_thing(smollm2):
+def test_words_are_one_token_and_not_object_names(smollm2):
   encode = smollm2[2].encode
-  told = {BOX, NOTHING, "task", "take", "bring", "push", "danger"}
-  told |= {"blocked", "beside", "needs"}
-  for word in (told | {*NUMBERS}) - {"zero"}:
+  terms = {BOX, NOTHING, "task", "take", "bring", "push", "danger"}
+  terms |= {"blocked", "beside", "needs"}
+  for word in (terms | {*NUMBERS}) - {"zero"}:
     assert len(encode(" " + word)) == 1, word
     assert word not in TOOLS + ELEMENTS
   assert len(encode(BOX)) == 1
 
 
-def test_a_known_moment_in_both_renderings():
+def test_known_moment_in_both_renderings():
   wall = np.zeros((5, 5), bool)
   wall[1, :4] = True
   level, _ = jax.tree.map(
@@ -267,23 +267,23 @@ def test_a_known_moment_in_both_renderings():
   tree, door, _ = (ELEMENTS[w] for w in obs.element[0])
   ax, key, pick = (TOOLS[w] for w in obs.tool[0])
   rock = ELEMENTS[obs.element[0, 2]]
-  assert tell(obs, WORLDS[0], "words") == [
+  assert render_texts(obs, WORLDS[0], "words") == [
     f"task bring {key}. blocked up. danger down. goal two up past {tree} up "
     f"two right needs {ax}. {BOX} left. {key} past {tree}. "
     f"{ax} two down two left. holding {pick}."
   ]
-  assert tell(obs, WORLDS[0], "map") == [
+  assert render_texts(obs, WORLDS[0], "map") == [
     f"task bring {key}. a {ax} b {key} A {tree} B {door} {rock} two up two "
     f"right open. holding {pick}.\nb *\n####A\n $@\nB !\na"
   ]
 
 
-def test_instructions_and_rules_tell_what_the_world_has(moment):
+def test_instructions_and_rules_mention_what_the_world_has(moment):
   config, obs, _ = moment
-  for i, said in enumerate(rules.instruction(obs)):
+  for i, text in enumerate(rules.instruction(obs)):
     kind, word = GOALS[obs.goal_kind[i]], obs.goal_word[i]
     names = ELEMENTS if kind == "open" else TOOLS
-    assert (names[word] in said.rstrip(".").split()) == (
+    assert (names[word] in text.rstrip(".").split()) == (
       kind in ("take", "open", "bring")
     )
   stated = rules.rules(PARAMS, config)
@@ -295,16 +295,16 @@ def test_instructions_and_rules_tell_what_the_world_has(moment):
   assert ("map" in drawn, "map" in stated) == (True, False)
 
 
-def test_the_example_in_the_docstring_can_be_read():
+def test_example_in_the_docstring_can_be_read():
   lines = maps.__doc__.splitlines()
   start = next(i for i, line in enumerate(lines) if "task bring" in line)
   drawn = textwrap.dedent("\n".join(lines[start : start + 6]))
-  said = parse_description(drawn)
-  assert said["tools"] == {
+  parsed = parse_description(drawn)
+  assert parsed["tools"] == {
     "ax": {"offset": (-1, -3), "past": None},
     "key": {"offset": (1, 0), "past": None},
   }
-  assert {w: e["needs"] for w, e in said["elements"].items()} == {
+  assert {w: e["needs"] for w, e in parsed["elements"].items()} == {
     "tree": "ax", "door": "pick",
   }  # fmt: skip
 
@@ -316,12 +316,12 @@ def test_the_example_in_the_docstring_can_be_read():
     "nothing.\n##", "a key.\n@", "hello.\n@",
   ],
 )  # fmt: skip
-def test_a_text_of_other_making_is_refused(wrong):
+def test_text_of_another_format_is_refused(wrong):
   with pytest.raises(ValueError, match="cannot read"):
     parse_description(wrong)
 
 
-def test_the_picture_shows_boxes_hazards_and_what_is_asked_for():
+def test_picture_shows_boxes_hazards_and_goals():
   level, place = arrange(WORLDS[0], 40)
   draw = jax.jit(
     jax.vmap(lambda level, place, params: render.render(
@@ -356,7 +356,7 @@ def test_the_picture_shows_boxes_hazards_and_what_is_asked_for():
     assert marked - goal <= changed(plain, i) <= marked | goal
 
 
-def test_what_a_picture_tells_apart_by_colour_looks_different():
+def test_colours_of_different_kinds_are_distinguishable():
   """By CIE 1976 of sRGB, in which a just noticeable difference is 2.3."""
   kinds = [tuple(colour) for colour in render._KIND.tolist()]
   others = [render._BOX, render._HAZARD, render._WALL, render._AGENT]

@@ -1,4 +1,4 @@
-"""Words say what is so, no more than the agent sees, and can be read back."""
+"""Texts are true, contain only what the agent sees, and can be parsed."""
 
 import collections
 import hashlib
@@ -20,7 +20,7 @@ MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 @pytest.fixture(scope="module")
 def seen(world, pool, large, walk):
-  """Some 2,000 moments: (obs on the host, states) with rows in front."""
+  """About 2,000 moments: (obs on the host, states), leaves [rows, ...]."""
   params, rows = world.params("imperfect/swapped(1)"), []
   for levels in (pool, large):
     states, _ = walk(params, levels.levels, chance=0.4)
@@ -31,13 +31,13 @@ def seen(world, pool, large, walk):
 
 
 @pytest.fixture(scope="module")
-def told(seen):
+def texts(seen):
   descriptions = describe(seen[0], CONFIG)
   return descriptions, [parse_description(d) for d in descriptions]
 
 
-def test_a_known_moment_in_words():
-  """A corridor with the tree in it, put together by hand."""
+def test_known_moment_in_words():
+  """A corridor with a tree, made by hand."""
   wall = np.ones((7, 7), bool)
   for cell in ((4, 2), (3, 2), (2, 2), (1, 2), (1, 3), (1, 4), (4, 3), (5, 2)):
     wall[cell] = False
@@ -105,9 +105,9 @@ def _obs(wall, agent, goal, tools, held, elements, needs, opened):
   return Obs(**{name: leaf[None] for name, leaf in batch.items()})
 
 
-def test_plain_levels_are_told_as_they_always_were(told, world):
-  """What was learnt from these texts is worth as much as their bytes."""
-  assert _digest("\n".join(told[0])) == (
+def test_texts_of_plain_levels_are_unchanged(texts, world):
+  """Results of trained models hold only if the texts keep their bytes."""
+  assert _digest("\n".join(texts[0])) == (
     "2a3d7b713b62960cce56935d2d0c717bde7a71d22701bd5549b21f3bd10f7808"
   )
   assert _digest(world.rules(world.params("real"))) == (
@@ -119,12 +119,12 @@ def _digest(words):
   return hashlib.sha256(words.encode()).hexdigest()
 
 
-def test_descriptions_read_back_as_what_was_seen(seen, told):
-  obs, descriptions = seen[0], told[0]
+def test_parsed_descriptions_equal_the_observation(seen, texts):
+  obs, descriptions = seen[0], texts[0]
   assert len(descriptions) > 1000
-  for i, said in enumerate(told[1]):
+  for i, parsed in enumerate(texts[1]):
     agent = obs.agent[i]
-    assert said["goal"]["offset"] == tuple(obs.goal[i] - agent)
+    assert parsed["goal"]["offset"] == tuple(obs.goal[i] - agent)
     lying = {
       TOOLS[word]: tuple(at - agent)
       for word, at, held in zip(
@@ -132,13 +132,13 @@ def test_descriptions_read_back_as_what_was_seen(seen, told):
       )
       if not held
     }
-    assert set(said["tools"]) == set(lying)
-    for word, tool in said["tools"].items():
+    assert set(parsed["tools"]) == set(lying)
+    for word, tool in parsed["tools"].items():
       assert tool["offset"] in (lying[word], None)
       assert tool["offset"] or tool["past"]
     held = [TOOLS[word] for word in obs.tool[i][obs.held[i]]]
-    assert said["holding"] == held
-    for word, element in said["elements"].items():
+    assert parsed["holding"] == held
+    for word, element in parsed["elements"].items():
       j = obs.element[i].tolist().index(ELEMENTS.index(word))
       assert element["offset"] == tuple(obs.element_at[i, j] - agent)
       assert element["open"] == obs.opened[i, j]
@@ -148,23 +148,23 @@ def test_descriptions_read_back_as_what_was_seen(seen, told):
       for word, at in zip(obs.element[i], obs.element_at[i], strict=True)
       if np.abs(at - agent).sum() == 1
     }
-    passed = {thing["past"] for thing in said["tools"].values()}
-    passed |= {said["goal"]["past"]}
-    assert set(said["elements"]) - {None} == (beside | passed) - {None}
+    passed = {thing["past"] for thing in parsed["tools"].values()}
+    passed |= {parsed["goal"]["past"]}
+    assert set(parsed["elements"]) - {None} == (beside | passed) - {None}
     for word in passed - {None}:
-      element = said["elements"][word]
+      element = parsed["elements"][word]
       assert element["open"] != bool(element["needs"])
 
 
-def test_beside_says_again_what_is_one_step_away(told):
-  """By direction first; left out where it would make a text too long."""
+def test_beside_repeats_what_is_one_step_away(texts):
+  """The direction comes first; omitted where a text would be too long."""
   left_out = 0
-  for words, said in zip(*told, strict=True):
+  for words, parsed in zip(*texts, strict=True):
     sentences = words.removesuffix(".").split(". ")
-    things = [*said["tools"].items(), ("goal", said["goal"])]
+    things = [*parsed["tools"].items(), ("goal", parsed["goal"])]
     near = {
       name: word
-      for word, thing in [*things, *said["elements"].items()]
+      for word, thing in [*things, *parsed["elements"].items()]
       for name, move in zip(ACTIONS, MOVES, strict=True)
       if thing["offset"] == move
     }
@@ -176,26 +176,26 @@ def test_beside_says_again_what_is_one_step_away(told):
       left_out += 1
       cost = 2 * len(pairs) + 2
       assert len(words.split()) + words.count(".") + 1 + cost > 40
-  assert 0 < left_out < len(told[0]) / 20
+  assert 0 < left_out < len(texts[0]) / 20
 
 
-def test_blocked_is_what_does_not_move(world, seen, told):
-  """Where the world works as told, stepping agrees with the words."""
+def test_blocked_actions_do_not_move(world, seen, texts):
+  """Where the stated rules hold, stepping agrees with the text."""
   _, states, params = seen
   step = jax.jit(jax.vmap(world.step, (0, None, None)))
   for action, name in enumerate(ACTIONS):
     moved = np.asarray(step(states, action, params).obs.moved)
-    blocked = np.array([name in said["blocked"] for said in told[1]])
+    blocked = np.array([name in parsed["blocked"] for parsed in texts[1]])
     np.testing.assert_array_equal(moved, ~blocked)
 
 
-def test_past_names_what_stands_in_the_way(seen, told):
-  """Nothing is past a closed element if there is an open way, and the way
-  leads through it if it alone is made to give way."""
+def test_past_names_the_blocking_element(seen, texts):
+  """Nothing is past a closed element if there is an open path, and opening
+  the named element alone gives a path."""
   obs = seen[0]
   closed_ways = 0
   for i in range(0, len(obs.agent), 7):
-    said = told[1][i]
+    parsed = texts[1][i]
     closed = {
       tuple(at): ELEMENTS[word]
       for word, at, opened in zip(
@@ -204,7 +204,7 @@ def test_past_names_what_stands_in_the_way(seen, told):
       if not opened
     }
     floor = _flood(obs, i, set(closed))
-    past = said["goal"]["past"]
+    past = parsed["goal"]["past"]
     open_way = tuple(obs.goal[i]) in floor
     shut = past in closed.values()
     assert shut != open_way
@@ -233,16 +233,16 @@ def _flood(obs, i, closed):
   return wet
 
 
-def test_a_row_reads_the_same_in_any_batch(seen, told):
+def test_text_of_a_row_does_not_depend_on_the_batch(seen, texts):
   for i in (0, 17, 400):
     alone = jax.tree.map(lambda x, i=i: x[i : i + 1], seen[0])
-    assert describe(alone, CONFIG) == [told[0][i]]
-  assert instruction(seen[0]) == [INSTRUCTION] * len(told[0])
+    assert describe(alone, CONFIG) == [texts[0][i]]
+  assert instruction(seen[0]) == [INSTRUCTION] * len(texts[0])
 
 
-def test_texts_are_short(told, world):
-  """Words and stops are tokens, one each, the first perhaps two."""
-  length = np.array([len(d.split()) + d.count(".") + 1 for d in told[0]])
+def test_texts_are_short(texts, world):
+  """Words and full stops are one token each, the first at most two."""
+  length = np.array([len(d.split()) + d.count(".") + 1 for d in texts[0]])
   assert length.max() <= 42
   assert np.mean(length > 40) < 0.002
   for variant in ("real", "imperfect/swapped(2)"):
@@ -251,7 +251,7 @@ def test_texts_are_short(told, world):
     assert len(rules.split()) + marks <= 90
 
 
-def test_rules_tell_the_nominal_pairs(world):
+def test_rules_state_the_nominal_pairs(world):
   rules = world.rules(world.params("imperfect/wrong-rules(1)"))
   assert rules == world.rules(world.params("real"))
   assert "tree needs ax, door needs key" in rules
@@ -259,14 +259,14 @@ def test_rules_tell_the_nominal_pairs(world):
   assert not {"ax", "tree", "key", "door"} & set(swapped.split())
 
 
-def test_the_unseen_goes_unsaid(world, pool, walk):
+def test_unseen_things_are_not_mentioned(world, pool, walk):
   params = world.params("imperfect/blind(1)")
   states, _ = walk(params, pool.levels, chance=0.2)
   obs = jax.tree.map(lambda x: np.asarray(x)[9], states.obs)
-  for said in map(parse_description, describe(obs, CONFIG)):
-    assert said["elements"] == {}
-    assert said["tools"] == {}
-    assert said["goal"]["past"] is None
+  for parsed in map(parse_description, describe(obs, CONFIG)):
+    assert parsed["elements"] == {}
+    assert parsed["tools"] == {}
+    assert parsed["goal"]["past"] is None
 
 
 @pytest.mark.parametrize(
@@ -307,6 +307,6 @@ def test_parse(answer, action):
     "beside left hill. goal up.",
   ],
 )
-def test_a_text_of_other_making_is_refused(wrong):
+def test_text_of_another_format_is_refused(wrong):
   with pytest.raises(ValueError, match="cannot read"):
     parse_description(wrong)

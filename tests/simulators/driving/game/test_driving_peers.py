@@ -1,4 +1,4 @@
-"""Drivers beside highway-env's own, run in the same test."""
+"""Drivers compared with those of highway-env, run in the same test."""
 
 import jax
 import jax.numpy as jnp
@@ -29,12 +29,12 @@ def _vehicle(road, s, lane, speed, wish):
     road, place, speed=speed, target_lane_index=index, target_speed=wish,
     enable_lane_change=False,
   )  # fmt: skip
-  vehicle.DELTA = 4.0  # theirs is drawn for each vehicle
+  vehicle.DELTA = 4.0  # highway-env draws one for each vehicle
   road.vehicles.append(vehicle)
   return vehicle
 
 
-def test_a_car_follows_its_leader_as_theirs_does_to_a_millionth():
+def test_car_following_equals_highway_env_to_a_millionth():
   """Two cars, 150 steps of 1/15 s, in double precision on both sides."""
   road = _road()
   car = _vehicle(road, 0.0, 0, 20.0, 30.0)
@@ -60,10 +60,10 @@ def test_a_car_follows_its_leader_as_theirs_does_to_a_millionth():
   np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_mobil_decides_as_theirs_on_200_random_scenes():
+def test_mobil_equals_highway_env_on_200_random_scenes():
   """Eight cars on three lanes; changes to the left, then to the right.
 
-  Accelerations are unbounded in their decision, so they are in this one.
+  highway-env does not bound accelerations in this decision, nor does this test.
   """
   params = HIGHWAY.replace(limit=jnp.float32(1e4), friction=jnp.float32(1e3))
   level = jax.tree.map(jnp.asarray, WORLD.pool("train", 1, (0,)).take(0))
@@ -77,7 +77,7 @@ def test_mobil_decides_as_theirs_on_200_random_scenes():
     lane = rng.integers(LANES, size=8)
     speed, wish = rng.uniform(18, 26, 8), rng.uniform(24, 30, 8)
     road = _road()
-    # Their lanes count from the left, ours from the right.
+    # highway-env counts lanes from the left, we count from the right.
     theirs = [
       _vehicle(road, *row)
       for row in zip(s, LANES - 1 - lane, speed, wish, strict=True)

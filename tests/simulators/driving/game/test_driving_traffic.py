@@ -1,4 +1,4 @@
-"""Traffic: the published equations, their numbers, and no accident."""
+"""Traffic: published equations, published numbers, and no accident."""
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +31,7 @@ PAPER = dict(accel=0.73, brake=1.67, headway=1.6, gap=2.0)
   ("v", "gap"),
   [(5, 10.003), (10, 18.073), (15, 26.550), (20, 36.444), (25, 50.799)],
 )
-def test_idm_stands_in_equilibrium_at_the_papers_gaps(v, gap):
+def test_idm_is_in_equilibrium_at_the_papers_gaps(v, gap):
   params, who = _params(**PAPER), _driver(120 / 3.6)
   v = jnp.asarray(v, jnp.float32)
 
@@ -48,16 +48,16 @@ def test_idm_stands_in_equilibrium_at_the_papers_gaps(v, gap):
 @pytest.mark.parametrize(
   ("accel", "dip"), [(0.5, 2.874), (0.73, 0.311), (1.0, 0.042), (2.0, 0.013)]
 )
-def test_a_platoon_damps_a_dip_as_fast_as_theory_says(accel, dip):
+def test_platoon_damps_a_speed_dip_as_fast_as_theory_predicts(accel, dip):
   """100 cars at 10 m/s; the leader drives 0.5 m/s slower for a second."""
-  # A thousandth is as exactly as the published figures are given.
+  # The published figures have a precision of a thousandth.
   params = _params(**PAPER | {"accel": accel})
   assert float(_dip(params)) == pytest.approx(dip, rel=0.05, abs=1e-3)
 
 
 @jax.jit
 def _dip(params):
-  """m/s that the last of the cars loses."""
+  """Speed that the last car loses, m/s."""
   who, v0, cars, dt = _driver(120 / 3.6), 10.0, 100, 0.05
   equilibrium = (2.0 + v0 * 1.6) / np.sqrt(1 - (v0 / (120 / 3.6)) ** 4)
 
@@ -73,16 +73,16 @@ def _dip(params):
   return v0 - last.min()
 
 
-def test_the_highway_setting_follows_highway_envs_trace():
+def test_highway_setting_follows_highway_envs_trace():
   """A car at 20 m/s with v0 30, 200 m behind one at 20 m/s; dt 1/15."""
   params, who = WORLD.params("imperfect/highway"), _driver(30.0)
-  v, gap, told = jnp.float32(20.0), jnp.float32(200.0), []
+  v, gap, accelerations = jnp.float32(20.0), jnp.float32(200.0), []
   for _ in range(15):
     a = traffic.idm(v, gap, jnp.float32(20.0), who, params)
-    told.append(float(a))
+    accelerations.append(float(a))
     gap, v = gap + (20.0 - v) / 15, v + a / 15
   np.testing.assert_allclose(
-    told[:3], [2.287407, 2.265344, 2.242972], atol=1e-5
+    accelerations[:3], [2.287407, 2.265344, 2.242972], atol=1e-5
   )
   assert float(v) == pytest.approx(22.124520, abs=1e-5)
   v = jnp.float32(20.0)
@@ -91,8 +91,8 @@ def test_the_highway_setting_follows_highway_envs_trace():
 
 
 @pytest.mark.parametrize("late", [0.0, 0.1, 0.25, 0.6, 1.0])
-def test_drivers_do_what_they_meant_to_do_a_while_ago(late):
-  """A ramp in time comes out as the same ramp, later."""
+def test_drivers_apply_delayed_accelerations(late):
+  """A ramp in time becomes the same ramp, delayed."""
   dt, steps = 0.1, 20
   params = _params(reaction=late)
   meant, done = jnp.zeros((11, 3)), []
@@ -101,12 +101,12 @@ def test_drivers_do_what_they_meant_to_do_a_while_ago(late):
     meant = jnp.concatenate([meant, a[None]])[-11:]
     done.append(traffic.react(params, meant, 10, Config()))
   times = dt * np.arange(steps)
-  told = np.maximum(times - late, 0.0)
-  np.testing.assert_allclose(done, told[:, None] + np.zeros(3), atol=1e-6)
+  expected = np.maximum(times - late, 0.0)
+  np.testing.assert_allclose(done, expected[:, None] + np.zeros(3), atol=1e-6)
 
 
-def test_a_platoon_of_late_drivers_is_unstable_where_prompt_ones_are_not():
-  """Drivers of a = 1 m/s2 damp a dip (see above), until they react late."""
+def test_platoon_with_reaction_delay_is_unstable():
+  """Drivers with a = 1 m/s2 damp a dip (see above) unless they react late."""
   params = _params(**PAPER | {"accel": 1.0})
   v0, cars, dt, who = 10.0, 20, 0.1, _driver(120 / 3.6)
   gap = (2.0 + v0 * 1.6) / np.sqrt(1 - (v0 / (120 / 3.6)) ** 4)
@@ -132,7 +132,7 @@ def test_a_platoon_of_late_drivers_is_unstable_where_prompt_ones_are_not():
   assert dips[0] < 0.2 < dips[-1], dips
 
 
-def test_a_leader_is_the_nearest_car_ahead_in_the_lane():
+def test_leader_is_the_nearest_car_ahead_in_the_lane():
   level = WORLD.pool("train", 1, (0,)).take(0)
   level = jax.tree.map(jnp.asarray, level)
   n = level.at.shape[0]
@@ -148,7 +148,7 @@ def test_a_leader_is_the_nearest_car_ahead_in_the_lane():
   np.testing.assert_array_equal(lead[:5], [1.0, 3.0, 7.0, 6.0, 0.0])
 
 
-def test_mobil_weighs_others_and_refuses_to_cut_in():
+def test_mobil_considers_others_and_refuses_to_cut_in():
   one = jnp.asarray(1.0)
   gain, safe = mobil.incentive(
     own=0 * one, new=one, follower=jnp.array([0.0, -1.5]),
@@ -165,7 +165,7 @@ def test_mobil_weighs_others_and_refuses_to_cut_in():
 @jax.jit
 @jax.vmap
 def _minute(level):
-  """Whether cars hit or swapped, the worst jump, the least speed."""
+  """Whether cars collided or swapped, the largest jump, the least speed."""
   config = WORLD.config
   env = WORLD.reset(jax.random.key(0), REAL, level).env_state
   ego = env.ego.replace(s=jnp.asarray(-1e4), v=jnp.zeros(()))
@@ -190,8 +190,8 @@ def _minute(level):
       pair &= ~jnp.eye(len(road), dtype=bool)
       hit = pair & (apart < 0) & (aside < 0)
       order = (cars.s[:, None] - cars.s) * (new.s[:, None] - new.s)
-      beside = jnp.abs(cars.d[:, None] - cars.d) < 2.0
-      swap = pair & beside & (aside < 0) & (order < 0)
+      side_by_side = jnp.abs(cars.d[:, None] - cars.d) < 2.0
+      swap = pair & side_by_side & (aside < 0) & (order < 0)
       jump = jnp.max(jnp.abs(moved) - 1e-5 * jnp.abs(new.s))
       return new, (jnp.any(hit), jnp.any(swap), jump, jnp.min(new.v))
 
@@ -203,17 +203,17 @@ def _minute(level):
 
 
 @pytest.mark.parametrize("split", ["test", "ood-density"])
-def test_traffic_alone_has_no_accident_and_nobody_teleports(split):
-  """One minute of each scene, the ego far away; speed bounds every move."""
+def test_traffic_alone_has_no_accident_and_no_teleport(split):
+  """One minute of each scene with the ego far away; speed bounds every move."""
   pool = WORLD.pool(split, 96)
   hit, swap, jump, slow = _minute(pool.levels)
   assert not hit.any(), [FAMILIES[f] for f in pool.depths[np.asarray(hit)]]
-  assert not swap.any()  # nobody drives through another
+  assert not swap.any()  # no car drives through another
   assert jump.max() < 1e-2
   assert slow.min() >= 0.0
 
 
-def test_a_place_on_any_road_and_its_frames_are_inverse():
+def test_road_and_cartesian_frames_are_inverse():
   pool = WORLD.pool("train", 16)
   for i in range(16):
     level = jax.tree.map(jnp.asarray, pool.take(i))
@@ -235,7 +235,7 @@ def test_a_place_on_any_road_and_its_frames_are_inverse():
   ("degrees", "radius"),
   [(5, 57.2049), (10, 28.4664), (20, 13.9630), (30, 9.0139)],
 )
-def test_the_bicycle_turns_at_the_textbooks_radius(degrees, radius):
+def test_bicycle_turns_at_the_textbook_radius(degrees, radius):
   """L = 5, reference in the middle: R = (L/2) / sin(atan(tan(delta) / 2))."""
   steer = jnp.float32(np.deg2rad(degrees))
   state = (jnp.float32(0.0), jnp.float32(0.0), jnp.float32(0.0))
@@ -256,7 +256,7 @@ def test_the_bicycle_turns_at_the_textbooks_radius(degrees, radius):
   np.testing.assert_allclose(span, radius, rtol=1e-3)
 
 
-def test_all_families_of_all_shifts_give_sound_scenes():
+def test_all_families_of_all_shifts_give_valid_scenes():
   draw = jax.jit(
     jax.vmap(
       lambda k, f, h: scenes.generate(k, f, h, Config()), (0, None, None)

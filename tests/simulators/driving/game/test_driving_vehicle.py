@@ -1,4 +1,4 @@
-"""The ego's bicycle beside a published vehicle: CommonRoad's BMW 320i.
+"""The ego's bicycle compared with CommonRoad's BMW 320i.
 
 Althoff and Wuersching, "CommonRoad: Vehicle Models" (2020), the kinematic
 single-track model, reference point the rear axle:
@@ -6,8 +6,8 @@ single-track model, reference point the rear axle:
     x' = v cos(psi)   y' = v sin(psi)   psi' = v / l tan(delta)
     delta' = u1       v' = u2
 
-Vehicle 2, BMW 320i: l = 1.1561957064 + 1.4227170936 m. Ours has its reference
-point half a wheelbase ahead, where the same car goes v / cos(slip).
+Vehicle 2, BMW 320i: l = 1.1561957064 + 1.4227170936 m. Our reference
+point is half a wheelbase ahead, where the same car moves at v / cos(slip).
 """
 
 import math
@@ -25,7 +25,7 @@ L = 1.1561957064 + 1.4227170936  # m, wheelbase
 SPEED = 8.0  # m/s at the start
 SECONDS = 10
 # (x, y, psi) of the rear axle after each two seconds of `_inputs`: the
-# equations above by Runge-Kutta of fourth order, steps of a millisecond.
+# equations above by Runge-Kutta of fourth order with steps of 1 ms.
 STORED = (
   (17.459814073, 3.000927583, 0.459783458),
   (31.996893667, 17.188170655, 0.938318987),
@@ -36,12 +36,12 @@ STORED = (
 
 
 def _inputs(t):
-  """(u1, u2) rad/s, m/s2: a slalom while the speed swings by 2.5 m/s."""
+  """(u1, u2) rad/s, m/s2: a slalom while the speed varies by 2.5 m/s."""
   return 0.08 * math.cos(0.8 * t), 1.0 * math.cos(0.4 * t)
 
 
 def _integrate(rates, dt=1e-3):
-  """(x, y, psi) each two seconds, of x' = rates(x, inputs)."""
+  """(x, y, psi) every two seconds, of x' = rates(x, inputs)."""
   x, out = np.array([0.0, 0.0, 0.0, SPEED, 0.0]), []
   for i in range(round(SECONDS / dt)):
     t = i * dt
@@ -56,7 +56,7 @@ def _integrate(rates, dt=1e-3):
 
 
 def _published(x, u):
-  """The right-hand side of the equations above, written out."""
+  """The right-hand side of the equations above."""
   _, _, delta, v, psi = x
   return (
     v * math.cos(psi), v * math.sin(psi), *u, v / L * math.tan(delta)
@@ -64,9 +64,9 @@ def _published(x, u):
 
 
 def _ours(dt):
-  """(x, y, psi) of the rear axle each two seconds, by `vehicle.bicycle`."""
+  """(x, y, psi) of the rear axle every two seconds, by `vehicle.bicycle`."""
   times = dt * jnp.arange(round(SECONDS / dt), dtype=jnp.float32)
-  delta = 0.1 * jnp.sin(0.8 * times)  # what _inputs integrate to
+  delta = 0.1 * jnp.sin(0.8 * times)  # the integral of _inputs
   rear = SPEED + 2.5 * jnp.sin(0.4 * times)
   middle = rear / jnp.cos(jnp.arctan(0.5 * jnp.tan(delta)))
 
@@ -81,8 +81,8 @@ def _ours(dt):
 
 
 @pytest.mark.parametrize("dt", [0.1, 0.05, 0.01])
-def test_our_bicycle_is_a_bmw_320i(dt):
-  """Within a metre after 80 m of slalom at the world's own step of 0.1 s.
+def test_bicycle_equals_a_bmw_320i(dt):
+  """Within a metre after 80 m of slalom at the world's step of 0.1 s.
 
   Euler's error is of first order: the bound is ten times the step.
   """
@@ -92,12 +92,12 @@ def test_our_bicycle_is_a_bmw_320i(dt):
   np.testing.assert_allclose(ours[:, 2], np.array(STORED)[:, 2], atol=0.25 * dt)
 
 
-def test_the_stored_numbers_are_those_of_the_equations():
+def test_stored_numbers_equal_the_equations():
   np.testing.assert_allclose(_integrate(_published, 1e-2), STORED, atol=1e-6)
 
 
-def test_the_package_drives_where_the_stored_numbers_say():
-  """CommonRoad's own code and parameters, run now; ours beside it."""
+def test_commonroad_package_equals_the_stored_numbers():
+  """Runs CommonRoad's code and parameters and compares them with ours."""
   bmw = parameters_vehicle2()
   assert bmw.a + bmw.b == pytest.approx(L, abs=1e-12)
   theirs = _integrate(

@@ -1,4 +1,4 @@
-"""Questions about traffic: true by two paths, and never to be guessed."""
+"""Questions about traffic: two paths agree, and guessing does not help."""
 
 import collections
 import dataclasses
@@ -23,15 +23,15 @@ WORLD = simulators.make("driving")
 KINDS = tuple(sampling.KINDS)
 DOCS = pathlib.Path(__file__).parents[4] / "docs" / "driving.md"
 STATES = 128  # of each variant and draw
-WALK = 14  # random steps at most before a state is asked about
-NUDGE = 0.02  # m by which rounding may move a border
+WALK = 14  # random steps at most before the questions
+NUDGE = 0.02  # m by which rounding can move a threshold
 CATEGORIES = 12
-# Kinds that offer the actions they name: what one knows of actions helps.
+# Kinds that name actions as choices: knowledge of actions helps.
 NAMING = ("better", "best")
 
 
 class Game(reference.Game):
-  """Remembers its costs, which take the reference a third of a second."""
+  """Caches its costs, which take the reference a third of a second."""
 
   def costs(self):
     if "known" not in vars(self):
@@ -43,8 +43,8 @@ class Game(reference.Game):
 def met(drive, random_legal):
   """met(variant, draw=0) -> (params, states, questions, asked again).
 
-  States met on random drives, with a sampled question of each kind. One valid
-  question of each state, at random, is asked again by its arguments.
+  States of random drives, with a sampled question of each kind. One random
+  valid question of each state is answered again from its arguments.
   """
 
   @jax.jit
@@ -97,7 +97,7 @@ def asked_kinds(met):
   ],
 )  # fmt: skip
 def test_sampled_answers_agree_with_the_reference(met, variant):
-  """All of them, but for moments that two centimetres would decide."""
+  """All of them, except where moving the ego by two centimetres decides."""
   params, states, asked, _ = met(variant)
   checked, near = collections.Counter(), []
   for i in np.flatnonzero(asked.valid.any(-1)):
@@ -119,7 +119,7 @@ def test_sampled_answers_agree_with_the_reference(met, variant):
   assert len(near) <= 0.005 * checked.total(), near
 
 
-def test_a_question_asked_again_by_its_arguments_has_the_same_truth(met):
+def test_question_with_the_same_arguments_has_the_same_truth(met):
   seen = set()
   for draw in range(4):
     _, _, asked, (kinds, again) = met("real", draw)
@@ -131,8 +131,8 @@ def test_a_question_asked_again_by_its_arguments_has_the_same_truth(met):
   assert len(seen) >= len(KINDS) - 4
 
 
-def test_the_past_that_is_asked_of_is_the_one_that_was_seen(drive):
-  """Action by action on scenes of three lanes at most, by a second step."""
+def test_past_in_questions_equals_the_observed_past(drive):
+  """Action by action on scenes of at most three lanes, by a second step."""
   pool, real = WORLD.pool("val", 32), WORLD.params("real")
   actions = np.arange(32) % len(ACTIONS)
   states = drive(
@@ -152,14 +152,14 @@ def test_the_past_that_is_asked_of_is_the_one_that_was_seen(drive):
     np.testing.assert_array_equal(obs.was_seen, was.car_seen)
     game = reference.Game.from_state(state.env_state, real)
     if obs.target == was.target and obs.lane + obs.aims == obs.was_lane:
-      continue  # nothing has changed: `keep`, or what does nothing here
+      continue  # nothing changed: `keep`, or an action without effect here
     code = reference.answer(game, "did", (-1, -1, -1))
     assert forms.ANSWERS[code] == ACTIONS[action]
     done[ACTIONS[action]] += 1
   assert {"slower", "stop", "left"} <= set(done), done
 
 
-def test_the_words_of_the_past_stand_in_the_question_alone(met):
+def test_past_is_only_in_the_question_text(met):
   _, states, asked, _ = met("real")
   obs, seen = states.obs, collections.Counter()
   for i, row in enumerate(WORLD.ask(asked, obs, seed=0)):
@@ -189,16 +189,18 @@ def _ahead(obs, i):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_kind_has_an_answer_that_is_mostly_right(asked_kinds, kind):
+def test_no_kind_has_a_dominant_answer(asked_kinds, kind):
   asked = asked_kinds[kind]
   assert len(asked) >= 16
   count = collections.Counter(question.answer for question in asked)
-  spread = 1.0 / len(asked) ** 0.5  # two deviations of a fair coin's share
+  spread = (
+    1.0 / len(asked) ** 0.5
+  )  # two standard deviations of a fair coin's share
   assert max(count.values()) / len(asked) <= 0.7 + spread, count
 
 
-def test_the_words_of_a_question_do_not_tell_its_answer(asked_kinds):
-  """Naive Bayes on bags of words, learnt on one half, asked of the other."""
+def test_words_of_a_question_do_not_reveal_its_answer(asked_kinds):
+  """Naive Bayes on bags of words, trained on one half, tested on the other."""
   excess = {}
   for kind, asked in asked_kinds.items():
     usual, by_words = guessed(asked[::2], asked[1::2]).mean(0)
@@ -212,7 +214,7 @@ def test_the_words_of_a_question_do_not_tell_its_answer(asked_kinds):
 # --- Words --------------------------------------------------------------------
 
 
-def test_a_world_asks_its_kinds_as_it_would_among_others(met, few, ask_few):
+def test_questions_of_a_kind_do_not_depend_on_other_kinds(met, few, ask_few):
   kinds = few.question_kinds
   assert kinds == ("did", "rule", "people", "light")
   params, states, asked, _ = met("real")
@@ -229,7 +231,7 @@ def test_a_world_asks_its_kinds_as_it_would_among_others(met, few, ask_few):
     simulators.make("driving", kinds=("lihgt",))
 
 
-def test_each_kind_has_three_phrasings_and_a_line_of_the_table():
+def test_each_kind_has_three_phrasings_and_a_row_in_the_table():
   assert len(KINDS) >= 24
   lines = DOCS.read_text().splitlines()
   cells = [[cell.strip() for cell in line.split("|")] for line in lines]
@@ -241,7 +243,7 @@ def test_each_kind_has_three_phrasings_and_a_line_of_the_table():
   assert len(categories) >= CATEGORIES
 
 
-def test_numbers_of_kinds_are_free_of_gaps_and_names_distinct():
+def test_kind_numbers_have_no_gaps_and_names_are_distinct():
   numbers = [kind.number for kind in sampling.KINDS.values()]
   assert numbers == list(range(len(KINDS)))
   light = sampling.KINDS["light"]
@@ -256,7 +258,7 @@ def test_numbers_of_kinds_are_free_of_gaps_and_names_distinct():
     sampling.collect((twin,))
 
 
-def test_shares_are_of_answers_and_actions_that_a_kind_has():
+def test_shares_refer_to_answers_and_actions_of_the_kind():
   for kind in sampling.KINDS.values():
     args = np.zeros(forms.ARGS, int)
     words = {forms.ANSWERS[code] for code in np.asarray(kind.choices(args))}
@@ -280,7 +282,7 @@ def test_every_kind_has_a_second_path_and_a_missing_one_is_named(met):
     reference.answer(game, "ufo", (-1, -1, -1))
 
 
-def test_questions_in_words_offer_the_truth_in_every_phrasing(asked_kinds):
+def test_question_texts_offer_the_truth_in_every_phrasing(asked_kinds):
   for kind, asked in asked_kinds.items():
     for question in asked:
       assert question.answer in question.choices
@@ -290,7 +292,7 @@ def test_questions_in_words_offer_the_truth_in_every_phrasing(asked_kinds):
 
 
 def test_new_answers_are_one_token_of_the_model(smollm2):
-  """With and without a space before; the actions' words are the world's."""
+  """With and without a leading space; the words of actions are excluded."""
   _, _, tokenizer = smollm2
   for word in set(forms.ANSWERS) - set(ACTIONS):
     assert len(tokenizer.encode(word)) == 1, word

@@ -1,4 +1,4 @@
-"""The second path: plain Python against JAX, and against scenes by hand."""
+"""The second path: plain Python equals JAX and scenes solved by hand."""
 
 import dataclasses
 import functools
@@ -25,7 +25,7 @@ from simulators.text_world import TextWorld
 
 WORLD = simulators.make("driving")
 SCENES, STEPS = 48, 12
-CLOSE = 0.02  # m, m/s: what float32 may make of a dozen seconds
+CLOSE = 0.02  # m, m/s: error of float32 after a dozen seconds
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +92,11 @@ def test_drives_equal_the_jax_rules(walked, variant):
         np.testing.assert_allclose(car[1:-1], same[1:-1], atol=CLOSE)
         np.testing.assert_allclose(car.meant, same.meant, atol=0.1)  # m/s2
       ends |= game.faults
-  assert len(ends) >= 3, ends  # the walks do come to harm
+  assert len(ends) >= 3, ends  # some walks end in an accident
 
 
-def test_costs_and_best_actions_equal_the_planners(walked):
-  """Equal to a quarter of a second, which is what a cost is rounded to."""
+def test_costs_and_best_actions_equal_those_of_the_planner(walked):
+  """Equal to a quarter of a second, the rounding of costs."""
   params, actions, states = walked("real")
   player = TextWorld(WORLD, params, WORLD.pool("val", SCENES))
   player.reset(range(16))
@@ -113,8 +113,8 @@ def test_costs_and_best_actions_equal_the_planners(walked):
   assert np.mean(same) >= 0.9
 
 
-def test_regret_of_plans_equals_the_planners(walked, regret):
-  """To a quarter of a second for each of the two costs; -1 pads."""
+def test_regret_of_plans_equals_that_of_the_planner(walked, regret):
+  """Equal to a quarter of a second for each of the two costs; -1 pads."""
   params, _, states = walked("real")
   rows = np.flatnonzero(~states.env_state.ended[3, :12])
   moments = _row(states.env_state, 3, rows)
@@ -128,7 +128,7 @@ def test_regret_of_plans_equals_the_planners(walked, regret):
   assert wasted.max() > 1.0
 
 
-def test_the_tools_find_the_reference_and_play_it(drive):
+def test_tools_find_the_reference_and_replay_with_it(drive):
   pool = WORLD.pool("val", 8)
   experience = Experience(
     world="driving", variant="real", split="val", level=1,
@@ -149,17 +149,17 @@ def test_the_tools_find_the_reference_and_play_it(drive):
 # --- By hand ------------------------------------------------------------------
 
 
-def test_stop_brings_one_to_stand_by_newtons_law(start):
+def test_stopping_distance_follows_newtons_law(start):
   game = start("pedestrian")
   speed, cars = game.ego.v, ()
   game = dataclasses.replace(game, cars=cars).drive(*[STOP] * 6)
   way = game.ego.s - start("pedestrian").ego.s
-  # v2 / 2a, and what delay and lag add: at most v * (0.1 + 0.2 + 0.5).
+  # v2 / 2a plus at most v * (0.1 + 0.2 + 0.5) for delay and lag.
   assert speed**2 / 8 < way < speed**2 / 8 + 0.8 * speed
   assert game.ego.v < 0.1
 
 
-def test_a_quarter_bend_turns_by_a_quarter(start):
+def test_quarter_bend_turns_the_heading_by_90_degrees(start):
   scene = start("turn").scene
   before, radius = scene.route[0][0], 1.0 / scene.route[1][1]
   s = before + radius * math.pi / 2
@@ -171,7 +171,7 @@ def test_a_quarter_bend_turns_by_a_quarter(start):
   assert bent[:2] == pytest.approx((x - 2.0, y), abs=1e-3)
 
 
-def test_lights_never_show_green_to_both_roads(start):
+def test_lights_are_never_green_for_both_roads(start):
   scene = start("signal").scene
   shown = {
     (scene.light(0, 0.25 * t), scene.light(2, 0.25 * t)) for t in range(180)
@@ -181,36 +181,36 @@ def test_lights_never_show_green_to_both_roads(start):
   assert (GREEN, AMBER) not in shown
 
 
-def test_boxes_touch_where_no_line_parts_them():
+def test_boxes_touch_if_no_line_separates_them():
   box = functools.partial(faults._rectangle, length=4.0)
   touch = faults._touch
   here = box(Place(0.0, 0.0, 0.0))
   assert touch(here, box(Place(3.9, 0.0, 0.0)))
   assert not touch(here, box(Place(4.1, 0.0, 0.0)))
   assert not touch(here, box(Place(0.0, 2.1, 0.0)))
-  turned = math.pi / 4  # its corner reaches sqrt(5) m, but not along the axes
+  turned = math.pi / 4  # its corner reaches sqrt(5) m, but only off the axes
   assert touch(here, box(Place(3.0, 2.0, turned)))
   assert not touch(here, box(Place(3.6, 2.6, turned)))
 
 
-def test_a_standing_car_ahead_is_hit_and_one_beside_is_not(start):
+def test_standing_car_ahead_is_hit_and_one_in_the_next_lane_is_not(start):
   game = start("blocked")
   assert LEFT in game.legal()
   ahead = game.drive(*[KEEP] * 12)
   assert ahead.faults == {"car"}
   assert ahead.step(GO) == ahead
   last = max(game.cars, key=lambda car: car.who.slot)
-  beside = dataclasses.replace(game, cars=(last._replace(d=3.5, lane=1),))
-  assert not beside.drive(*[KEEP] * 12).faults
+  adjacent = dataclasses.replace(game, cars=(last._replace(d=3.5, lane=1),))
+  assert not adjacent.drive(*[KEEP] * 12).faults
 
 
 @pytest.mark.parametrize(
   ("seconds", "fault"), [(-1.0, False), (0.1, True), (2.9, True), (3.4, False)]
 )
-def test_the_ego_turns_left_after_oncoming_cars_due_within_three_seconds(
+def test_ego_yields_to_oncoming_cars_due_within_three_seconds(
   start, seconds, fault
 ):
-  """One car at 10 m/s, so long from where the paths meet, and the turn now."""
+  """One car at 10 m/s, this long before the paths meet; the ego turns now."""
   game = start("turn")
   line = game.scene.route[0][0] + 0.5 / game.scene.route[1][1]
   car = next(car for car in game.cars if car.who.road == ONCOMING)
@@ -224,7 +224,7 @@ def test_the_ego_turns_left_after_oncoming_cars_due_within_three_seconds(
   assert not there
 
 
-def test_idm_in_equilibrium_neither_brakes_nor_speeds_up(start):
+def test_idm_in_equilibrium_neither_brakes_nor_accelerates(start):
   scene = start("cruise").scene
   who, v = scene.me, 10.0
   free = 1.0 - (v / 16.0) ** 4
@@ -233,7 +233,7 @@ def test_idm_in_equilibrium_neither_brakes_nor_speeds_up(start):
   assert motion.idm(scene, who, 16.0, v, gap - 1.0, v) < 0.0
 
 
-def test_a_question_about_a_car_that_is_not_there_is_refused(start):
+def test_question_about_a_car_that_is_not_there_is_refused(start):
   game = dataclasses.replace(start("follow"), cars=())
   assert not sight.look(game).cars
   with pytest.raises(ValueError, match="no car is seen ahead"):

@@ -1,4 +1,4 @@
-"""Traffic in words: short, read back, and nothing that is not seen."""
+"""Traffic in words: short, parseable, and only what is seen."""
 
 import functools
 
@@ -14,7 +14,7 @@ from simulators.text_world import TextWorld
 WORLD = simulators.make("driving")
 REAL = WORLD.params("real")
 N = 64
-SECONDS = 12  # of play that is looked at
+SECONDS = 12  # of play under test
 
 
 @functools.cache
@@ -24,7 +24,7 @@ def _pool():
 
 @pytest.fixture(scope="module")
 def seen(drive):
-  """Numpy observations of a drive of each scene, after as many s as its row."""
+  """Numpy observations of one drive per scene, at the second of its row."""
   rng = np.random.default_rng(0)
   choose = lambda t, player: rng.integers(0, len(ACTIONS), N)  # noqa: E731
   states = drive(REAL, _pool(), range(N), choose, SECONDS - 1)
@@ -33,29 +33,29 @@ def seen(drive):
   )
 
 
-def test_descriptions_are_short_and_read_back(seen):
+def test_descriptions_are_short_and_can_be_parsed(seen):
   obs = seen
-  for i, told in enumerate(WORLD.describe(obs)):
-    assert len(told.split()) + told.count(".") + 1 <= describing.LIMIT
-    said = WORLD.parse_description(told)
-    assert abs(said["speed"] - obs.speed[i]) <= 1.01 or obs.speed[i] > 20
-    assert said.get("light", "none") == words.LIGHTS[obs.light[i]]
-    assert len(said["men"]) == obs.walker_seen[i].sum()
-    assert ("walk" in said) == (obs.walk[i] >= 0)
-    for car in said["cars"]:
+  for i, text in enumerate(WORLD.describe(obs)):
+    assert len(text.split()) + text.count(".") + 1 <= describing.LIMIT
+    parsed = WORLD.parse_description(text)
+    assert abs(parsed["speed"] - obs.speed[i]) <= 1.01 or obs.speed[i] > 20
+    assert parsed.get("light", "none") == words.LIGHTS[obs.light[i]]
+    assert len(parsed["men"]) == obs.walker_seen[i].sum()
+    assert ("walk" in parsed) == (obs.walk[i] >= 0)
+    for car in parsed["cars"]:
       assert car["gap"] in words.DISTANCES
 
 
 def test_descriptions_fit_the_models_budget(seen, smollm2):
   _, _, tokenizer = smollm2
   obs = seen
-  lengths = [len(tokenizer.encode(told)) for told in WORLD.describe(obs)]
+  lengths = [len(tokenizer.encode(text)) for text in WORLD.describe(obs)]
   assert max(lengths) <= 70
   for word in words.NUMBERS:
     assert len(tokenizer.encode(" " + word)) == 1, word
 
 
-def test_a_sentence_that_describe_cannot_have_written_is_refused():
+def test_sentence_of_another_format_is_refused():
   with pytest.raises(ValueError, match="follows no pattern: give a text"):
     WORLD.parse_description("speed ten aim ten limit ten. cows ahead.")
 
@@ -68,20 +68,20 @@ def test_actions_are_read_from_answers():
   assert WORLD.parse("nothing") is None
 
 
-def test_people_are_described_from_afar_and_before_they_cross(few, ask_few):
-  """Otherwise a driver could not know that someone is about to step out."""
+def test_people_are_described_early_and_before_they_cross(few, ask_few):
+  """Otherwise a driver could not expect a pedestrian to step out."""
   scenes = np.flatnonzero(_pool().depths == FAMILIES.index("pedestrian"))
   player = TextWorld(WORLD, REAL, _pool())
   texts = player.reset(scenes)
   keys = jax.random.split(jax.random.key(0), len(scenes))
   wanted = {"people": ("no", "yes"), "rule": ("go", "stop")}
-  assert all("waiting" in told for told in texts)
+  assert all("waiting" in text for text in texts)
   went = np.zeros(len(scenes), bool)
   for _ in range(SECONDS):
     obs = jax.device_get(player.state.obs)
     asked = few.ask(ask_few(keys, player.state, REAL), obs, 0)
-    for i, (told, row) in enumerate(zip(texts, asked, strict=True)):
-      men = WORLD.parse_description(told)["men"]
+    for i, (text, row) in enumerate(zip(texts, asked, strict=True)):
+      men = WORLD.parse_description(text)["men"]
       crossing = any(man["going"] for man in men)
       went[i] |= crossing
       for question in row:
@@ -96,20 +96,20 @@ def test_people_are_described_from_afar_and_before_they_cross(few, ask_few):
   assert went.mean() > 0.8
 
 
-def test_a_text_world_plays_and_leaves_out_unseen_actors():
-  told = {}
+def test_text_world_omits_unseen_actors():
+  played = {}
   for name in ("real", "imperfect/blind(1)", "imperfect/no-cars"):
     player = TextWorld(WORLD, WORLD.params(name), _pool())
-    told[name] = player.reset(range(8))
+    played[name] = player.reset(range(8))
     assert len(player.instruction) == 8
     texts, rewards, done = player.step([0] * 8)
     assert len(texts) == len(rewards) == len(done) == 8
-  assert any("car" in t for t in told["real"])
-  assert not any("car" in t or "man" in t for t in told["imperfect/blind(1)"])
+  assert any("car" in t for t in played["real"])
+  assert not any("car" in t or "man" in t for t in played["imperfect/blind(1)"])
   assert all(word in player.preamble for word in ACTIONS)
 
 
-def test_a_text_world_gives_the_measures_of_the_episodes_so_far():
+def test_text_world_gives_measures_of_the_episodes_so_far():
   player = TextWorld(WORLD, REAL, _pool())
   player.reset(range(16))
   assert not player.measures["collision"].any()
