@@ -34,6 +34,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     next_action=dict(rows=24 if tiny else 1400, drafted=4 if tiny else 180),
     plan=dict(rows=0, drafted=0),
   )
+  config.train.understanding_steps = 0  # there are no questions
   config.evaluate.update(depths=(0,), ood_episodes=0)
   if not tiny:
     config.collect.levels = 240  # of 279 in `train`

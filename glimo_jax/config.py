@@ -203,6 +203,16 @@ def check(config: Config, world: World) -> None:
   tools.check_label_source(config.annotate.label_source, world)
   for skill in config.annotate.skills.values():
     skill.check(world)
+  skills = config.annotate.skills.values()
+  if (
+    config.train.understanding_steps
+    and not config.train.data
+    and not any(skill.rows for skill in skills if skill.stage == 1)
+  ):
+    raise ValueError(
+      f"train.understanding_steps {config.train.understanding_steps} need rows "
+      "of stage 1, and annotate.skills plans none: set it to 0"
+    )
   if isinstance(world, AsksQuestions):
     known = world.question_kinds
     asking.chosen(config.evaluate.kinds, known, "evaluate.kinds")

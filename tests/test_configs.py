@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 import simulators
-from configs import laptop, quickstart, quickstart_driving, recipe
+from configs import laptop, quickstart, quickstart_driving, recipe, your_world
 from glimo_jax.config import Config, check
 
 
@@ -84,7 +84,9 @@ def test_tiny_and_laptop_sizes_are_accepted():
     built(laptop.get_config(arm))
 
 
-@pytest.mark.parametrize("config", [laptop, quickstart, quickstart_driving])
+@pytest.mark.parametrize(
+  "config", [laptop, quickstart, quickstart_driving, your_world]
+)
 def test_every_pool_of_a_run_can_be_drawn(config):
   checked(config.get_config())
 
@@ -147,3 +149,10 @@ def test_unknown_arm_or_size_is_named():
     recipe.get_config("nokl")
   with pytest.raises(ValueError, match="tiny"):
     quickstart.get_config("huge")
+
+
+def test_phase_on_questions_without_questions_is_refused():
+  config = your_world.get_config()
+  config.train.understanding_steps = 40
+  with pytest.raises(ValueError, match="understanding_steps 40 need rows"):
+    checked(config)

@@ -197,10 +197,8 @@ def test_questions_per_moment_follow_the_settings(
 
 
 def test_only_named_kinds_are_asked(world, pool, experiences):
-  config = AnnotateConfig(
-    questions=20, kinds=("bump", "where"), questions_per_moment=2,
-    next_actions=0, llm_questions=0, llm_actions=0,
-  )  # fmt: skip
+  skill = SKILLS["question"](rows=20, kinds=("bump", "where"), per_moment=2)
+  config = AnnotateConfig(skills={"question": skill})
   asked = Counter(
     row.kind for row in rows_of(annotate(experiences, world, pool, config))
   )

@@ -157,7 +157,7 @@ def test_parquet_round_trip(tmp_path, everything):
     ({"split": "test"}, "for evaluation"),
     ({"split": "ood-size"}, "for evaluation"),
     ({"actors": {"oracel": 1.0}}, "oracel"),
-    ({"actors": {"oracle": 0.0}}, "must weigh"),
+    ({"actors": {"oracle": 0.0}}, "not all 0"),
     ({"moments": 0}, "at least 1"),
   ],
 )

@@ -144,4 +144,4 @@ def test_unknown_suite_is_refused(tmp_path):
     QUICK, f"--workdir={tmp_path}", "--suite=tset", script="evaluate"
   )
   assert run.returncode == 2
-  assert "'tset' is not one of" in run.stderr.splitlines()[-1]
+  assert "'tset' is unknown: did you mean 'test'" in run.stderr.splitlines()[-1]
