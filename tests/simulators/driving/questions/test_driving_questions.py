@@ -100,7 +100,8 @@ def test_sampled_answers_agree_with_the_reference(met, variant):
   """All of them, except where moving the ego by two centimetres decides."""
   params, states, asked, _ = met(variant)
   checked, near = collections.Counter(), []
-  for i in np.flatnonzero(asked.valid.any(-1)):
+  rows = np.flatnonzero(asked.valid.any(-1))
+  for i in rows if variant == "real" else rows[::2]:
     env = jax.tree.map(lambda x, i=i: x[i], states.env_state)
     game = Game.from_state(env, params)
     for k in np.flatnonzero(asked.valid[i]):
