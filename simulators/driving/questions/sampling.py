@@ -7,8 +7,6 @@ drives over the training scenes). A key of `share` may name the first action
 before the answer, so that no action tells the answer.
 """
 
-from types import ModuleType
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -39,35 +37,7 @@ _CATEGORIES = (
 )  # fmt: skip
 
 
-def collect(modules: tuple[ModuleType, ...]) -> dict[str, Kind]:
-  """Name -> kind, for all kinds that modules define, by number.
-
-  Raises:
-    ValueError: the numbers are not 0, 1, 2, ... or two kinds share a name.
-  """
-  found = [
-    value
-    for module in modules
-    for value in vars(module).values()
-    if isinstance(value, Kind)
-  ]
-  found.sort(key=lambda kind: kind.number)
-  numbers = [kind.number for kind in found]
-  if numbers != list(range(len(found))):
-    raise ValueError(
-      f"numbers of question kinds {numbers} must be 0, 1, 2, ...: give a new "
-      "kind the next free number"
-    )
-  kinds = {kind.name: kind for kind in found}
-  if len(kinds) < len(found):
-    raise ValueError(
-      f"question kinds {[kind.name for kind in found]} must have distinct "
-      "names: rename one"
-    )
-  return kinds
-
-
-KINDS = collect(_CATEGORIES)
+KINDS = asking.collect(_CATEGORIES)
 LOOKUPS = tuple(kind.name for kind in KINDS.values() if kind.looked_up)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 import simulators
 from benchmarks.words import guessed
+from simulators import asking
 from simulators.driving import reference
 from simulators.driving.questions import forms, sampling
 from simulators.driving.reference import answers_driven, answers_seen
@@ -251,12 +252,12 @@ def test_kind_numbers_have_no_gaps_and_names_are_distinct():
   gap = types.SimpleNamespace(one=light, two=dataclasses.replace(
     sampling.KINDS["lane"], number=2))  # fmt: skip
   with pytest.raises(ValueError, match="next free number"):
-    sampling.collect((gap,))
+    asking.collect((gap,))
   twin = types.SimpleNamespace(
     one=light, two=dataclasses.replace(light, number=1)
   )
   with pytest.raises(ValueError, match="distinct names"):
-    sampling.collect((twin,))
+    asking.collect((twin,))
 
 
 def test_shares_refer_to_answers_and_actions_of_the_kind():
