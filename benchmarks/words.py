@@ -106,7 +106,7 @@ def questions(
     half = int(e.level_hash, 16) % 2
     if len(variants) > 1:
       half = variants.index(e.variant)
-    for question in (a.question for a in asked):
+    for question in asked:
       out[question.kind][half].append(question)
   return out
 

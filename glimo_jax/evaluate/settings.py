@@ -51,7 +51,9 @@ class EvaluateConfig:
   temperature: float = 0.7
   shots: int = 4
   seed: int = 0
-  arms: tuple[str, ...] = CANDIDATES
+  arms: tuple[str, ...] = (
+    "plain", "few_shot", "retrieval", "prior_calibrated", "sampled",
+  )  # fmt: skip
   suite: str = "test"
   tuned_only: bool = False
   arm: str = "tuned"
