@@ -1,6 +1,7 @@
 """What a run is made of: one frozen dataclass, checked before any work."""
 
 import dataclasses
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -83,10 +84,11 @@ class TeacherConfig:
       at_least={"concurrency": 1, "retries": 0, "backoff": 0, "budget": 0},
       above={"timeout": 0},
     )
-    if len(self.prices) not in (0, 2):
+    positive = all(0 <= price < math.inf for price in self.prices)
+    if len(self.prices) not in (0, 2) or not positive:
       raise ValueError(
-        f"teacher.prices {self.prices} must be two numbers, of a million "
-        "prompt and completion tokens, or ()"
+        f"teacher.prices {self.prices} must be two numbers from 0 up, of a "
+        "million prompt and completion tokens, or ()"
       )
     if self.budget and not self.prices:
       raise ValueError(
@@ -203,16 +205,7 @@ def check(config: Config, world: World) -> None:
   tools.check_label_source(config.annotate.label_source, world)
   for skill in config.annotate.skills.values():
     skill.check(world)
-  skills = config.annotate.skills.values()
-  if (
-    config.train.understanding_steps
-    and not config.train.data
-    and not any(skill.rows for skill in skills if skill.stage == 1)
-  ):
-    raise ValueError(
-      f"train.understanding_steps {config.train.understanding_steps} need rows "
-      "of stage 1, and annotate.skills plans none: set it to 0"
-    )
+  _check_rows(config)
   if isinstance(world, AsksQuestions):
     known = world.question_kinds
     asking.chosen(config.evaluate.kinds, known, "evaluate.kinds")
@@ -236,3 +229,25 @@ def check(config: Config, world: World) -> None:
   mesh = mesh_lib.make(**dataclasses.asdict(config.mesh))
   mesh_lib.check_batch(config.train.batch, mesh)
   mesh_lib.check_batch(config.train.replay_batch, mesh)
+
+
+def _check_rows(config: Config) -> None:
+  """Raises ValueError where a phase of training would have no rows."""
+  skills, train = config.annotate.skills, config.train
+  if not train.data:
+    stages = {skill.stage for skill in skills.values() if skill.rows}
+    if not stages:
+      raise ValueError(
+        "annotate.skills plans no rows: set rows of a skill, e.g. "
+        "annotate.skills.next_action.rows=100"
+      )
+    if train.understanding_steps and 1 not in stages:
+      raise ValueError(
+        f"train.understanding_steps {train.understanding_steps} need rows of "
+        "stage 1, and annotate.skills plans none: set it to 0"
+      )
+  absent = [s for s, n in config.rounds.rows.items() if n and s not in skills]
+  if config.rounds.count and absent:
+    raise ValueError(
+      f"rounds.rows names {absent}, which annotate.skills lacks: add them there"
+    )

@@ -17,6 +17,10 @@ def build(cls: type, values: Mapping[str, Any], path: str = "config") -> Any:
     ValueError: a field is unknown (the nearest is named), missing or of
       another type, or the dataclass refuses its value.
   """
+  if isinstance(values, cls):
+    return values
+  if not isinstance(values, Mapping):
+    raise ValueError(f"--{path}={values!r} must be a section: give its fields")
   known = {f.name: f for f in dataclasses.fields(cls)}
   hints = typing.get_type_hints(cls)
   for name in values:
@@ -57,15 +61,23 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
       example = (value,) if isinstance(value, item) else (0, 1)
       raise ValueError(f"--{path}={value!r} must be a tuple, e.g. {example}")
     return tuple(_convert(item, v, path) for v in value)
+  if origin is dict and not (
+    isinstance(value, Mapping) and all(isinstance(k, str) for k in value)
+  ):
+    raise ValueError(f"--{path}={value!r} must be a dict of names to values")
   if origin is dict and typing.get_args(hint)[1] is skills.Skill:
     return {
       name: build(skills.skill_class(name), fields_, f"{path}.{name}")
       for name, fields_ in value.items()
     }
-  if origin is dict or hint is dict:
-    return dict(value)
+  if origin is dict:
+    hint = typing.get_args(hint)[1]
+    return {
+      name: item if hint is Any else _convert(hint, item, f"{path}.{name}")
+      for name, item in value.items()
+    }
   kinds = {float: (int, float), int: int, str: str, bool: bool}
   wrong = hint in kinds and not isinstance(value, kinds[hint])
   if wrong or (hint is not bool and isinstance(value, bool)):
     raise ValueError(f"--{path}={value!r} must be of type {hint.__name__}")
-  return float(value) if hint is float else value
+  return float(typing.cast(float, value)) if hint is float else value

@@ -77,6 +77,8 @@ class Stage:
 
 def stage_name(stage: str, round_: int = 0) -> str:
   """The name, and subfolder, of a stage of a round; 0 is the first pass."""
+  if round_ < 0:
+    raise ValueError(f"round {round_} must be at least 0: 0 is the first pass")
   return f"round-{round_}/{stage}" if round_ else stage
 
 
@@ -209,7 +211,10 @@ def differences(there: Any, now: Any, path: str = "config") -> list[str]:
 
 def _read(path: pathlib.Path) -> Any:
   fix = "delete the folder it lies in and run its stage again"
-  return files.read_json(path, fix)
+  values = files.read_json(path, fix)
+  if path.name == DONE and "wall_s" not in values:
+    raise ValueError(f"{path} is damaged (no wall_s): {fix}")
+  return values
 
 
 @contextlib.contextmanager
@@ -218,7 +223,14 @@ def _locked(path: pathlib.Path) -> Iterator[float]:
 
   Yields the seconds that earlier attempts have worked on the stage.
   """
-  with open(path / LOCK, "a+") as lock:
+  try:
+    lock = open(path / LOCK, "a+")  # noqa: SIM115 (closed below)
+  except OSError as error:
+    raise ValueError(
+      f"{path} cannot be written ({error.strerror}): name a folder of your own "
+      "with --workdir"
+    ) from error
+  with lock:
     try:
       fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -32,9 +32,10 @@ def _parse_flags(argv):
   except (AttributeError, KeyError) as e:  # a flag for an unknown section
     message = " ".join(str(e.args[0]).replace("\\n", " ").split())
     raise UsageError(
-      f"{message}: the config has no such section, see glimo_jax/config.py"
+      f"{message}: the config file has no such section (see "
+      "glimo_jax/config.py): set it there, or give it whole"
     ) from e
-  except (flags.Error, OSError, SyntaxError) as e:
+  except Exception as e:  # a config file may raise anything
     # ml_collections puts the whole traceback of a config file into its error.
     lines = str(e).strip().splitlines()
     raise UsageError(lines[-1] if "Traceback" in str(e) else str(e)) from e
@@ -123,6 +124,10 @@ def _config() -> dict:
         f"--{flag.name} is missing: e.g. --{flag.name}={example}"
       )
   try:
+    if not hasattr(_CONFIG.value, "to_dict"):
+      raise UsageError(
+        "get_config of --config must return a ConfigDict of ml_collections"
+      )
     return _CONFIG.value.to_dict()
   except OSError as e:  # ml_collections reads the file on first use
     raise UsageError(

@@ -8,6 +8,7 @@ Type an action as a model would write it; an empty line or `quit` ends.
 
 import ast
 import json
+import pathlib
 
 from absl import flags
 
@@ -28,8 +29,12 @@ _SPLIT = flags.DEFINE_string("split", "train", "Split of the level.")
 _DEPTHS = flags.DEFINE_list(
   "depths", [], "Depths (or families) of the levels, taken in turn."
 )
-_LEVEL = flags.DEFINE_integer("level", 0, "Number of the level in its split.")
-_SEED = flags.DEFINE_integer("seed", 0, "Seed of the episode.")
+_LEVEL = flags.DEFINE_integer(
+  "level", 0, "Number of the level in its split.", lower_bound=0
+)
+_SEED = flags.DEFINE_integer(
+  "seed", 0, "Seed of the episode.", lower_bound=0, upper_bound=2**31 - 1
+)
 _PLAYER = flags.DEFINE_enum("player", "you", PLAYERS, "Player.")
 _GIF = flags.DEFINE_string("gif", "", "File for a film of the episode.")
 
@@ -58,8 +63,8 @@ def main() -> None:
     raise common.UsageError(
       f"--depths={','.join(_DEPTHS.value)} must be numbers, e.g. 0,1"
     )
-  if _LEVEL.value < 0:
-    raise common.UsageError(f"--level={_LEVEL.value} must not be negative")
+  if _GIF.value and pathlib.Path(_GIF.value).is_dir():
+    raise common.UsageError(f"--gif={_GIF.value} is a folder: name a file")
   if _LEVEL.value >= _MANY:
     print(f"drawing {_LEVEL.value + 1} levels ...", flush=True)
   played = text_world.TextWorld(

@@ -26,7 +26,7 @@ def main() -> None:
   from glimo_jax.evaluate import settings
   from glimo_jax.evaluate.report import fragments, merging, report
 
-  if _FOLDER.value is None:
+  if not _FOLDER.value:
     raise common.UsageError(
       "--folder is missing: e.g. --folder=docs/results/recipe"
     )

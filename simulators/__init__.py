@@ -25,6 +25,11 @@ WORLDS = {
   "agentworld": "simulators.agentworld.world:AgentWorld",
   "driving": "simulators.driving.world:Driving",
 }
+# What every world class has; see `simulators.base.World`.
+_REQUIRED = (
+  "name", "actions", "splits", "params", "depths", "pool", "reset", "step",
+  "legal", "describe", "instruction", "rules", "parse",
+)  # fmt: skip
 # Type of a field -> types of the values it accepts, where there are more.
 _ALSO = {float: (float, int), tuple: (tuple, list)}
 
@@ -50,22 +55,29 @@ def make(name: str, **config: Any) -> World:
   try:
     module = importlib.import_module(path)
     world = getattr(module, attribute)
-  except (ModuleNotFoundError, AttributeError) as error:
+  except Exception as error:  # whatever a user's module does
     raise ValueError(
-      f"world {name!r} cannot be imported ({error}): give package.module:Class "
-      "of a class that Python finds from here"
+      f"world {name!r} cannot be imported ({type(error).__name__}: {error}): "
+      "give package.module:Class of a class that Python finds from here, or "
+      "put its folder on PYTHONPATH"
     ) from error
-  if not hasattr(module, "Config"):
+  missing = [part for part in _REQUIRED if not hasattr(world, part)]
+  if not isinstance(world, type) or missing:
+    raise ValueError(
+      f"world {name!r} is no world (it lacks {', '.join(missing)}): name a "
+      "class that derives from simulators.base.World"
+    )
+  config_class: Any = getattr(module, "Config", None)
+  if not dataclasses.is_dataclass(config_class):
     if config:
       raise ValueError(
         f"world {name!r} takes no fields, not {sorted(config)}: give its "
         "module a dataclass Config"
       )
     return world()
-  known = {f.name: f.default for f in dataclasses.fields(module.Config)}
+  known = {f.name: _default(f) for f in dataclasses.fields(config_class)}
   for field, value in config.items():
-    if field not in known:
-      raise ValueError(fields.unknown(f"field of {name}", field, known))
+    fields.check_known(f"field of {name}", field, known)
     kind = type(known[field])
     fits = isinstance(value, _ALSO.get(kind, kind))
     if not fits or (isinstance(value, bool) and kind is not bool):
@@ -73,4 +85,15 @@ def make(name: str, **config: Any) -> World:
         f"field {field} of {name} is {value!r}: give it as {kind.__name__}, "
         f"e.g. {known[field]!r}"
       )
-  return world(module.Config(**config))
+  return world(config_class(**config))
+
+
+def _default(field: dataclasses.Field) -> Any:
+  """The default of a Config's field, which also gives its type."""
+  if field.default_factory is not dataclasses.MISSING:
+    return field.default_factory()
+  if field.default is dataclasses.MISSING:
+    raise ValueError(
+      f"field {field.name} of the world's Config has no default: give it one"
+    )
+  return field.default

@@ -156,3 +156,17 @@ def test_phase_on_questions_without_questions_is_refused():
   config.train.understanding_steps = 40
   with pytest.raises(ValueError, match="understanding_steps 40 need rows"):
     checked(config)
+
+
+def test_rows_that_training_needs_must_be_planned():
+  config = quickstart.get_config()
+  for skill in config.annotate.skills.values():
+    skill.update(rows=0, drafted=0)
+  with pytest.raises(ValueError, match="plans no rows"):
+    checked(config)
+  config = quickstart.get_config()
+  config.rounds.count = 1
+  config.rounds.rows = {"plan": 2}
+  del config.annotate.skills["plan"]
+  with pytest.raises(ValueError, match=r"rounds.rows names \['plan'\]"):
+    checked(config)

@@ -118,3 +118,41 @@ def test_folder_that_cannot_be_created_is_reported(tmp_path):
     workdir.stage(tmp_path / "file", "collect", {}),
   ):
     pass
+
+
+@pytest.mark.parametrize("content", ["{}", "[]"])
+def test_a_summary_without_its_time_is_damaged(tmp_path, content):
+  with _open(tmp_path) as stage:
+    pass
+  (stage.path / workdir.DONE).write_text(content)
+  with pytest.raises(ValueError, match="damaged"), _open(tmp_path):
+    pass
+
+
+def test_a_lock_that_cannot_be_opened_is_one_clear_error(tmp_path):
+  (tmp_path / "collect" / workdir.LOCK).mkdir(parents=True)
+  with pytest.raises(ValueError, match="cannot be written"), _open(tmp_path):
+    pass
+
+
+def test_stages_of_a_round_lie_in_its_folder_and_follow_the_first_pass():
+  assert workdir.stage_name("train", 2) == "round-2/train"
+  with pytest.raises(ValueError, match="round -1"):
+    workdir.stage_name("train", -1)
+  first, then = ["collect", "annotate", "train"], "round-1/"
+  names = [*first, *(then + name for name in first)]
+  assert workdir.stages_before("evaluate", 1, own_data=True) == names
+  assert (
+    workdir.stages_before("round-1/annotate", 1, own_data=True) == names[:4]
+  )
+  assert workdir.stages_before("train", 1, own_data=False) == []
+
+
+def test_settings_of_the_connection_do_not_bind_a_dataset():
+  teacher = {"model": "m", "base_url": "http://a", "concurrency": 4}
+  sections = {
+    name: {}
+    for name in ("world", "model", "collect", "annotate", "lora", "train")
+  }
+  shape = workdir.shaping_settings(sections | {"teacher": teacher}, "annotate")
+  assert shape["teacher"] == {"model": "m"}

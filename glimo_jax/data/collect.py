@@ -5,6 +5,7 @@ actions from reset, so that replay returns to it.
 """
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Sequence
 
@@ -84,12 +85,12 @@ class CollectConfig:
         "seed": 0, "surprise_candidates": 0, "epsilon": 0, "levels": 1,
         "episodes": 1, "steps": 1, "moments": 1, "chunk": 1,
       },
-      at_most={"epsilon": 1},
+      at_most={"epsilon": 1, "seed": 2**31 - 1},
     )  # fmt: skip
     for actor in self.actors:
       fields.check_known("collect.actors", actor, ACTORS)
     shares = self.actors.values()
-    if not sum(shares) > 0 or min(shares) < 0:
+    if not 0 < sum(shares) < math.inf or min(shares) < 0:
       raise ValueError(
         f"collect.actors {self.actors} must be shares that are not negative "
         f"and not all 0: raise one, of {', '.join(ACTORS)}"

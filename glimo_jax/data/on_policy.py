@@ -58,7 +58,7 @@ class RoundsConfig:
       fields.check_known("skill of rounds.rows", skill, SKILLS)
       if rows < 0:
         raise ValueError(f"rounds.rows.{skill} {rows} must be at least 0")
-    if not sum(self.rows.values()):
+    if self.count and not sum(self.rows.values()):
       raise ValueError(
         "rounds.rows has no rows: set rounds.rows.next_action to 1 or more, or "
         "rounds.count to 0"

@@ -1,6 +1,7 @@
 """How much an evaluation measures."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
 from glimo_jax import fields
@@ -83,7 +84,11 @@ class EvaluateConfig:
     for name in self.written:
       fields.check_known("evaluate.written", name, WRITTEN)
     fields.check_known("evaluate.suite", self.suite, SUITES)
-    if not self.arm or self.arm in ("base", "random", "oracle"):
+    if not re.fullmatch(r"[\w-][\w.-]*", self.arm):
+      raise ValueError(
+        f"evaluate.arm {self.arm!r} names files: use letters, digits and -"
+      )
+    if self.arm in ("base", "random", "oracle"):
       raise ValueError(
         f"evaluate.arm {self.arm!r} is the name of another arm: give the tuned "
         "model another name"

@@ -114,8 +114,13 @@ def test_label_source_decides_who_writes_the_rows_of_a_round():
 
 @pytest.mark.parametrize(
   "wrong",
-  [{"count": -1}, {"steps": 0}, {"temperature": 0.0}, {"rows": {"plan": 0}}],
+  [
+    {"count": -1},
+    {"steps": 0},
+    {"temperature": 0.0},
+    {"count": 1, "rows": {"plan": 0}},
+  ],
 )
 def test_bad_rounds_are_refused(wrong):
-  with pytest.raises(ValueError, match=next(iter(wrong))):
+  with pytest.raises(ValueError, match=[*wrong][-1]):
     RoundsConfig(**wrong)

@@ -125,6 +125,28 @@ def test_every_field_can_be_built_and_typed():
 
 
 @pytest.mark.parametrize(
+  ("values", "message"),
+  [
+    ({"world": None}, "must be a section"),
+    ({"annotate": {"skills": {"question": 5}}}, "must be a section"),
+    ({"annotate": {"skills": None}}, "must be a dict"),
+    ({"collect": {"actors": 5}}, "must be a dict"),
+    ({"collect": {"actors": {"random": "x"}}}, "of type float"),
+    ({"rounds": {"rows": {"plan": 1.5}}}, "of type int"),
+    ({"world": {"options": {1: 7}}}, "must be a dict"),
+    ({"teacher": {"prices": (-1.0, 2.0)}}, "from 0 up"),
+    ({"evaluate": {"arm": "../x"}}, "names files"),
+    ({"collect": {"seed": 2**31}}, "at most 2147483647"),
+  ],
+)
+def test_values_of_another_form_are_refused(values, message):
+  from glimo_jax.config import Config
+
+  with pytest.raises(ValueError, match=message):
+    Config.from_dict(values)
+
+
+@pytest.mark.parametrize(
   ("arguments", "words"),
   [
     ((), "--folder is missing"),

@@ -231,3 +231,19 @@ def test_broken_world_fails_its_check(healthy, check, change):
     case.played = healthy.played
   with pytest.raises((AssertionError, KeyError)):
     CHECKS[check](case)
+
+
+@pytest.mark.parametrize(
+  ("name", "message"),
+  [
+    ("agentwrld", "did you mean 'agentworld'"),
+    ("no.such:World", "ModuleNotFoundError"),
+    (":World", "cannot be imported"),
+    ("os:path", "no world"),
+    ("simulators.fields:nearest", "no world"),
+    ("examples.your_world:Nothing", "AttributeError"),
+  ],
+)
+def test_what_is_no_world_is_refused(name, message):
+  with pytest.raises(ValueError, match=message):
+    simulators.make(name)
