@@ -18,7 +18,7 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 import simulators
-from simulators.agentworld.types import ELEMENTS, TOOLS
+from simulators.agentworld.vocabulary import ELEMENTS, TOOLS
 from simulators.text_world import TextWorld
 
 SCALE = 3  # drawn this much larger, then reduced: smooth edges
