@@ -85,7 +85,7 @@ def make(name: str, **config: Any) -> World:
         f"field {field} of {name} is {value!r}: give it as {kind.__name__}, "
         f"e.g. {known[field]!r}"
       )
-  return world(config_class(**config))
+  return world(module.Config(**config))
 
 
 def _default(field: dataclasses.Field) -> Any:
