@@ -9,4 +9,5 @@ install test
 .venv/bin/ruff format --check .
 .venv/bin/basedpyright --level error
 bash launch/docs.sh
-exec .venv/bin/python -m pytest -n 2 --dist loadfile --durations 20 "$@"
+exec .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+  --durations 20 "$@"

