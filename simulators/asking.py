@@ -54,7 +54,7 @@ class Kind:
       question is asked; 1 for answers that are not named.
     looked_up: whether the answer can be read from the description or the
       rules, so that nothing has to be simulated.
-    two_sided: ask only where more than one answer was possible.
+    two_sided: ask only if more than one answer is possible.
     shuffled: whether the choices are shuffled; they have no natural order.
   """
 

@@ -91,7 +91,7 @@ class World(Protocol):
   def depths(
     self, split: str, depths: Sequence[int] | None = None
   ) -> tuple[int, ...]:
-    """The difficulties (or families) that `pool` would draw, at no cost.
+    """The difficulties (or families) that `pool` uses; draws no level.
 
     The default suits a world whose levels are all of depth 0.
 
@@ -153,7 +153,7 @@ class HasOracle(Protocol):
   """A world that knows what each action costs."""
 
   def oracle(self, state: State, params: PyTree) -> Array:
-    """f32[A]: cost to success by way of each action; inf where there is none.
+    """f32[A]: cost to success of each action; inf if none can succeed.
 
     Lower is better. The unit is the world's own: AgentWorld counts steps,
     Urban Driving seconds.
@@ -214,7 +214,7 @@ class AsksQuestions(Protocol):
     """The sampled questions in words, one list for each row of a batch.
 
     A list holds the valid questions whose answer follows from what the agent
-    is told: the description and the rules.
+    reads: the description and the rules.
 
     Args:
       questions: numpy leaves [B, K, ...].
@@ -227,10 +227,10 @@ class AsksQuestions(Protocol):
 class Reference(Protocol):
   """A plain Python implementation of a world's rules, written independently.
 
-  It verifies the world a second time.
-  `Game.from_state(env_state, params, config)`
-  gives a game with `step(action)`, `done`, `failed`, `legal()`, `costs()` and
-  `optimal()`; `answer(game, kind, args)` gives the codes of `World.answer`.
+  It checks the world's answers independently. `Game.from_state(env_state,
+  params, config)` gives a game with `step(action)`, `done`, `failed`,
+  `legal()`, `costs()` and `optimal()`; `answer(game, kind, args)` gives the
+  codes of `World.answer`.
   """
 
   Game: Any

@@ -28,7 +28,7 @@ Policy = Callable[[Array, State, PyTree], Array]  # (key, state, params)
 
 @flax.struct.dataclass
 class Trajectory:
-  """n episodes; after its end an episode does not change any more.
+  """n episodes; a finished episode stays unchanged.
 
   Attributes:
     states: State with leaves [n, steps + 1, ...], the first from `reset`.

@@ -67,7 +67,7 @@ class Spread:
 
 
 def spread(figures: Sequence[npt.ArrayLike]) -> Spread | None:
-  """The standard deviation within arms, pooled; None where all have one seed.
+  """The standard deviation within arms, pooled; None if every arm has one seed.
 
   Args:
     figures: for each arm, the result of each of its seeds.
@@ -277,7 +277,7 @@ def _interval(
 ) -> Interval:
   """From the redraws of units, widened by the spread of the seeds.
 
-  `between`, of one training, holds for each side of a difference of two.
+  `between` is the spread of one training; a difference of two has both.
   """
   lo, hi = np.quantile(redraws_R, [(1 - level) / 2, (1 + level) / 2])
   mean, seeds = of_seed_S.mean(), len(of_seed_S)

@@ -34,8 +34,9 @@ class Plain:
 
   Attributes:
     name: of the way, in configs and reports.
-    answers: whether questions are answered differently from `plain` too.
-    prior: whether scores are divided by those without a description.
+    answers: whether the way also changes how questions are answered.
+    prior: whether each score is divided by the score of the same choice
+      without a description.
   """
 
   name: ClassVar[str] = "plain"
@@ -152,7 +153,7 @@ class PriorCalibrated(Plain):
 
 
 class Sampled(Plain):
-  """Actions drawn by their probability; questions are answered plainly."""
+  """Samples actions; questions are answered as in `Plain`."""
 
   name = "sampled"
   answers = False

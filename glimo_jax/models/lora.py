@@ -32,7 +32,7 @@ class LoraConfig:
     alpha: the product is multiplied by alpha / rank.
     targets: names of the adapted linear maps, of TARGETS.
     first_layer: the first adapted layer. The layers below it stay frozen, and
-      are computed once for policy and reference.
+      are computed once, for the tuned and the base model together.
   """
 
   rank: int = 16
@@ -57,7 +57,7 @@ class Adapter(flax.struct.PyTreeNode):
     weights: target -> {"a": f32[n, in, r], "b": f32[n, r, out]}, n the layers
       from `first_layer` on.
     first_layer: the first adapted layer.
-    scale: what the product is multiplied by.
+    scale: alpha / rank, the factor of the product.
   """
 
   weights: dict[str, dict[str, Array]]

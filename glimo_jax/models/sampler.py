@@ -51,8 +51,8 @@ class Sampler:
 
   Attributes:
     config, tokenizer, adapter: as given.
-    weights: (params, adapter) as they are run. In float32 the adapter is
-      merged into the params; lower precision would round it away.
+    weights: (params, adapter) in use. In float32 the adapter is merged into
+      the params; at lower precision merging would lose it.
   """
 
   def __init__(
@@ -180,7 +180,7 @@ class Sampler:
       temperature: 0 takes the likeliest token.
       top_p: sample from the smallest set of tokens with this probability.
       stop: strings that end an answer; they are cut off.
-      seeds: one for each prompt, which alone determines its draws.
+      seeds: one for each prompt; it alone determines the sampled tokens.
       progress: called with the number of prompts just finished.
 
     Returns:

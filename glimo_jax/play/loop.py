@@ -84,7 +84,7 @@ def play(
   """Plays one episode of each level, all in lock step.
 
   Only live episodes are scored. Equal scores are ordered at random; the order
-  depends on the seed, the level and the step alone.
+  depends only on the seed, the level and the step.
 
   Args:
     policy: scores actions.
@@ -167,7 +167,7 @@ def play(
 
 
 def _end(text_world: TextWorldProtocol, row: int) -> str:
-  """How the world has ended an episode; it may not know `failed`."""
+  """How the world ended an episode; some worlds have no `failed`."""
   if text_world.success[row]:
     return "success"
   failed = isinstance(text_world, HasFailures) and text_world.failed[row]

@@ -1,7 +1,7 @@
-"""Output of the frozen layers, kept for batches that return in each epoch.
+"""Cache of the frozen layers' output, for batches that repeat every epoch.
 
-Training does not change the layers below the adapter's first. Their output
-depends on a batch's tokens alone. Where the same batches return in each epoch
+Training does not change the layers below the first adapted layer. Their output
+depends only on a batch's tokens. If the same batches repeat in every epoch
 (`TaskBatches(repack=False)`, `ReplayBatches(returning=n)`), it is computed
 once.
 """

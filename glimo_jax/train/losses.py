@@ -10,7 +10,7 @@ With q the policy, b the frozen base model and p the target at one position:
 "Distilling the Knowledge in a Neural Network", section 2,
 https://arxiv.org/abs/1503.02531. Both models share one frozen head. Logits
 exist for one chunk of tokens at a time: the forward pass computes the gradient
-with respect to the policy's hidden states chunk by chunk, and keeps that
+with respect to the policy's hidden states chunk by chunk, and stores it
 instead of the logits.
 """
 
@@ -77,7 +77,7 @@ def ce_and_kl(
 
   Differentiable once, with respect to `policy_BxLxD` only: head, reference
   and targets are constants. Chunks cut L, never B, so that a batch sharded
-  over B is scored where it lies.
+  over B is scored on its own devices.
 
   Args:
     policy_BxLxD: final hidden states of the policy at the scored positions.

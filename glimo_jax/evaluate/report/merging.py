@@ -1,4 +1,4 @@
-"""Runs put side by side: each arm over its seeds, and minus the recipe."""
+"""Merges runs: each arm over its seeds, and its difference to the recipe."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence

@@ -22,9 +22,9 @@ hazards; a package is a box.
 
 A text that is too long is shortened step by step. First `beside` goes, which
 repeats other sentences; then the offsets of the farthest tools past an element
-(`bone past tree`). Where there are boxes, hazards or other goals, tools off the
-way go next, then open elements and boxes off it. `Omitted` records the loss, so
-that no question asks about it.
+(`bone past tree`). If there are boxes, hazards or other goals, tools that are
+not on the way to the goal go next, then such open elements and boxes. `Omitted`
+records what is left out, so that no question asks about it.
 """
 
 from collections.abc import Iterator

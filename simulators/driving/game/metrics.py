@@ -1,4 +1,4 @@
-"""The measures of an episode: value, validity and limit of each.
+"""The measures of an episode, each with its value, validity and limit.
 
 | metric | unit | definition |
 |---|---|---|
@@ -10,8 +10,8 @@
 | red_light | 0/1 | the nose passes the stop line at red (nuPlan) |
 | no_yield | 0/1 | the nose enters a crosswalk, a pedestrian within 3.5 m |
 | forced | 0/1 | the nose turns into the path of a car due within 3 s |
-| stop_line | m | least distance from nose to line, halting at red or amber |
-| ttc | s | least gap / closing speed in the lane; none from 3 s on |
+| stop_line | m | least distance from nose to line, stopped at red or amber |
+| ttc | s | least gap / closing speed in the lane; not counted from 3 s |
 | accel, brake | m/s2 | greatest, least longitudinal acceleration |
 | lateral | m/s2 | greatest v * yaw rate |
 | yaw, yaw_accel | rad/s, rad/s2 | greatest magnitude |

@@ -1,4 +1,4 @@
-"""A moment: one state, and what follows from each action in it."""
+"""A moment: one state with the simulated future of each action."""
 
 import flax.struct
 import jax
@@ -20,12 +20,12 @@ from simulators.driving.types import (
   Params,
 )
 
-LOOK = 6  # decisions that each action is followed for
+LOOK = 6  # number of decisions that are simulated after each action
 
 
 @flax.struct.dataclass
 class Future:
-  """What a moment becomes; leaves may lead with decisions or actions."""
+  """The future of a moment; leaves may have leading axes for actions, time."""
 
   ego: Ego
   cars: Cars
@@ -47,7 +47,7 @@ class Moment:
   config: Config = flax.struct.field(pytree_node=False)
 
   def after(self, action: Array | int, seconds: int) -> Future:
-    """The future `seconds` after an action that `keep` follows."""
+    """The future `seconds` after an action, followed by `keep`."""
     return jax.tree.map(lambda x: x[action, seconds - 1], self.futures)
 
   def play(self, plan: Array) -> Future:
