@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import logging
 
+import numpy as np
 from jax.sharding import Mesh
 
 import simulators
@@ -74,6 +75,11 @@ class Resources:
   def sampler(self) -> Sampler:
     """Scores and generates with the base model."""
     return Sampler(*self.model)
+
+  @functools.cached_property
+  def replay_ids(self) -> np.ndarray:
+    """i32[n]: the tokens of the replay text."""
+    return np.asarray(self.tokenizer.encode(self.text("replay")), np.int32)
 
   @property
   def base(self) -> llm.LocalLM:

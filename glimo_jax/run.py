@@ -53,6 +53,7 @@ class Run(Resources):
     super().__init__(config)
     self.workdir = pathlib.Path(workdir).expanduser()
     self.commit = provenance.commit()
+    self._datasets: dict[int, InstructionDataset] = {}  # round -> its rows
 
   # --- Stages -----------------------------------------------------------------
 
@@ -167,14 +168,16 @@ class Run(Resources):
     return self.memory().load(self.memory_folder) if there else None
 
   def dataset(self, round_: int = 0) -> InstructionDataset:
-    """The verified rows of a round.
+    """The verified rows of a round, read once.
 
     Raises:
       FileNotFoundError: the round is not annotated yet.
     """
-    if self.config.train.data and not round_:
-      return dataset_lib.load(self.config.train.data)
-    return dataset_lib.load(self.finished("annotate", round_) / "dataset")
+    if round_ not in self._datasets:
+      source = self.config.train.data if not round_ else ""
+      source = source or self.finished("annotate", round_) / "dataset"
+      self._datasets[round_] = dataset_lib.load(source)
+    return self._datasets[round_]
 
   def student(self, round_: int) -> llm.LocalLM | None:
     """The tuned model at the start of an on-policy round; None before them."""
@@ -240,7 +243,7 @@ class Run(Resources):
     return batching.task_and_replay(
       rows,
       self.tokenizer,
-      np.asarray(self.tokenizer.encode(self.text("replay")), np.int32),
+      self.replay_ids,
       batch=config.batch,
       length=config.length,
       replay_batch=config.replay_batch,

@@ -41,8 +41,7 @@ class NextActionSkill(Skill):
 
   def __post_init__(self):
     super().__post_init__()
-    where = f"annotate.skills.{self.name}."
-    fields.check_ranges(self, where, at_least={"regret_scale": 0})
+    fields.check_ranges(self, self.section, at_least={"regret_scale": 0})
 
   def plan(
     self,

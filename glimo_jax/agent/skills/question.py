@@ -46,16 +46,15 @@ class QuestionSkill(Skill):
 
   def __post_init__(self):
     super().__post_init__()
-    where = f"annotate.skills.{self.name}."
-    fields.check_ranges(self, where, at_least={"per_moment": 1})
+    fields.check_ranges(self, self.section, at_least={"per_moment": 1})
 
   def check(self, world: World) -> None:
     if isinstance(world, AsksQuestions):
-      where = f"annotate.skills.{self.name}.kinds"
-      asking.chosen(self.kinds, world.question_kinds, where)
+      known = world.question_kinds
+      asking.chosen(self.kinds, known, f"{self.section}kinds")
     elif self.rows:
       raise ValueError(
-        f"annotate.skills.{self.name}.rows is {self.rows}, but the world "
+        f"{self.section}rows is {self.rows}, but the world "
         f"{world.name} asks no questions: set it to 0"
       )
 

@@ -109,12 +109,17 @@ class Skill(abc.ABC):
   labelled: ClassVar[bool]
   max_tokens: ClassVar[int] = 8
 
+  @property
+  def section(self) -> str:
+    """Prefix of the skill's settings in errors."""
+    return f"annotate.skills.{self.name}."
+
   def __post_init__(self):
-    where = f"annotate.skills.{self.name}."
-    fields.check_ranges(self, where, at_least={"rows": 0, "drafted": 0})
+    at_least = {"rows": 0, "drafted": 0}
+    fields.check_ranges(self, self.section, at_least=at_least)
     if self.drafted > self.rows:
       raise ValueError(
-        f"{where}drafted {self.drafted} must be at most rows {self.rows}: "
+        f"{self.section}drafted {self.drafted} must be at most rows {self.rows}: "
         "drafted rows are a part of them"
       )
 

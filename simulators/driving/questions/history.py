@@ -34,7 +34,7 @@ from simulators.driving.types import (
 
 
 def _did(moment: Moment, _: Array) -> Truth:
-  """Which action led from the aims of a second ago to those of now?
+  """Which action changed the aims of a second ago to the current aims?
 
   Asked where the action had its effect, and no other would have led to the
   same aims.

@@ -122,7 +122,7 @@ def _second_ago(game: Game) -> Game:
 
 
 def did(game: Game, sight: Sight, *_: int) -> str:
-  """The one decision that led from the aims before to those of now."""
+  """The one decision that changed the previous aims to the current ones."""
   before = _second_ago(game)
   aims = (game.ego.lane, game.ego.target)
   led = [a for a in before.legal() if math.dist(before.aims(a), aims) < 0.01]
