@@ -119,8 +119,8 @@ class Skill(abc.ABC):
     fields.check_ranges(self, self.section, at_least=at_least)
     if self.drafted > self.rows:
       raise ValueError(
-        f"{self.section}drafted {self.drafted} must be at most rows {self.rows}: "
-        "drafted rows are a part of them"
+        f"{self.section}drafted {self.drafted} must be at most rows "
+        f"{self.rows}: drafted rows are a part of them"
       )
 
   def check(self, world: World) -> None:
