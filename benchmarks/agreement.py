@@ -22,7 +22,8 @@ import simulators
 from benchmarks import common
 from simulators import rollout
 from simulators.agentworld import reference
-from simulators.agentworld.game import levels
+from simulators.agentworld.game import dynamics, levels
+from simulators.agentworld.game.inventory import inventory
 from simulators.agentworld.questions.sampling import KINDS
 from simulators.agentworld.reference import SEARCHED
 from simulators.agentworld.vocabulary import GOALS
@@ -49,7 +50,6 @@ _NEVER = {("imperfect/no-hazards", "deadly")}  # the answer would always be no
 BATCH = 256  # moments drawn at a time
 DEPTHS = 3  # number of chain depths, from 0
 WALK = 6  # random moves at most
-IN_HAND = 0.3  # chance of each tool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +82,7 @@ def moments(world):
       sizes, (3,), 0, jnp.array([DEPTHS, len(config.sides), WALK])
     )
     sides = jnp.array(config.sides)
-    level, ok = levels.generate(draw, depth, sides[side], config)
+    level, ok, _ = levels.generate(draw, depth, sides[side], config)
     state = world.reset(reset, params, level)
     env = state.env_state
     free = ~level.wall & ~level.hazard
@@ -90,9 +90,14 @@ def moments(world):
       free = free.at[cells[:, 0], cells[:, 1]].set(False)
     chance = jnp.where(free, jax.random.uniform(place, free.shape), -1.0)
     agent = jnp.stack(jnp.unravel_index(jnp.argmax(chance), free.shape))
-    held = jax.random.bernoulli(hold, IN_HAND, env.held.shape)
-    held |= jnp.all(level.tool_at == agent, axis=-1)
-    env = env.replace(agent=agent.astype(jnp.int32), held=held)
+    slots = inventory(config.pairs).slot
+    slots = slots[(slots < 0).sum(-1) < 2]  # at most one tool in hand
+    slot = jnp.asarray(slots)[jax.random.randint(hold, (), 0, len(slots))]
+    there = dynamics.at(level.tool_at, agent)
+    env = env.replace(agent=agent.astype(jnp.int32), slot=slot)
+    found = dynamics.at(dynamics.tools_at(level, env.place), agent)
+    slot = dynamics.take(env.place, found, jnp.argmax(there), params)
+    env = env.replace(slot=slot.astype(jnp.int32))
     state = state.replace(env_state=env)
     actions = jax.random.randint(walk, (WALK,), 0, len(world.actions))
 

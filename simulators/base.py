@@ -264,8 +264,14 @@ class ParsesDescriptions(Protocol):
 
   words: tuple[str, ...]
 
-  def parse_description(self, text: str) -> dict[str, Any]:
-    """What a description says, as data; the inverse of `describe`."""
+  def parse_description(self, text: str, rules: str = "") -> dict[str, Any]:
+    """What a description says, as data; the inverse of `describe`.
+
+    Args:
+      text: the description.
+      rules: `World.rules`, where the data shall hold what they say of the
+        things in the text, too.
+    """
     ...
 
 

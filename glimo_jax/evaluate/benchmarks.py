@@ -205,6 +205,10 @@ def extra_policies(
   if config.tuned_only or not isinstance(world, ParsesDescriptions):
     return {}
   trained = mlp.MlpPolicy(
-    dataset.train, world.parse_description, world.actions, world.words
+    dataset.train,
+    world.parse_description,
+    world.actions,
+    world.rules(world.params("real")),
+    world.words,
   )
   return {"mlp": trained}

@@ -86,6 +86,7 @@ class MlpPolicy:
     rows: training rows of one world.
     parse_description: of that world.
     actions: the action words.
+    rules: of the world that it will play in.
     words: words that mean the same in every variant, `World.words`.
     config: see MlpConfig.
 
@@ -96,20 +97,28 @@ class MlpPolicy:
   def __init__(
     self,
     rows: Sequence[InstructionExample],
-    parse_description: Callable[[str], Mapping[str, Any]],
+    parse_description: Callable[[str, str], Mapping[str, Any]],
     actions: Sequence[str],
+    rules: str = "",
     words: Sequence[str] = (),
     config: MlpConfig | None = None,
   ):
     config, known = config or MlpConfig(), {*actions, *words}
-    self._read = lambda text: features(parse_description(text), known)
+
+    def read(text: str, rules: str) -> dict[str, float]:
+      return features(parse_description(text, rules), known)
+
+    self._read, self._rules = read, rules
     rows = [row for row in rows if row.kind == "next_action"]
     if not rows:
       raise ValueError("no row of kind next_action: the MLP learns from those")
-    read = [self._read(row.messages[-1]["content"]) for row in rows]
-    names = sorted({name for row in read for name in row})
+    read_rows = [
+      read(row.messages[-1]["content"], row.messages[0]["content"])
+      for row in rows
+    ]
+    names = sorted({name for row in read_rows for name in row})
     self._column = {name: i for i, name in enumerate(names)}
-    inputs = self._array(read)
+    inputs = self._array(read_rows)
     self._scale = np.maximum(np.abs(inputs).max(0), 1.0)
     targets = np.zeros((len(rows), len(actions)), np.float32)
     for target, row in zip(targets, rows, strict=True):
@@ -121,7 +130,8 @@ class MlpPolicy:
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
     """f32[B, A]: log p of each action."""
     del rows
-    inputs = self._array([self._read(text) for text in texts]) / self._scale
+    read = [self._read(text, self._rules) for text in texts]
+    inputs = self._array(read) / self._scale
     logits = _apply(self._weights, inputs, lambda x: np.maximum(x, 0))
     return logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
 

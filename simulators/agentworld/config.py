@@ -4,15 +4,19 @@ import dataclasses
 from typing import Any
 
 from simulators import fields
+from simulators.agentworld.game.inventory import inventory
 from simulators.agentworld.vocabulary import GOALS
 
-RENDERINGS = ("words", "map")
+RENDERINGS = ("plain", "compact", "map", "hints")
 MIN_SIDE = (5, 5, 6, 8, 10)  # side that a chain of each depth needs
 MIN_STEPS = 3  # of the shortest solution: nearer goals teach nothing
-MAX_STATES = 2**20  # of a level, so that the oracle is always exact
+MAX_STATES = 2**22  # of a level, so that the oracle is always exact
 SIDES = (5, 13)  # least and greatest side of a level
-_LEAST = {"size": SIDES[0], "pairs": 3, "boxes": 0, "hazards": 0}
-_MOST = {"size": SIDES[1], "pairs": 5, "boxes": 2, "hazards": 8}
+_LEAST = {
+  "size": SIDES[0], "pairs": 3, "boxes": 0, "hazards": 0, "walls": 0,
+  "detour": 0, "budget": 0.0,
+}  # fmt: skip
+_MOST = {"size": SIDES[1], "pairs": 5, "boxes": 2, "hazards": 8, "walls": 32}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +32,13 @@ class Config:
       the longest chain it can have.
     boxes: boxes that can be pushed.
     hazards: most cells that end an episode in failure.
+    walls: most single wall cells inside the rooms; a level has half as many at
+      least, where there is room.
+    detour: least steps by which walls and obstacles make the shortest solution
+      longer than the straight way from stop to stop.
+    one_hand: whether taking a tool puts the one in hand down in its place.
+    budget: steps that an episode may take, relative to the shortest solution;
+      one more is added. 0 for no limit but the horizon.
     goals: what levels ask for, some of GOALS.
     horizon: steps before an episode is truncated.
     sides: sides of the levels of all splits but `ood-size`.
@@ -43,12 +54,16 @@ class Config:
   pairs: int = 3
   boxes: int = 0
   hazards: int = 0
+  walls: int = 6
+  detour: int = 2
+  one_hand: bool = True
+  budget: float = 1.25
   goals: tuple[str, ...] = ("reach",)
-  horizon: int = 30
+  horizon: int = 40
   sides: tuple[int, ...] = (5, 6)
   larger: tuple[int, ...] = (7,)
   deeper: tuple[int, ...] = (2,)
-  rendering: str = "words"
+  rendering: str = "plain"
   kinds: tuple[str, ...] = ()
 
   def __post_init__(self) -> None:
@@ -63,6 +78,11 @@ class Config:
     fields.check_ranges(
       self, "", at_least=_LEAST | {"horizon": MIN_STEPS}, at_most=_MOST
     )
+    if self.budget and self.budget < 1:
+      raise ValueError(
+        f"budget {self.budget} leaves too few steps for the shortest solution: "
+        "set it to 1 or more, or to 0 for no limit"
+      )
     if self.states > MAX_STATES:
       raise ValueError(
         f"a level of size {self.size} with {self.pairs} pairs and "
@@ -86,7 +106,14 @@ class Config:
   def states(self) -> int:
     """Hidden states that a level can be in."""
     cells = self.size**2
-    return cells ** (1 + self.boxes) * 4**self.pairs
+    masks = inventory(self.pairs).size * 2**self.pairs
+    return cells ** (1 + self.boxes) * masks
+
+  def limit(self, steps: float) -> int:
+    """Steps that an episode may take if the shortest solution has `steps`."""
+    if not self.budget:
+      return self.horizon
+    return min(self.horizon, int(steps * self.budget) + 1)
 
   def _make_tuple(self, name: str, kind: type) -> None:
     values: tuple[Any, ...] = tuple(getattr(self, name))

@@ -99,6 +99,7 @@ def transcribe(env: Any) -> tuple[Level, Pose]:
     box_at=jnp.zeros((0, 2), jnp.int32),
     side=jnp.int32(size),
     depth=jnp.int32(1),
+    limit=jnp.int32(env.max_steps),
   )
   closed = jnp.zeros(1, bool)
   start = Pose(level.agent, jnp.int32(env.agent_dir), closed, closed)

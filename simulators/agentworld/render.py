@@ -91,6 +91,7 @@ def render(state: State, params: Params) -> Array:
   picture = _paint(picture, "chequer", level.goal, black, on_cell)
   picture = picture.at[size].set(jnp.array(_POCKET, jnp.uint8))
   colours = jnp.asarray(_KIND)
+  tools_at = dynamics.tools_at(level, env.place)
   tool_asked = (kind == goals.TAKE) | (kind == goals.BRING)
   for i in range(level.tool_kind.shape[0]):
     asked = thing == i
@@ -100,7 +101,7 @@ def render(state: State, params: Params) -> Array:
     mark = asked & (kind == goals.OPEN)
     picture = _paint(picture, "inset", cell, black, mark)
     pocket = jnp.array([size, i])
-    cell = jnp.where(env.held[i], pocket, level.tool_at[i])
+    cell = jnp.where(env.held[i], pocket, tools_at[i])
     colour = colours[level.tool_kind[i]]
     picture = _paint(picture, "diamond", cell, colour, shown)
     picture = _paint(picture, "corners", cell, black, asked & tool_asked)

@@ -25,6 +25,7 @@ class Params:
     failure: f32[], probability that an action does nothing.
     dropout: f32[], probability that a tool or element goes unseen in a step.
     misread: f32[], probability that one looks like another kind in a step.
+    one_hand: bool[], whether taking a tool puts down the one in hand.
   """
 
   tool_id: Array
@@ -36,6 +37,7 @@ class Params:
   failure: Array
   dropout: Array
   misread: Array
+  one_hand: Array
 
 
 @flax.struct.dataclass
@@ -56,6 +58,7 @@ class Level:
     box_at: i32[B, 2], where each box stands at the start.
     side: i32[], side of the level, at most S.
     depth: i32[], length of the chain that the shortest solution opens.
+    limit: i32[], steps after which an episode is cut off.
   """
 
   wall: Array
@@ -71,6 +74,7 @@ class Level:
   box_at: Array
   side: Array
   depth: Array
+  limit: Array
 
 
 @flax.struct.dataclass
@@ -79,15 +83,21 @@ class Place:
 
   Attributes:
     agent: i32[2], where the agent stands.
-    held: bool[P], tools picked up; tools are never dropped.
+    slot: i32[P], where each tool is: j for the cell `Level.tool_at[j]`, -1 for
+      the agent's hand.
     opened: bool[P], elements opened.
     boxes: i32[B, 2], where the boxes stand.
   """
 
   agent: Array
-  held: Array
+  slot: Array
   opened: Array
   boxes: Array
+
+  @property
+  def held(self) -> Array:
+    """bool[P]: tools in hand."""
+    return self.slot < 0
 
 
 @flax.struct.dataclass
@@ -97,7 +107,7 @@ class EnvState:
   Attributes:
     key: PRNG key, split at every step.
     level: the level played.
-    agent, held, opened, boxes: as in Place.
+    agent, slot, opened, boxes: as in Place.
     time: i32[], steps taken.
     tried: i32[PAST], the last actions after slips, the latest first; -1 before
       the start.
@@ -107,7 +117,7 @@ class EnvState:
   key: Array
   level: Level
   agent: Array
-  held: Array
+  slot: Array
   opened: Array
   boxes: Array
   time: Array
@@ -117,7 +127,12 @@ class EnvState:
   @property
   def place(self) -> Place:
     """What a move changes."""
-    return Place(self.agent, self.held, self.opened, self.boxes)
+    return Place(self.agent, self.slot, self.opened, self.boxes)
+
+  @property
+  def held(self) -> Array:
+    """bool[P]: tools in hand."""
+    return self.slot < 0
 
 
 @flax.struct.dataclass
@@ -143,7 +158,9 @@ class Obs:
       none.
     boxes: i32[B, 2].
     moved: bool[], whether the last action changed the agent's cell.
+    last: i32[], the last action, after a slip; -1 before the first.
     time: i32[], steps taken.
+    limit: i32[], steps that the episode may take.
   """
 
   wall: Array
@@ -162,4 +179,6 @@ class Obs:
   needs: Array
   boxes: Array
   moved: Array
+  last: Array
   time: Array
+  limit: Array

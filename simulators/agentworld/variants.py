@@ -10,6 +10,7 @@
 | imperfect/blind(p) | each tool and element goes unseen, chance p a step |
 | imperfect/misread(p) | each is taken for another kind, chance p a step |
 | imperfect/no-hazards | there are no hazards |
+| imperfect/many-hands | taking a tool puts none down |
 """
 
 import re
@@ -38,6 +39,7 @@ VARIANTS = (
   "imperfect/blind(p)",
   "imperfect/misread(p)",
   "imperfect/no-hazards",
+  "imperfect/many-hands",
 )
 
 # A probability in Params -> the variant that sets it.
@@ -55,6 +57,7 @@ def _params(
   element_id: np.ndarray | None = None,
   opens: np.ndarray | None = None,
   hazardous: bool = True,
+  one_hand: bool = True,
   chances: Mapping[str, float] | None = None,
 ) -> Params:
   """The real rules but for what is given; `chances` by field of Params."""
@@ -68,6 +71,7 @@ def _params(
     opens=jnp.asarray(same if opens is None else opens),
     nominal=jnp.asarray(same),
     hazardous=jnp.asarray(hazardous),
+    one_hand=jnp.asarray(one_hand),
     **{name: jnp.asarray(p, jnp.float32) for name, p in chances.items()},
   )
 
@@ -95,19 +99,30 @@ def _wrong_rules(p: float) -> Params:
   return _params(opens=np.eye(KINDS, dtype=bool)[opened])
 
 
-def parse(variant: str) -> Params:
+def parse(variant: str, one_hand: bool = True) -> Params:
   """The rules that `variant` names.
+
+  Args:
+    variant: a name, with its argument.
+    one_hand: `Config.one_hand`: False makes every variant one of many hands.
 
   Raises:
     ValueError: the name is unknown (gives the nearest) or its argument is
       wrong.
   """
+  params = _parse(variant)
+  return params.replace(one_hand=params.one_hand & one_hand)
+
+
+def _parse(variant: str) -> Params:
   match = re.fullmatch(r"([^()]*?)\s*(?:\(\s*([^()]*?)\s*\))?", variant)
   name, argument = match.groups() if match else (variant, None)
   if name == "real" and argument is None:
     return _params()
   if name == "imperfect/no-hazards" and argument is None:
     return _params(hazardous=False)
+  if name == "imperfect/many-hands" and argument is None:
+    return _params(one_hand=False)
   if name == "imperfect/swapped":
     k = "0" if argument is None else argument
     if not k.isdecimal():

@@ -10,7 +10,9 @@ from simulators.agentworld import reference, render, variants
 from simulators.agentworld.config import Config
 from simulators.agentworld.game import dynamics, oracle, pools
 from simulators.agentworld.questions import sampling
+from simulators.agentworld.script import Script
 from simulators.agentworld.text import describe, read, rules
+from simulators.agentworld.text.scene import ROOMS, YOURS
 from simulators.agentworld.types import Level, Obs, Params
 from simulators.agentworld.vocabulary import ACTIONS
 from simulators.base import LevelPool, Question, QuestionArrays, State, World
@@ -33,7 +35,7 @@ class AgentWorld(World):
   actions = ACTIONS
   splits = pools.SPLITS
   memories = ("tried", "trail")  # for questions; they have no effect
-  words = ()  # all words of a description name things, except the actions
+  words = (YOURS, *ROOMS)  # other words name things, except the actions
   lookups = sampling.LOOKUPS
   reference = reference
 
@@ -50,7 +52,7 @@ class AgentWorld(World):
     return variants.VARIANTS
 
   def params(self, variant: str = "real") -> Params:
-    return variants.parse(variant)
+    return variants.parse(variant, self.config.one_hand)
 
   def depths(
     self, split: str, depths: Sequence[int] | None = None
@@ -102,6 +104,9 @@ class AgentWorld(World):
   ) -> Array:
     return sampling.answer(state, params, kind, args, self.config)
 
+  def script(self, rules: str) -> Script:
+    return Script(rules)
+
   # --- Words (numpy in, text out) ---------------------------------------------
 
   def describe(self, obs: Obs) -> list[str]:
@@ -121,5 +126,5 @@ class AgentWorld(World):
   def parse(self, text: str) -> int | None:
     return read.parse(text)
 
-  def parse_description(self, text: str) -> dict[str, Any]:
-    return read.parse_description(text)
+  def parse_description(self, text: str, rules: str = "") -> dict[str, Any]:
+    return read.parse_description(text, rules)

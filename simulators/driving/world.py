@@ -128,5 +128,6 @@ class Driving(base.World):
   def parse(self, text: str) -> int | None:
     return parsing.parse(text)
 
-  def parse_description(self, text: str) -> dict[str, Any]:
+  def parse_description(self, text: str, rules: str = "") -> dict[str, Any]:
+    del rules
     return parsing.parse_description(text)

@@ -1,11 +1,12 @@
 """The rules of AgentWorld: reset, step and what the agent sees.
 
 `move` is the rules without chance; `step` adds slips and failures, `observe`
-adds objects that are missed or misread. Walking onto a tool takes it; tools are
-never dropped. Walking into a closed element with the right tool in hand opens
-it for good and enters it. Walking into a box pushes it onto the next cell,
-unless a wall, another box, a hazard or a closed element is there. Walking into
-a hazard ends the episode without success.
+adds objects that are missed or misread. Walking onto a tool takes it, and puts
+the tool in hand down in its place. Walking into a closed element with the right
+tool in hand opens it for good and enters it. Walking into a box pushes it onto
+the next cell, unless a wall, another box, a hazard or a closed element is
+there. Walking into a hazard ends the episode without success, and so does the
+end of the level's step budget.
 """
 
 import dataclasses
@@ -61,6 +62,17 @@ def dangers(level: Level, params: Params) -> Array:
   return level.hazard & params.hazardous
 
 
+def tools_at(level: Level, place: Place) -> Array:
+  """i32[P, 2]: the cell of each tool; a tool in hand has none, (-1, -1)."""
+  return jnp.where(place.held[:, None], -1, level.tool_at[place.slot])
+
+
+def take(place: Place, tools: Array, slot: Array, params: Params) -> Array:
+  """i32[P]: `Place.slot` after taking `tools` bool[P] out of `slot` i32[]."""
+  put = params.one_hand & jnp.any(tools) & place.held & ~tools
+  return jnp.where(tools, -1, jnp.where(put, slot, place.slot))
+
+
 def move(level: Level, place: Place, action: Array, params: Params) -> Place:
   """The place after `action`, by the rules without chance."""
   delta = jnp.asarray(DELTAS)[action]
@@ -78,9 +90,11 @@ def move(level: Level, place: Place, action: Array, params: Params) -> Place:
     room &= ~jnp.any(shut) & ~_on(dangers(level, params), beyond)
     free &= ~jnp.any(pushed) | room
     boxes = jnp.where((free & pushed)[:, None], beyond, boxes)
+  found = free & at(tools_at(level, place), target)
+  slot = jnp.argmax(at(level.tool_at, target)).astype(place.slot.dtype)
   return Place(
     agent=jnp.where(free, target, place.agent),
-    held=place.held | (free & at(level.tool_at, target)),
+    slot=take(place, found, slot, params),
     opened=place.opened | (free & entered),
     boxes=boxes,
   )
@@ -123,7 +137,7 @@ def observe(env: EnvState, moved: Array, chance: Array, params: Params) -> Obs:
     goal_kind=level.goal_kind,
     goal_word=goals.word(level, params.tool_id, params.element_id),
     tool=jnp.where(tool_seen, params.tool_id[tool], -1),
-    tool_at=jnp.where(tool_seen[:, None], level.tool_at, -1),
+    tool_at=jnp.where(tool_seen[:, None], tools_at(level, env.place), -1),
     held=env.held,
     element=jnp.where(element_seen, params.element_id[element], -1),
     element_at=jnp.where(element_seen[:, None], level.element_at, -1),
@@ -131,7 +145,9 @@ def observe(env: EnvState, moved: Array, chance: Array, params: Params) -> Obs:
     needs=jnp.where(known, needed, -1),
     boxes=env.boxes,
     moved=moved,
+    last=env.tried[0],
     time=env.time,
+    limit=level.limit,
   )
 
 
@@ -154,7 +170,8 @@ def _state(
     obs=observe(env, moved, chance, params),
     reward=success.astype(jnp.float32),
     terminated=ended,
-    truncated=~ended & (env.time >= config.horizon),
+    truncated=~ended
+    & (env.time >= jnp.minimum(env.level.limit, config.horizon)),
     metrics={
       "steps": env.time.astype(jnp.float32),
       "opened": jnp.sum(env.opened).astype(jnp.float32),
@@ -172,7 +189,7 @@ def reset(key: Array, params: Params, level: Level, config: Config) -> State:
     key=key,
     level=level,
     agent=level.agent,
-    held=jnp.zeros(pairs, bool),
+    slot=jnp.arange(pairs, dtype=jnp.int32),
     opened=jnp.zeros(pairs, bool),
     boxes=level.box_at,
     time=jnp.zeros((), jnp.int32),
@@ -194,7 +211,7 @@ def step(state: State, action: Array, params: Params, config: Config) -> State:
   """
   env = state.env_state
   key, draw = jax.random.split(env.key)
-  pairs = env.held.shape[0]
+  pairs = env.slot.shape[0]
   # One draw for all chance: slip, its direction, failure, what is seen.
   chance = jax.random.uniform(draw, (3 + 4 * pairs,))
   anywhere = jnp.floor(chance[1] * len(DELTAS)).astype(jnp.int32)
@@ -210,7 +227,7 @@ def step(state: State, action: Array, params: Params, config: Config) -> State:
     env,
     key=key,
     agent=after.agent,
-    held=after.held,
+    slot=after.slot,
     opened=after.opened,
     boxes=after.boxes,
     time=env.time + 1,

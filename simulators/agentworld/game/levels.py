@@ -149,7 +149,7 @@ def generate(
   side: Array,
   config: Config,
   novel: Array | bool = False,
-) -> tuple[Level, Array]:
+) -> tuple[Level, Array, Array]:
   """Draws one level; vmap over keys, depths and sides.
 
   Args:
@@ -163,11 +163,13 @@ def generate(
     level: the puzzle.
     ok: bool[], whether everything had room and all free cells are connected
       (boxes ignored).
+    straight: i32[], rows plus columns from stop to stop of the chain: each tool
+      of it, then the gap that it opens, and last what is asked for.
   """
   size, pairs = config.size, config.pairs
   longest = pairs - 1
   ways = _ways(size, longest)
-  more_walls = longest + 1 + 2 * max(0, size - 7)
+  more_walls = config.walls
   walls, cells, spare, kinds, order, turn = _dice(
     key,
     (len(ways),),
@@ -228,11 +230,16 @@ def generate(
   in_gap = chain[:, None, None] & _mark(element_at, size)
   wall &= ~jnp.any(in_gap, axis=0)
 
-  # A few more walls, where the rooms have cells to spare.
-  most = jnp.asarray(more_walls + 1 - depth, jnp.float32)
+  # Single walls in the rooms, rather between two stops than elsewhere: half
+  # of the most, or more.
+  stops = _stops(agent, tool_at, element_at, chain)
+  between = _between([*stops, (goal, jnp.ones((), bool))], row, column)
+  count = more_walls // 2 + jnp.floor(
+    spare * (more_walls - more_walls // 2 + 1)
+  )
   for i in range(more_walls):
-    cell, found = _pick(next(chances), free)
-    built = found & (i < jnp.floor(spare * most))
+    cell, found = _pick(next(chances) + 0.5 * between, free)
+    built = found & (i < count)
     wall = wall.at[cell[0], cell[1]].max(built)
     free = free.at[cell[0], cell[1]].min(~built)
 
@@ -262,6 +269,10 @@ def generate(
     [tool_at[asked.thing], element_at[asked.thing]],
     goal,
   )
+  bring = asked.kind == goals.BRING
+  straight = _straight(
+    [*stops, (tool_at[asked.thing], bring), (goal, jnp.ones((), bool))]
+  )
   kind = _kinds(kinds, depth, jnp.asarray(novel), pairs)
   order = _ranks(order)
   level = Level(
@@ -280,8 +291,43 @@ def generate(
     box_at=jnp.stack(box_at) if box_at else jnp.zeros((0, 2), jnp.int32),
     side=jnp.asarray(side, jnp.int32),
     depth=jnp.asarray(depth, jnp.int32),
+    limit=jnp.asarray(config.horizon, jnp.int32),  # `pools` knows better
   )
-  return _turn(turn, level), ok
+  return _turn(turn, level), ok, straight
+
+
+_Stop = tuple[Array, Array]  # (cell i32[2], whether the agent goes there)
+
+
+def _stops(
+  agent: Array, tools: Array, gaps: Array, chain: Array
+) -> list[_Stop]:
+  """The agent, then each tool of the chain and the gap that it opens."""
+  stops = [(agent, jnp.ones((), bool))]
+  for i, pair in enumerate(zip(tools, gaps, strict=True)):
+    stops += [(cell, chain[i]) for cell in pair]
+  return stops
+
+
+def _straight(stops: list[_Stop]) -> Array:
+  """i32[]: rows plus columns from stop to stop."""
+  here, total = stops[0][0], jnp.zeros((), jnp.int32)
+  for cell, counts in stops[1:]:
+    total += jnp.where(counts, jnp.sum(jnp.abs(cell - here)), 0)
+    here = jnp.where(counts, cell, here)
+  return total
+
+
+def _between(stops: list[_Stop], row: Array, column: Array) -> Array:
+  """bool[S, S]: cells in the rectangle of two successive stops."""
+  here, out = stops[0][0], jnp.zeros_like(row, bool)
+  for cell, counts in stops[1:]:
+    low, high = jnp.minimum(here, cell), jnp.maximum(here, cell)
+    inside = (row >= low[0]) & (row <= high[0])
+    inside &= (column >= low[1]) & (column <= high[1])
+    out |= counts & inside
+    here = jnp.where(counts, cell, here)
+  return out
 
 
 def _mark(cells: Array, size: int) -> Array:

@@ -130,17 +130,18 @@ def moment(state: State, params: Params, config: Config) -> Moment:
   named = (obs.tool == word) & _alone(obs.tool)
   table = oracle.solve(level, params)
   floor, behind, within, vague, unclear = _walks(
-    level, place, params, obs.element >= 0
+    level, place, params, obs.element >= 0, config.rendering == "hints"
   )
   one, two, three = _plans(level, place, params)
-  more = place.held | jnp.eye(len(word), dtype=bool)
+  tools = jnp.eye(len(word), dtype=bool)
+  taken = jax.vmap(lambda tool: with_tool(place, tool, params))(tools)
   left = jax.vmap(jax.vmap(lambda there: oracle.value(table, there)))
   now = Moment(
     level=level,
     params=params,
     place=place,
     word=jnp.append(GOAL_CODE, TOOL_CODE + word),
-    at=jnp.concatenate([level.goal[None], level.tool_at]),
+    at=jnp.concatenate([level.goal[None], dynamics.tools_at(level, place)]),
     present=jnp.append(is_place, ~place.held & named),
     named=named,
     element=ELEMENT_CODE + element,
@@ -152,12 +153,12 @@ def moment(state: State, params: Params, config: Config) -> Moment:
     vague=vague,
     unclear=unclear,
     cost=oracle.costs(state, params, table),
-    eased=jax.vmap(lambda held: oracle.value(table, place.replace(held=held)))(
-      more
+    eased=jax.vmap(lambda slot: oracle.value(table, place.replace(slot=slot)))(
+      taken
     ),
     fetched=jax.vmap(
-      lambda held, at: oracle.value(table, place.replace(agent=at, held=held))
-    )(more, level.tool_at),
+      lambda slot, at: oracle.value(table, place.replace(agent=at, slot=slot))
+    )(taken, dynamics.tools_at(level, place)),
     left=jnp.where(two.lost, jnp.inf, left(two.place)),
     one=one,
     two=two,
@@ -170,7 +171,18 @@ def moment(state: State, params: Params, config: Config) -> Moment:
   bars = (bar[:, None] == jnp.arange(len(element))) & alone[:, None]
   passed = jnp.any(bars & now.present[:, None], axis=0)
   steps = jnp.sum(jnp.abs(level.element_at - place.agent), axis=-1)
-  return dataclasses.replace(now, described=now.seen & (passed | (steps == 1)))
+  told = passed | (steps == 1) | (config.rendering != "hints")
+  return dataclasses.replace(now, described=now.seen & told)
+
+
+def with_tool(place: Place, tool: Array, params: Params) -> Array:
+  """i32[P]: `Place.slot` with one more tool, bool[P], in hand.
+
+  As if the agent had walked onto it: a tool that was in hand lies in its place.
+  """
+  slot = place.slot[jnp.argmax(tool)]
+  taken = dynamics.take(place, tool & ~place.held, slot, params)
+  return jnp.where(slot < 0, place.slot, taken)
 
 
 def _alone(words: Array) -> Array:
@@ -179,13 +191,13 @@ def _alone(words: Array) -> Array:
 
 
 def _walks(
-  level: Level, place: Place, params: Params, shown: Array
+  level: Level, place: Place, params: Params, shown: Array, hints: bool
 ) -> tuple[Array, Array, Array, Array, Array]:
   """(floor, behind, within, vague, unclear): see Moment.
 
   One flood computes all of them, as each separate loop has to be compiled. A
   description ignores elements that are not `shown`, bool[P]. Of a cell behind
-  an open and then a closed element it says that the cell is past the open one.
+  an open and then a closed element, `hints` say that it is past the open one.
   """
   size, pairs = level.wall.shape[-1], level.tool_kind.shape[-1]
   row, column = jnp.indices((size, size))
@@ -216,7 +228,7 @@ def _walks(
     wet, vague = flood(free, start), jnp.zeros_like(start)
   floor, behind, within = wet[0], wet[1:-3], wet[-3]
   seeming, past_closed = wet[-2], wet[-1]
-  unclear = vague | (~floor & (seeming | ~past_closed))
+  unclear = vague | (~floor & (seeming | (hints & ~past_closed)))
   return floor, behind, within, vague, unclear
 
 

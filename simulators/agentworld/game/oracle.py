@@ -1,18 +1,22 @@
 """The exact cost-to-go of AgentWorld, by min-plus relaxation.
 
 Without chance the rules are deterministic, so the fewest steps to the goal obey
-Bellman's equation V(s) = 1 + min_a V(next(s, a)) over cells x held x opened x
-boxes. Sweeps repeat it for all states at once until nothing changes. A table is
-f32[S^2 * 2^P * 2^P * S^(2B)], in the order: agent's cell, bits of the held
-tools, bits of the opened elements, cell of each box.
+Bellman's equation V(s) = 1 + min_a V(next(s, a)) over cells x arrangements of
+the tools x opened x boxes. Sweeps repeat it for all states at once until
+nothing changes. A table is f32[S^2 * I * 2^P * S^(2B)], in the order: agent's
+cell, arrangement of the tools (`inventory`), bits of the opened elements, cell
+of each box. The step budget is not part of a state: a shortest way is best
+whatever is left of it.
 """
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from simulators.agentworld.game import dynamics, goals
+from simulators.agentworld.game.inventory import inventory
 from simulators.agentworld.types import Level, Params, Place
 from simulators.base import State
 
@@ -31,9 +35,13 @@ def bits(flags: Array) -> Array:
 
 def number(place: Place, size: int) -> Array:
   """i32[]: index of a place in the table of a level of `size`."""
-  pairs = place.held.shape[-1]
-  out = _cell(place.agent, size)
-  out = (((out << pairs) | bits(place.held)) << pairs) | bits(place.opened)
+  pairs = place.slot.shape[-1]
+  kept = inventory(pairs)
+  places = (pairs + 1) ** np.arange(pairs)[::-1]
+  code = jnp.sum((place.slot + 1) * places.astype(np.int32))
+  arrangement = jnp.asarray(kept.number)[code]
+  out = _cell(place.agent, size) * kept.size + arrangement
+  out = (out << pairs) | bits(place.opened)
   for box in range(place.boxes.shape[-2]):
     out = out * size**2 + _cell(place.boxes[box], size)
   return out
@@ -46,11 +54,13 @@ def place_of(code: Array, level: Level) -> Place:
   for _ in range(level.box_at.shape[-2]):
     boxes.insert(0, _coordinates(code % size**2, size))
     code = code // size**2
-  flags = ((code >> jnp.arange(2 * pairs)) & 1) != 0
+  kept = inventory(pairs)
+  opened = ((code >> jnp.arange(pairs)) & 1) != 0
+  code = code >> pairs
   return Place(
-    agent=_coordinates(code >> (2 * pairs), size),
-    held=flags[pairs:],
-    opened=flags[:pairs],
+    agent=_coordinates(code // kept.size, size),
+    slot=jnp.asarray(kept.slot)[code % kept.size],
+    opened=opened,
     boxes=jnp.stack(boxes) if boxes else jnp.zeros((0, 2), jnp.int32),
   )
 
@@ -65,8 +75,13 @@ def _coordinates(cell: Array, size: int) -> Array:
 
 def states(level: Level) -> int:
   """Number of states in the table of a level."""
-  cells = level.wall.shape[-1] ** 2
-  return cells ** (1 + level.box_at.shape[-2]) * 4 ** level.tool_kind.shape[-1]
+  cells, pairs = level.wall.shape[-1] ** 2, level.tool_kind.shape[-1]
+  return cells ** (1 + level.box_at.shape[-2]) * masks(pairs)
+
+
+def masks(pairs: int) -> int:
+  """Number of (arrangement of the tools, opened elements) of a level."""
+  return inventory(pairs).size * 2**pairs
 
 
 # --- Relaxation -------------------------------------------------------------
@@ -102,7 +117,7 @@ def solve(
     open_cost: f32[P], cost of the step that opens each element; 1 by default.
 
   Returns:
-    f32[S^2 * 4^P * S^(2B)], inf where the goal cannot be achieved.
+    f32[S^2 * I * 2^P * S^(2B)], inf where the goal cannot be achieved.
   """
   level = jax.tree.map(jnp.asarray, level)
   if open_cost is None:
@@ -144,7 +159,7 @@ def _by_neighbour(
   source, price = _entering(level, params, open_cost)
 
   def onward(cost):
-    cost = cost.reshape(size * size, 4**pairs)
+    cost = cost.reshape(size * size, masks(pairs))
     enter = jnp.take_along_axis(cost, source, axis=-1) + price
     enter = enter.reshape(size, size, -1)
     enter = jnp.pad(enter, ((1, 1), (1, 1), (0, 0)), constant_values=jnp.inf)
@@ -160,24 +175,29 @@ def _by_neighbour(
 def _entering(
   level: Level, params: Params, open_cost: Array
 ) -> tuple[Array, Array]:
-  """The effect of entering each cell in each (held, opened).
+  """The effect of entering each cell in each (arrangement, opened).
 
   Returns:
-    source: i32[S*S, 4^P], the (held, opened) afterwards.
-    price: f32[S*S, 4^P], cost beyond the step itself; inf if barred.
+    source: i32[S*S, I * 2^P], the (arrangement, opened) afterwards.
+    price: f32[S*S, I * 2^P], cost beyond the step itself; inf if barred.
   """
   size, pairs = level.wall.shape[-1], level.tool_kind.shape[-1]
-  masks = jnp.arange(4**pairs)
-  held, opened = masks >> pairs, masks & (2**pairs - 1)
+  kept = inventory(pairs)
+  mask = jnp.arange(masks(pairs))
+  arrangement, opened = mask >> pairs, mask & (2**pairs - 1)
   cells = jnp.arange(size * size)
   cells = jnp.stack([cells // size, cells % size], axis=-1)
   place = jax.vmap(dynamics.at, in_axes=(None, 0))
-  taken = bits(place(level.tool_at, cells))  # [S*S]
+  slots = place(level.tool_at, cells)  # [S*S, P]
+  slot = jnp.where(jnp.any(slots, -1), jnp.argmax(slots, -1), pairs)
+  take = jnp.asarray(kept.take)[params.one_hand.astype(jnp.int32)]
+  after = take[arrangement, slot[:, None]]  # [S*S, I * 2^P]
   entered = bits(place(level.element_at, cells))
   keys = bits(dynamics.openers(level, params).T)  # [P], tools opening each
-  able = (held[:, None] & keys) != 0  # [4^P, P]
+  held = jnp.asarray(kept.held)[arrangement]
+  able = (held[:, None] & keys) != 0  # [I * 2^P, P]
   passable = opened | bits(able)
-  source = ((held | taken[:, None]) << pairs) | (opened | entered[:, None])
+  source = (after << pairs) | (opened | entered[:, None])
   barred = (entered[:, None] & ~passable) != 0
   deadly = level.wall | dynamics.dangers(level, params)
   barred |= deadly.reshape(-1)[:, None]
@@ -192,8 +212,8 @@ def _entering(
 
 def value(table: Array, place: Place) -> Array:
   """f32[]: the entry of a table for one place."""
-  pairs, boxes = place.held.shape[-1], place.boxes.shape[-2]
-  size = round((table.shape[-1] // 4**pairs) ** (0.5 / (1 + boxes)))
+  pairs, boxes = place.slot.shape[-1], place.boxes.shape[-2]
+  size = round((table.shape[-1] // masks(pairs)) ** (0.5 / (1 + boxes)))
   return table[number(place, size)]
 
 

@@ -26,6 +26,7 @@ Array = jax.Array
 
 SPLITS = ("train", "val", "test", "ood-chain", "ood-size", "ood-depth")
 BUCKETS = 16  # of the canonical hash
+_SERIES = 2  # of all pools; raised when the levels of `test` are worn out
 # split -> its buckets. `ood-size` differs by its sides and takes all buckets.
 _BUCKETS_OF = {
   "train": range(10),
@@ -44,8 +45,8 @@ _PATIENCE = 50  # successive batches without a single new level
 @functools.partial(jax.jit, static_argnums=(3,))
 def _candidates(
   key: Array, depth: Array, sides: Array, config: Config, novel: bool
-) -> tuple[Level, Array]:
-  """A batch of (level, ok) of one depth; sides are drawn from i32[k]."""
+) -> tuple[Level, Array, Array]:
+  """A batch of (level, ok, straight) of one depth; sides from i32[k]."""
   side_key, key = jax.random.split(key)
   chance = jax.random.bits(side_key, (_CANDIDATES,), jnp.uint32)
   side = sides[(chance % len(sides)).astype(jnp.int32)]
@@ -54,18 +55,19 @@ def _candidates(
   return jax.vmap(draw, in_axes=(0, None, 0))(keys, depth, side)
 
 
-@jax.jit
-def _measure(levels: Level) -> tuple[Array, Array]:
+@functools.partial(jax.jit, static_argnames="one_hand")
+def _measure(levels: Level, one_hand: bool) -> tuple[Array, Array]:
   """(steps, most elements opened) of the shortest solutions, batched.
 
   Each opening is 1/64 cheaper than a step. That is too little to pay for a
   detour, but the cost of a shortest solution shows how many it opens.
   """
-  params = variants.parse("real")
+  params = variants.parse("real", one_hand)
 
   def one(level: Level) -> Array:
     closed = jnp.zeros(level.tool_kind.shape, bool)
-    start = Place(level.agent, closed, closed, level.box_at)
+    slots = jnp.arange(len(closed), dtype=jnp.int32)
+    start = Place(level.agent, slots, closed, level.box_at)
     cheap = jnp.full(level.tool_kind.shape, 1.0 - 1.0 / 64.0)
     return oracle.value(oracle.solve(level, params, cheap), start)
 
@@ -89,7 +91,7 @@ def _solutions(
       if config.states > _CROPPED:
         side = int(levels.side[row])
         alike = alike[levels.side[alike] == side]
-      states = side ** (2 + 2 * config.boxes) * 4**config.pairs
+      states = side ** (2 + 2 * config.boxes) * oracle.masks(config.pairs)
       count = max(1, min(128, _SOLVED // states))
       new = [r for r in alike.tolist() if r not in known][:count]
       some = hashing.take(
@@ -100,7 +102,7 @@ def _solutions(
         wall=some.wall[:, :side, :side],
         hazard=some.hazard[:, :side, :side],
       )
-      steps, opened = jax.device_get(_measure(some))
+      steps, opened = jax.device_get(_measure(some, config.one_hand))
       known.update(zip(new, zip(steps, opened, strict=True), strict=False))
     yield known.pop(row)
 
@@ -109,7 +111,8 @@ def _stream(
   split: str, depth: int, sides: list[int], config: Config
 ) -> Iterator[tuple[int, Level]]:
   """Yields (hash, level) of one split and depth without end."""
-  key = jax.random.fold_in(jax.random.key(SPLITS.index(split)), depth)
+  key = jax.random.fold_in(jax.random.key(_SERIES), SPLITS.index(split))
+  key = jax.random.fold_in(key, depth)
   # Worlds that differ in other fields share one compiled program.
   drawn_by = Config(
     size=config.size,
@@ -117,6 +120,7 @@ def _stream(
     boxes=config.boxes,
     hazards=config.hazards,
     goals=config.goals,
+    walls=config.walls,
   )
   seen, last = set(), 0  # last: the latest batch with a new level
   for batch in itertools.count():
@@ -133,18 +137,21 @@ def _stream(
       drawn_by,
       split == "ood-chain",
     )
-    levels, ok = jax.device_get(drawn)
-    levels = hashing.take(levels, ok)
+    levels, ok, straight = jax.device_get(drawn)
+    levels, straight = hashing.take(levels, ok), straight[ok]
     names = hashing.hashes(levels)
     mine = np.flatnonzero(np.isin(names % BUCKETS, list(_BUCKETS_OF[split])))
     measured = _solutions(levels, mine, config)
     for row, (steps, opened) in zip(mine, measured, strict=True):
       name = int(names[row])
       good = MIN_STEPS <= steps <= config.horizon and opened == depth
+      good &= steps - int(straight[row]) >= config.detour
       if good and name not in seen:
         seen.add(name)
         last = batch
-        yield name, hashing.take(levels, np.asarray(row))
+        level = hashing.take(levels, np.asarray(row))
+        limit = np.asarray(config.limit(steps), np.int32)
+        yield name, dataclasses.replace(level, limit=limit)
 
 
 def _possible(split: str, config: Config) -> tuple[int, ...]:
@@ -173,8 +180,8 @@ def depths_of(
   """
   check_split(split, SPLITS)
   can = _possible(split, config)
-  if depths is None:
-    depths = can if split == "ood-depth" else can[: 1 + (can[:1] == (0,))]
+  if depths is None:  # depth 0 asks for no plan
+    depths = tuple(depth for depth in can if depth) or can
   depths = tuple(int(d) for d in depths)
   distinct = set(depths)
   if not depths or len(distinct) < len(depths) or not distinct <= set(can):
@@ -219,8 +226,7 @@ def pool(
   Args:
     split: one of SPLITS.
     size: number of levels.
-    depths: chain depths; default 0 and 1, for ood-chain 1, for ood-depth
-      `config.deeper`.
+    depths: chain depths; by default all from 1 up that the split can have.
     config: sizes and counts.
 
   Raises:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 
 from simulators.agentworld.game import dynamics, goals
-from simulators.agentworld.game.moment import Array, Moment
+from simulators.agentworld.game.moment import Array, Moment, with_tool
 from simulators.agentworld.questions import parts
 from simulators.agentworld.text import needs
 from simulators.agentworld.types import Level
@@ -16,9 +16,10 @@ from simulators.asking import Kind
 
 def if_held(moment: Moment, args: Array) -> tuple[Array, Array]:
   """With a tool in hand, would a move move the agent?"""
-  tool = jnp.arange(moment.place.held.shape[0]) == args[0]
   place = moment.place
-  more = dataclasses.replace(place, held=place.held | tool)
+  tool = jnp.arange(len(place.slot)) == args[0]
+  slot = with_tool(place, tool, moment.params)
+  more = dataclasses.replace(place, slot=slot)
   after = dynamics.move(moment.level, more, args[1], moment.params)
   code = parts.yes(jnp.any(after.agent != place.agent))
   asked = moment.present[1 + args[0]]

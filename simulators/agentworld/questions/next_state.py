@@ -40,7 +40,7 @@ BUMP = Kind(
 def takes(moment: Moment, args: Array) -> tuple[Array, Array]:
   """Does a move take a tool?"""
   move = args[0]
-  there = dynamics.at(moment.level.tool_at, moment.beside(move)) & moment.lying
+  there = dynamics.at(moment.at[1:], moment.beside(move)) & moment.lying
   hidden = jnp.any(there & ~moment.present[1:])
   taken = jnp.any(moment.one.place.held[move] & moment.lying)
   return parts.yes(taken), (moment.move_weight(move) > 0) & ~hidden

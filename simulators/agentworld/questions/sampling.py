@@ -218,7 +218,7 @@ def ask(
   """Batched arrays in words; see `asking.ask`.
 
   Of the valid kinds, asks those that the description decides: see `Kind.needs`.
-  A map decides all of them.
+  Other renderings than `hints` leave nothing out.
 
   Args:
     arrays: numpy leaves [B, K, ...], K kinds.
@@ -227,7 +227,7 @@ def ask(
     config: names the kinds that are asked; chooses the rendering.
   """
   asked = kinds(config)
-  if config.rendering == "words":
+  if config.rendering == "hints":
     valid = needs.decided(arrays, obs, asked)
     arrays = dataclasses.replace(arrays, valid=valid)
 

@@ -19,8 +19,8 @@ def bump(game: Game, action: int, *_: int) -> Answer:
 
 
 def if_held(game: Game, tool: int, action: int, *_: int) -> Answer:
-  agent, held, opened, boxes = game.place()
-  more = game.put((agent, held | {tool}, opened, boxes))
+  agent, _, opened, boxes = game.place()
+  more = game.put((agent, game.holding(tool), opened, boxes))
   return more.move(more.place(), action)[0] != agent
 
 
@@ -34,7 +34,7 @@ def next_distance(game: Game, action: int, index: int, *_: int) -> Answer:
 
 
 def takes(game: Game, action: int, *_: int) -> Answer:
-  return game.step(action).held != game.held
+  return game.step(action).lying != game.lying
 
 
 def pushes(game: Game, action: int, *_: int) -> Answer:

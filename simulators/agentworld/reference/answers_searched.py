@@ -39,27 +39,28 @@ def good_start(game: Game, first: int, second: int, *_: int) -> Answer:
 
 
 def helps(game: Game, tool: int, *_: int) -> Answer:
-  agent, held, opened, boxes = game.place()
-  eased = game.distance((agent, held | {tool}, opened, boxes))
+  agent, _, opened, boxes = game.place()
+  eased = game.distance((agent, game.holding(tool), opened, boxes))
   return eased < game.distance(game.place())
 
 
 def first_tool(game: Game, *_: int) -> Answer:
-  agent, held, opened, boxes = game.place()
+  (agent, lying, opened, boxes), held = game.place(), game.held
   passed = {
     e for e, (_, kind) in enumerate(game.elements) if game.openable(kind, held)
   }
   within = game.walkable(opened | passed)
-  lying = set(range(len(game.tools))) - held
+  on_floor = set(range(len(game.tools))) - held
   if game.goal in within:
     ready = game.task in ("reach", "open")
     ready |= game.task == "bring" and game.thing in held
-    mine = ready and not any(helps(game, t) for t in lying)
+    mine = ready and not any(helps(game, t) for t in on_floor)
     return "nothing" if mine else ""
   near = []
-  for t in lying:
-    there = game.tools[t][0]
-    after = (there, held | {t}, opened, boxes)
+  for t in on_floor:
+    there = lying[t]
+    assert there is not None  # it lies somewhere
+    after = (there, game.holding(t), opened, boxes)
     steps = apart_by(agent, there) + game.distance(after)
     near += [t] * (there in within and steps <= game.distance(game.place()))
   return thing_word(game, 1 + near[0]) if len(near) == 1 else ""

@@ -37,8 +37,8 @@ def adjacent(game: Game, action: int, *_: int) -> Answer:
   contents = {}
   if game.task in ("reach", "bring", "push"):
     contents[game.goal] = "goal"
-  for t, (there, _kind) in enumerate(game.tools):
-    if t not in game.held:
+  for t, there in enumerate(game.lying):
+    if there is not None:
       contents[there] = thing_word(game, 1 + t)
   for e, (there, _kind) in enumerate(game.elements):
     contents[there] = element_word(game, e)

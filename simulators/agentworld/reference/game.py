@@ -15,8 +15,9 @@ from simulators.agentworld.vocabulary import ACTIONS, ELEMENTS, GOALS, TOOLS
 OFFSETS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 
 Cell = tuple[int, int]
-# Agent, tools held, elements opened, boxes: all that a move changes.
-Place = tuple[Cell, frozenset[int], frozenset[int], tuple[Cell, ...]]
+# Agent, cell of each tool (None in hand), elements opened, boxes: all that a
+# move changes.
+Place = tuple[Cell, tuple[Cell | None, ...], frozenset[int], tuple[Cell, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,14 +28,15 @@ class Game:
     size: side of the array.
     walls: cells that nobody enters.
     goal: the cell to reach, or the cell of the thing asked for.
-    tools: (cell, kind) of each tool.
+    tools: kind of each tool.
     elements: (cell, kind) of each element.
     opens: (tool kind, element kind) pairs of the real dynamics.
     nominal: the pairs that the prompt states.
     tool_words: word of each tool kind.
     element_words: word of each element kind.
     agent: cell where the agent stands.
-    held: indices of the tools picked up.
+    lying: cell of each tool; None for a tool in hand.
+    one_hand: whether taking a tool puts down the one in hand.
     opened: indices of the elements opened.
     hazards: cells that end the game.
     boxes: cells where boxes stand.
@@ -45,14 +47,15 @@ class Game:
   size: int
   walls: frozenset[Cell]
   goal: Cell
-  tools: tuple[tuple[Cell, int], ...]
+  tools: tuple[int, ...]
   elements: tuple[tuple[Cell, int], ...]
   opens: frozenset[tuple[int, int]]
   nominal: frozenset[tuple[int, int]]
   tool_words: tuple[str, ...]
   element_words: tuple[str, ...]
   agent: Cell
-  held: frozenset[int] = frozenset()
+  lying: tuple[Cell | None, ...]
+  one_hand: bool = True
   opened: frozenset[int] = frozenset()
   hazards: frozenset[Cell] = frozenset()
   boxes: tuple[Cell, ...] = ()
@@ -68,13 +71,15 @@ class Game:
       size=len(wall),
       walls=frozenset(map(_cell, np.argwhere(wall))),
       goal=_cell(level.goal),
-      tools=_placed(level.tool_at, level.tool_kind),
+      tools=tuple(np.asarray(level.tool_kind).tolist()),
       elements=_placed(level.element_at, level.element_kind),
       opens=frozenset(map(_cell, np.argwhere(np.asarray(params.opens)))),
       nominal=frozenset(map(_cell, np.argwhere(np.asarray(params.nominal)))),
       tool_words=tuple(TOOLS[i] for i in np.asarray(params.tool_id)),
       element_words=tuple(ELEMENTS[i] for i in np.asarray(params.element_id)),
       agent=_cell(level.agent),
+      lying=tuple(map(_cell, np.asarray(level.tool_at))),
+      one_hand=bool(params.one_hand),
       hazards=frozenset(map(_cell, hazards)),
       boxes=tuple(map(_cell, np.asarray(level.box_at))),
       task=GOALS[int(level.goal_kind)],
@@ -90,10 +95,12 @@ class Game:
     The world's `config` is not needed: a level has its own size.
     """
     del config
+    start = cls.from_level(env_state.level, params)
+    slots = np.asarray(env_state.slot).tolist()
     return dataclasses.replace(
-      cls.from_level(env_state.level, params),
+      start,
       agent=_cell(env_state.agent),
-      held=frozenset(np.flatnonzero(env_state.held).tolist()),
+      lying=tuple(None if j < 0 else start.lying[j] for j in slots),
       opened=frozenset(np.flatnonzero(env_state.opened).tolist()),
       boxes=tuple(map(_cell, np.asarray(env_state.boxes))),
     )
@@ -136,24 +143,43 @@ class Game:
 
   def place(self) -> Place:
     """All that a move changes."""
-    return self.agent, self.held, self.opened, self.boxes
+    return self.agent, self.lying, self.opened, self.boxes
+
+  @property
+  def held(self) -> frozenset[int]:
+    """Indices of the tools in hand."""
+    return _in_hand(self.lying)
 
   def put(self, place: Place) -> "Game":
     """The game with all that moves at other places."""
-    agent, held, opened, boxes = place
+    agent, lying, opened, boxes = place
     return dataclasses.replace(
-      self, agent=agent, held=held, opened=opened, boxes=boxes
+      self, agent=agent, lying=lying, opened=opened, boxes=boxes
     )
+
+  def holding(self, tool: int) -> tuple[Cell | None, ...]:
+    """`lying` with one more tool in hand, as after walking onto it."""
+    return self._take(self.lying, tool)
+
+  def _take(
+    self, lying: tuple[Cell | None, ...], tool: int
+  ) -> tuple[Cell | None, ...]:
+    after = list(lying)
+    if self.one_hand and after[tool] is not None:
+      for other in _in_hand(lying):
+        after[other] = after[tool]
+    after[tool] = None
+    return tuple(after)
 
   def move(self, place: Place, action: int) -> Place:
     """What an action makes of a place."""
-    agent, held, opened, boxes = place
+    agent, lying, opened, boxes = place
     target = _beside(agent, ACTIONS[action])
     if self.is_wall(target):
       return place
     e = self._element_on.get(target)
     if e is not None and e not in opened:
-      if not self.openable(self.elements[e][1], held):
+      if not self.openable(self.elements[e][1], _in_hand(lying)):
         return place
       opened = opened | {e}
     if target in boxes:
@@ -162,21 +188,17 @@ class Game:
       if shut or self.is_wall(beyond) or beyond in {*boxes, *self.hazards}:
         return place
       boxes = tuple(beyond if box == target else box for box in boxes)
-    if target in self._tool_on:
-      held = held | {self._tool_on[target]}
-    return target, held, opened, boxes
+    if target in lying:
+      lying = self._take(lying, lying.index(target))
+    return target, lying, opened, boxes
 
   @functools.cached_property
   def _element_on(self) -> dict[Cell, int]:
     return {cell: e for e, (cell, _) in enumerate(self.elements)}
 
-  @functools.cached_property
-  def _tool_on(self) -> dict[Cell, int]:
-    return {cell: t for t, (cell, _) in enumerate(self.tools)}
-
   def openable(self, kind: int, held: Iterable[int]) -> bool:
     """Whether one of the tools in hand opens elements of a kind."""
-    return any((self.tools[t][1], kind) in self.opens for t in held)
+    return any((self.tools[t], kind) in self.opens for t in held)
 
   def beside(self, action: int) -> Cell:
     """The next cell in the direction of an action."""
@@ -193,7 +215,8 @@ class Game:
     return _distance(self, start)
 
   def _achieved(self, place: Place) -> bool:
-    agent, held, opened, boxes = place
+    agent, lying, opened, boxes = place
+    held = _in_hand(lying)
     if agent in self.hazards:
       return False
     if self.task == "take":
@@ -255,6 +278,10 @@ def _distance(game: Game, start: Place) -> float:
 def _after_each(game: Game) -> tuple[float, ...]:
   after = (game.move(game.place(), a) for a in range(len(ACTIONS)))
   return tuple(1.0 + game.distance(place) for place in after)
+
+
+def _in_hand(lying: tuple[Cell | None, ...]) -> frozenset[int]:
+  return frozenset(t for t, cell in enumerate(lying) if cell is None)
 
 
 def _cell(pair: Any) -> Cell:

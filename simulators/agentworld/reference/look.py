@@ -10,15 +10,20 @@ BACK = {"up": "down", "down": "up", "left": "right", "right": "left"}
 
 
 def thing_at(game: Game, index: int) -> Cell:
-  """The cell of an object: the goal for 0, else tool `index - 1`."""
-  return game.goal if index == 0 else game.tools[index - 1][0]
+  """The cell of an object: the goal for 0, else tool `index - 1`.
+
+  A tool in hand is where the agent is.
+  """
+  if index == 0:
+    return game.goal
+  return game.lying[index - 1] or game.agent
 
 
 def thing_word(game: Game, index: int) -> str:
   """The word of an object."""
   if index == 0:
     return "goal"
-  return game.tool_words[game.tools[index - 1][1]]
+  return game.tool_words[game.tools[index - 1]]
 
 
 def element_word(game: Game, index: int) -> str:

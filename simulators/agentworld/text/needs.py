@@ -1,7 +1,8 @@
 """Whether a shortened description still decides the answer to a question.
 
-A description leaves things out where it would grow too long. `Kind.needs` names
-what a kind of question needs to find there; a question without it is not asked.
+A text of the rendering `hints` leaves things out where it would grow too long.
+`Kind.needs` names what a kind of question needs to find there; a question
+without it is not asked.
 The rules are a text of their own and leave out nothing, so kinds about rules
 need nothing.
 """
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from simulators.agentworld.text import describe
+from simulators.agentworld.text import hints
 from simulators.agentworld.text.words import DELTAS
 from simulators.agentworld.types import Obs
 from simulators.agentworld.vocabulary import BOX_CODE, ELEMENT_CODE, TOOL_CODE
@@ -28,7 +29,7 @@ class Missing:
     answers: codes of the tools and elements left out.
   """
 
-  def __init__(self, obs: Obs, row: int, omitted: describe.Omitted):
+  def __init__(self, obs: Obs, row: int, omitted: hints.Omitted):
     self.omitted = omitted
     agent, tool_at, element_at, tool, element = (
       np.asarray(leaf)[row].tolist()
@@ -118,7 +119,7 @@ def decided(
   if not valid[:, needy].any():
     return valid
   options, answers = np.asarray(arrays.options), np.asarray(arrays.answer)
-  for i, description in enumerate(describe.write(obs)):
+  for i, description in enumerate(hints.write(obs)):
     if description.omitted is None:
       continue
     codes = options[i, range(len(kinds)), answers[i]].tolist()

@@ -3,7 +3,8 @@
 import re
 from typing import Any
 
-from simulators.agentworld.text import grammar, read_map
+from simulators.agentworld.text import grammar, phrases, read_map
+from simulators.agentworld.text.rules import read_needs
 from simulators.agentworld.vocabulary import ACTIONS
 
 # An action as a word by itself; underlines may surround it, as in `_up_`.
@@ -24,28 +25,52 @@ def parse(text: str) -> int | None:
   return ACTIONS.index(named.pop()) if len(named) == 1 else None
 
 
-def parse_description(text: str) -> dict[str, Any]:
+def parse_description(text: str, rules: str = "") -> dict[str, Any]:
   """What a description says, as data; the inverse of `describe`.
 
-  `beside` is ignored, as other sentences say the same. A cell is (rows down,
-  columns right) from the agent.
+  A cell is (rows down, columns right) from the agent. `beside` in `hints` is
+  ignored, as other sentences say the same.
+
+  Args:
+    text: of any rendering.
+    rules: the rules of the prompt, where elements shall have `needs` by them.
 
   Returns:
-    task: {"take": tool}, {"open": element}, {"bring": tool} or
-      {"push": "package"}; None for `reach`.
-    blocked: list of directions; derived for a map.
-    danger: list of directions and "here"; derived for a map.
-    goal: {"offset": cell, "past": element or None}, or None.
-    elements: word -> {"offset", "needs": tool or None, "open": bool, "past"}.
-    tools: word -> {"offset", "past"}; offset None if left out.
-    boxes: list of cells.
-    holding: list of tools.
-    walls, hazards: lists of cells; only for a map.
+    All renderings:
+      task: {"take": tool}, {"open": element}, {"bring": tool} or
+        {"push": "package"}; None for `reach`.
+      goal: {"offset": cell, ...}, or None.
+      tools: word -> {"offset", ...}; offset None if left out.
+      elements: word -> {"offset", "open", ...}, and "needs" where known.
+      boxes: list of cells.
+      holding: list of tools.
+    `plain` and `compact`, where `rooms` (list of "yours" and capital letters)
+    belong to goal, tools and elements:
+      limit: moves that the episode may take.
+      between: rooms next to an agent that stands in a door.
+      walls: list of moves.
+      last: {"move", "moved"}, or None.
+      hazards: list of cells.
+    `map` and `hints`:
+      blocked: list of moves.
+      danger: list of moves and "here".
+      walls, hazards: lists of cells; only for a map.
+    `hints`: goal, tools and elements have `past`, an element or None.
 
   Raises:
     ValueError: `describe` cannot have written this sentence.
   """
-  return read_map.read(text) if "\n" in text else _read_words(text)
+  if "\n" in text:
+    out = read_map.read(text)
+  elif phrases.STARTS.match(text):
+    out = phrases.read(text)
+  else:
+    out = _read_words(text)
+  pairs = read_needs(rules)
+  for word, element in out["elements"].items():
+    if word in pairs:
+      element["needs"] = pairs[word]
+  return out
 
 
 def _read_words(text: str) -> dict[str, Any]:

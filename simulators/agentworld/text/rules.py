@@ -1,5 +1,7 @@
 """What an episode asks for, and the rules that start every prompt."""
 
+import re
+
 import numpy as np
 
 from simulators.agentworld.config import Config
@@ -56,6 +58,7 @@ def rules(params: Params, config: Config) -> str:
   clauses = [
     _aim(config.goals),
     "Walk onto a tool to take it.",
+    *["You hold one tool: the one before stays there."] * config.one_hand,
     f"Walk into a closed element with its tool to open it: {pairs}.",
   ]
   if config.boxes:
@@ -77,3 +80,11 @@ def _aim(goals: tuple[str, ...]) -> str:
   )
   otherwise = "; without a task, walk to the goal" if "reach" in goals else ""
   return f"Do the task: {tasks}{otherwise}."
+
+
+_PAIR = re.compile(rf"\b({'|'.join(ELEMENTS)}) needs ({'|'.join(TOOLS)})\b")
+
+
+def read_needs(rules: str) -> dict[str, str]:
+  """element -> the tool that opens it, as the rules state it."""
+  return dict(_PAIR.findall(rules))
