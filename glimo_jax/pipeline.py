@@ -158,7 +158,7 @@ def _judge(run: Run, stage: Stage, tuned: Sampler) -> dict[str, Result]:
     *benchmarks.solved_cases(dataset, settings, run.saved_memory()),
     stage.path,
     Progress,
-    benchmarks.extra_policies(run.world, dataset, settings),
+    benchmarks.rivals(run.world, dataset, settings),
   )
   choices = None
   if not settings.tuned_only:

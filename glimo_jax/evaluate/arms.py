@@ -12,7 +12,7 @@ from glimo_jax.evaluate import stats
 from glimo_jax.evaluate.exam import ExamItem
 from glimo_jax.evaluate.settings import EvaluateConfig
 from glimo_jax.evaluate.ways import WAYS, SolvedCases
-from glimo_jax.play import loop, policies, scoring
+from glimo_jax.play import loop, policies, scoring, writers
 from simulators.text_world import HasTextOracle, TextWorldProtocol
 
 Progress = Callable[[str, int, int], object]  # arm, episodes ended, episodes
@@ -119,10 +119,11 @@ def act(
     extra: further policies, by arm; they play last.
 
   Returns:
-    Episodes by arm: random, oracle (where the world has one), base (asked in
-    the way of `base_arm`) and tuned (asked plainly). `base_greedy`,
+    Episodes by arm: random, explorer, oracle (where the world has one), base
+    (asked in the way of `base_arm`) and tuned (asked plainly). `base_greedy`,
     `tuned_greedy` and `random_free` play without the rule, which frees a
-    greedy player from its loops and ends a random walk sooner. `base_write`,
+    greedy player from its loops and ends a random walk sooner. The explorer
+    plays without it, too: it walks back over known texts. `base_write`,
     `tuned_plan` and the like, named by `config.written`, act by what they
     write.
   """
@@ -131,6 +132,7 @@ def act(
     models = {"base": base, **models}
     actions = len(text_world.actions)
     plan["random"] = policies.RandomPolicy(actions, config.seed), True
+    plan["explorer"] = policies.ExplorerPolicy(actions, config.seed), False
     if isinstance(text_world, HasTextOracle):
       plan["oracle"] = policies.OraclePolicy(text_world), True
     asked = _policy(config, base_arm, base, text_world, cases, memo)
@@ -140,7 +142,7 @@ def act(
   plan["tuned"], plan["tuned_greedy"] = (asked, True), (asked, False)
   for form in config.written:
     for name, lm in models.items():
-      writer = policies.WRITERS[form](
+      writer = writers.WRITERS[form](
         lm, text_world.preamble, text_world.actions, text_world.parse
       )
       plan[f"{name}_{form}"] = writer, True

@@ -1,7 +1,7 @@
 """Benchmarks in `real`, and the check that no training row comes from them."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,11 +14,15 @@ from glimo_jax.play.scoring import Shot
 from glimo_jax.types import InstructionDataset
 from simulators.base import (
   AsksQuestions,
+  HasScript,
   LevelPool,
   ParsesDescriptions,
   World,
 )
 from simulators.text_world import TextWorld, TextWorldProtocol
+
+# Makes a player for one benchmark: some remember their episodes.
+Rival = Callable[[TextWorldProtocol], Policy]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,18 +197,25 @@ def solved_cases(
   return SolvedCases(shots(2), retrieve), SolvedCases(shots(1), retrieve)
 
 
-def extra_policies(
+def rivals(
   world: World, dataset: InstructionDataset, config: EvaluateConfig
-) -> dict[str, Policy]:
-  """Policies that play beside the models: a small MLP trained on these rows.
+) -> dict[str, Rival]:
+  """Players beside the models, without a language model.
 
   Returns:
-    Arm -> policy; empty where the tuned model is judged alone, or where the
-    world does not parse its descriptions.
+    Arm -> what makes its player: `script`, where the world has a scripted
+    reader, and `mlp`, a small network trained on these rows, where it parses
+    its descriptions. Empty where the tuned model is judged alone.
   """
-  if config.tuned_only or not isinstance(world, ParsesDescriptions):
-    return {}
-  trained = mlp.MlpPolicy(
-    dataset.train, world.parse_description, world.actions, world.words
-  )
-  return {"mlp": trained}
+  out: dict[str, Rival] = {}
+  if config.tuned_only:
+    return out
+  if isinstance(world, HasScript):
+    script = world.script
+    out["script"] = lambda text_world: script(text_world.preamble)
+  if isinstance(world, ParsesDescriptions):
+    trained = mlp.MlpPolicy(
+      dataset.train, world.parse_description, world.actions, world.words
+    )
+    out["mlp"] = lambda text_world: trained
+  return out

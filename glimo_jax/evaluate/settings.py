@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from glimo_jax import fields
 from glimo_jax.evaluate import ways
-from glimo_jax.play import policies
+from glimo_jax.play import writers
 
 # Ways to ask the same model; the best of them on `val` is the base.
 CANDIDATES = tuple(ways.WAYS)
 SUITES = ("test", "val")
-WRITTEN = tuple(policies.WRITERS)
+# Players beside the tuned model; their names are taken.
+RIVALS = ("base", "random", "explorer", "script", "mlp", "oracle")
+WRITTEN = tuple(writers.WRITERS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +90,7 @@ class EvaluateConfig:
       raise ValueError(
         f"evaluate.arm {self.arm!r} names files: use letters, digits and -"
       )
-    if self.arm in ("base", "random", "oracle"):
+    if self.arm in RIVALS:
       raise ValueError(
         f"evaluate.arm {self.arm!r} is the name of another arm: give the tuned "
         "model another name"

@@ -12,7 +12,7 @@ from typing import Any
 from glimo_jax import files
 from glimo_jax.agent import llm
 from glimo_jax.evaluate import answering, arms
-from glimo_jax.evaluate.benchmarks import Benchmark
+from glimo_jax.evaluate.benchmarks import Benchmark, Rival
 from glimo_jax.evaluate.settings import EvaluateConfig
 from glimo_jax.evaluate.ways import WAYS, SolvedCases
 from glimo_jax.play import loop, scoring
@@ -48,7 +48,7 @@ class Suite:
     acting_cases, answering_cases: solved cases for the base's arms.
     folder: where finished benchmarks are kept.
     progress: makes a progress callback for a name.
-    extra_policies: further policies that play, by arm.
+    rivals: makes further players of each benchmark, by arm.
     memo: scores that the arms share.
   """
 
@@ -59,9 +59,7 @@ class Suite:
   answering_cases: SolvedCases
   folder: pathlib.Path
   progress: Callable[[str], Progress]
-  extra_policies: Mapping[str, loop.Policy] = dataclasses.field(
-    default_factory=dict
-  )
+  rivals: Mapping[str, Rival] = dataclasses.field(default_factory=dict)
   memo: scoring.Memo = dataclasses.field(default_factory=scoring.Memo)
 
   def choose(self, val: Benchmark) -> tuple[arms.Choice, arms.Choice]:
@@ -112,10 +110,13 @@ class Suite:
         shown[arm] = self.progress(f"{benchmark.name}, {arm}")
       shown[arm](ended, episodes)
 
+    rivals = {
+      arm: make(benchmark.text_world) for arm, make in self.rivals.items()
+    }
     acted = arms.act(
       self.config, self.base, self.tuned, acting and acting.arm,
       benchmark.text_world, benchmark.indices, self.acting_cases, self.memo,
-      progress, self.extra_policies,
+      progress, rivals,
     )  # fmt: skip
     asked = {}
     if benchmark.exam:

@@ -111,8 +111,8 @@ def test_all_arms_play_the_same_levels_and_greedy_reuses_scores():
     config, base, tuned, "plain", FakeTextWorld(), range(12), CASES, memo
   )
   assert tuple(played) == (
-    "random", "oracle", "base", "base_greedy", "random_free", "tuned",
-    "tuned_greedy",
+    "random", "explorer", "oracle", "base", "base_greedy", "random_free",
+    "tuned", "tuned_greedy",
   )  # fmt: skip
   for run in played.values():
     assert [e.index for e in run] == list(range(12))

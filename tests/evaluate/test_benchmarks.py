@@ -2,12 +2,14 @@
 
 import types
 
+import numpy as np
 import pytest
 
 import simulators
 from glimo_jax.evaluate import benchmarks
 from glimo_jax.evaluate.settings import EvaluateConfig
 from glimo_jax.types import InstructionDataset
+from simulators.text_world import TextWorld
 
 CONFIG = EvaluateConfig(
   episodes=3, val_episodes=2, per_kind=1, val_per_kind=1, ood_episodes=2,
@@ -74,7 +76,7 @@ def test_world_without_questions_is_evaluated_by_play_alone(world, pools):
   first, *_ = benchmarks.judged(silent, pools[1:], CONFIG)
   assert (first.name, first.exam) == ("silent/test", [])
   dataset = InstructionDataset(train=[], val=[], counts={})
-  assert benchmarks.extra_policies(silent, dataset, CONFIG) == {}
+  assert benchmarks.rivals(silent, dataset, CONFIG) == {}
 
 
 @pytest.mark.parametrize("split", ["val", "test", "ood-size"])
@@ -157,23 +159,46 @@ def test_retrieved_cases_are_the_nearest_of_the_memory():
 
 
 def test_small_mlp_is_evaluated_with_the_models(world):
-  text = world.describe(_obs(world))[0]
+  text = _played(world).texts[0]
   row = types.SimpleNamespace(
     kind="next_action", messages=({"role": "user", "content": text},),
     answers=("up",), weights=(1.0,),
   )  # fmt: skip
   dataset = InstructionDataset(train=[row], val=[], counts={})
-  extra = benchmarks.extra_policies(world, dataset, CONFIG)
-  assert list(extra) == ["mlp"]
-  scores = extra["mlp"].scores([text], [0])
+  makers = benchmarks.rivals(world, dataset, CONFIG)
+  scores = makers["mlp"](_played(world)).scores([text], [0])
   assert scores.argmax() == world.actions.index("up")
   alone = EvaluateConfig(tuned_only=True)
-  assert benchmarks.extra_policies(world, dataset, alone) == {}
+  assert benchmarks.rivals(world, dataset, alone) == {}
 
 
-def _obs(world):
-  from simulators.text_world import TextWorld
+class Scripted(Silent):
+  """A world with a scripted reader that remembers what it has read."""
 
+  def script(self, rules):
+    def scores(texts, rows):
+      read.append(texts)
+      return np.full((len(texts), 4), len(read), float)
+
+    read = [rules]
+    return types.SimpleNamespace(scores=scores, read=read)
+
+
+def test_every_benchmark_has_a_fresh_scripted_reader_of_its_rules(world):
+  dataset = InstructionDataset(train=[], val=[], counts={})
+  scripted = Scripted(world)
+  makers = benchmarks.rivals(scripted, dataset, CONFIG)
+  assert list(makers) == ["script"]
+  played = _played(world)
+  for _ in range(2):
+    reader = makers["script"](played)
+    assert reader.read == [played.preamble]
+    assert reader.scores(["a text"], [0]).max() == 2
+  alone = EvaluateConfig(tuned_only=True)
+  assert benchmarks.rivals(scripted, dataset, alone) == {}
+
+
+def _played(world):
   played = TextWorld(world, world.params("real"), world.pool("val", 1))
   played.reset([0])
-  return played.obs
+  return played

@@ -32,6 +32,7 @@ from glimo_jax.types import VERDICTS, EvalReport
 
 JSON, HTML = "report.json", "report.html"
 _RATIO_FLOOR = 0.05  # a ratio to a base below this says nothing
+_RIVALS = ("explorer", "script", "mlp")  # players without a language model
 _COLUMNS = ("base", "tuned", "random", "oracle")  # of the terminal's table
 
 Acted = Mapping[str, Sequence[Sequence[Episode]]]  # arm -> runs
@@ -88,6 +89,7 @@ def compare(acted: Acted, answered: Answered) -> dict[str, Any]:
   Returns:
     `headline`: (tuned - random) / (oracle - random); `headline_base`: the
     same for the base; `success_gain`, `qa_gain`: tuned - base;
+    `success_over_ARM`: tuned - each other rival that the levels were played by;
     `qa_gain_GROUP` for the groups of `answering.groups`; `success_ratio`:
     tuned / base, only where the base reaches 0.05; `NAME_difference`: tuned -
     base of each measure of the world. Each is {"mean", "lo", "hi", "n"}. A
@@ -99,6 +101,9 @@ def compare(acted: Acted, answered: Answered) -> dict[str, Any]:
   if several and {"random", "oracle", "tuned", "base"} <= won.keys():
     for name, arm in (("headline", "tuned"), ("headline_base", "base")):
       out[name] = stats.normalised(won[arm], won["random"], won["oracle"])
+  if several and "tuned" in won:
+    for arm in [arm for arm in _RIVALS if arm in won]:
+      out[f"success_over_{arm}"] = stats.paired(won["tuned"], won[arm])
   if several and {"tuned", "base"} <= won.keys():
     out["success_gain"] = stats.paired(won["tuned"], won["base"])
     base = won["base"].mean()

@@ -139,6 +139,18 @@ def test_headline_is_normalised_between_chance_and_oracle(acted):
   assert "qa_gain" not in comparison
 
 
+def test_tuned_is_paired_with_every_rival_that_played(acted):
+  luck = np.random.default_rng(0).random(40)
+  rivals = {"explorer": [run(luck < 0.2)], "script": [run(luck < 0.9)]}
+  comparison = report.compare(acted | rivals, {})
+  assert comparison["success_over_explorer"]["lo"] > 0
+  script = comparison["success_over_script"]
+  expect = np.mean(luck < 0.8) - np.mean(luck < 0.9)
+  assert script["mean"] == pytest.approx(expect)
+  assert script["hi"] <= 0
+  assert "success_over_mlp" not in comparison
+
+
 def test_measures_of_the_world_are_paired_and_shown(whole, acted, tmp_path):
   rate = {
     arm: np.mean([e.measures["collision"] for e in runs[0]])
