@@ -11,13 +11,22 @@ def measured(
 ) -> list[tuple[str, list[Values | None]]]:
   """Rows of (benchmark and measure, each arm's interval or None).
 
-  Measures are success, questions and the world's own, where any arm has them.
+  Measures are success, SPL, questions and the world's own, where any arm has
+  them.
   """
   rows = []
   for name, by_arm in benchmarks.items():
     of_arm = {
       arm: {
-        **{m: found[m] for m in ("success", "qa") if m in found},
+        **{
+          name: values
+          for name, values in (
+            ("success", found.get("success")),
+            ("spl", found.get("success", {}).get("spl")),
+            ("qa", found.get("qa")),
+          )
+          if values
+        },
         **found.get("success", {}).get("measures", {}),
       }
       for arm, found in by_arm.items()

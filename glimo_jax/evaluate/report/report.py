@@ -3,6 +3,7 @@
 `report.json` holds
 
     {"benchmarks": {name: {arm: {"success": {"mean", "lo", "hi", "n", ...,
+                                             "spl": {"mean", "lo", "hi", "n"},
                                              "measures": {measure: {...}}},
                                  "qa": {...}}}},
      "language": {text: {arm: {"bits_per_byte"}}},
@@ -89,7 +90,8 @@ def compare(acted: Acted, answered: Answered) -> dict[str, Any]:
   Returns:
     `headline`: (tuned - random) / (oracle - random); `headline_base`: the
     same for the base; `success_gain`, `qa_gain`: tuned - base;
-    `success_over_ARM`: tuned - each other rival that the levels were played by;
+    `success_over_ARM`: tuned - each other rival that played; `spl_gain`: tuned
+    - base, where the shortest ways are known;
     `qa_gain_GROUP` for the groups of `answering.groups`; `success_ratio`:
     tuned / base, only where the base reaches 0.05; `NAME_difference`: tuned -
     base of each measure of the world. Each is {"mean", "lo", "hi", "n"}. A
@@ -106,6 +108,9 @@ def compare(acted: Acted, answered: Answered) -> dict[str, Any]:
       out[f"success_over_{arm}"] = stats.paired(won["tuned"], won[arm])
   if several and {"tuned", "base"} <= won.keys():
     out["success_gain"] = stats.paired(won["tuned"], won["base"])
+    ours, theirs = episodes.spl(acted["tuned"]), episodes.spl(acted["base"])
+    if ours is not None and theirs is not None and ours.shape[1] > 1:
+      out["spl_gain"] = stats.paired(ours, theirs)
     base = won["base"].mean()
     if base >= _RATIO_FLOOR:
       share = float(won["tuned"].mean() / base)

@@ -102,6 +102,10 @@ def test_json_has_the_documented_form(whole, tmp_path):
   arms = values["benchmarks"]["agentworld/test"]
   for arm in ("base", "tuned", "random", "oracle"):
     assert {"mean", "lo", "hi", "n"} <= arms[arm]["success"].keys()
+    # Three steps where two would do.
+    assert arms[arm]["success"]["spl"]["mean"] == pytest.approx(
+      arms[arm]["success"]["mean"] * 2 / 3
+    )
   assert {"mean", "lo", "hi", "n"} <= arms["tuned"]["qa"].keys()
   assert values["language"]["prose"]["base"]["bits_per_byte"] > 0
   assert values["dataset"] == COUNTS
@@ -163,6 +167,7 @@ def test_measures_of_the_world_are_paired_and_shown(whole, acted, tmp_path):
   report.write(whole, tmp_path)
   page = "".join(_Page((tmp_path / "report.html").read_text()).text)
   for shown in (report.table(whole), page):
+    assert "agentworld/test spl" in shown
     row = shown.split("agentworld/test collision")[1].split("\n")[0]
     for arm in ("base", "tuned", "random", "oracle"):
       assert f"{rate[arm]:.3f} [" in row
