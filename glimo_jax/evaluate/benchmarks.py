@@ -1,6 +1,7 @@
 """Benchmarks in `real`, and the check that no training row comes from them."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from glimo_jax.evaluate.settings import EvaluateConfig
 from glimo_jax.evaluate.ways import SolvedCases
 from glimo_jax.play.loop import Policy
 from glimo_jax.play.scoring import Shot
-from glimo_jax.types import InstructionDataset
+from glimo_jax.types import InstructionDataset, InstructionExample
 from simulators.base import (
   AsksQuestions,
   HasScript,
@@ -57,7 +58,7 @@ def pools(world: World, config: EvaluateConfig) -> list[LevelPool]:
 def choosing(
   world: World, pool: LevelPool, config: EvaluateConfig
 ) -> Benchmark:
-  """Where the base's arm is chosen: `pool` is the first one of `pools`."""
+  """Where the ways of asking are chosen: `pool` is the first of `pools`."""
   return _benchmark(world, pool, config, config.val_per_kind)
 
 
@@ -171,22 +172,16 @@ def check_solved_cases(
 def solved_cases(
   dataset: InstructionDataset, config: EvaluateConfig, memory: Memory | None
 ) -> tuple[SolvedCases, SolvedCases]:
-  """Solved cases for the base's arms: (acting, answering).
+  """Solved cases for prompts: (acting, answering).
 
   Args:
-    dataset: verified rows; those with a single best answer become shots.
+    dataset: verified rows; next actions and questions with a single best
+      answer become shots, answers in turn.
     config: how many shots, and the seed that draws them.
     memory: of the run, for retrieval.
   """
-
-  def shots(stage: int) -> tuple[Shot, ...]:
-    rows = [row for row in dataset.train if row.stage == stage]
-    single = [row for row in rows if row.weights.count(row.weights[0]) == 1]
-    rng = np.random.default_rng(config.seed)
-    picks = rng.permutation(len(single))[: config.shots]
-    return tuple(
-      (single[i].messages[-1]["content"], single[i].answers[0]) for i in picks
-    )
+  actions = [row for row in dataset.train if row.kind == "next_action"]
+  questions = [row for row in dataset.train if row.stage == 1]
 
   def nearest(turns: Sequence[str]) -> list[list[Shot]]:
     assert memory is not None
@@ -194,7 +189,26 @@ def solved_cases(
     return [[(row.text, row.answer) for row in rows] for rows in found]
 
   retrieve = None if memory is None else nearest
-  return SolvedCases(shots(2), retrieve), SolvedCases(shots(1), retrieve)
+  return (
+    SolvedCases(_shots(actions, config), retrieve),
+    SolvedCases(_shots(questions, config), retrieve),
+  )
+
+
+def _shots(
+  rows: Sequence[InstructionExample], config: EvaluateConfig
+) -> tuple[Shot, ...]:
+  """Cases drawn at random, answers in turn, so that none is suggested."""
+  rng = np.random.default_rng(config.seed)
+  queues: dict[str, list[Shot]] = {}
+  for i in rng.permutation(len(rows)):
+    answers, weights = rows[i].answers, rows[i].weights
+    if weights.count(weights[0]) == 1:
+      shot = rows[i].messages[-1]["content"], answers[0]
+      queues.setdefault(answers[0], []).append(shot)
+  turns = itertools.zip_longest(*queues.values())
+  shots = [shot for turn in turns for shot in turn if shot is not None]
+  return tuple(shots[: config.shots])
 
 
 def rivals(

@@ -8,7 +8,7 @@ from glimo_jax import fields
 from glimo_jax.evaluate import ways
 from glimo_jax.play import writers
 
-# Ways to ask the same model; the best of them on `val` is the base.
+# Ways to ask the same model; each model is judged in its best one on `val`.
 CANDIDATES = tuple(ways.WAYS)
 SUITES = ("test", "val")
 # Players beside the tuned model; their names are taken.
@@ -22,9 +22,9 @@ class EvaluateConfig:
 
   Attributes:
     episodes: levels of `test` that every arm plays.
-    val_episodes: levels of `val` on which the base's arm is chosen.
+    val_episodes: levels of `val` on which the ways of asking are chosen.
     per_kind: questions of each kind, on `test`.
-    val_per_kind: questions of each kind on which the base's arm is chosen.
+    val_per_kind: questions of each kind, for the same choice.
     kinds: question kinds; () for all kinds of the world.
     depths: chain depths of `test` and `val`.
     ood_episodes: levels of each out-of-distribution split; 0 leaves them out.
@@ -34,6 +34,7 @@ class EvaluateConfig:
     shots: solved cases before a prompt of the `few_shot` arm.
     seed: of every draw.
     arms: members of CANDIDATES that the base may choose from.
+    tuned_arms: members of CANDIDATES that the tuned model may choose from.
     suite: `test`, with the out-of-distribution splits, or `val`, where choices
       are made, at the sizes of `test`.
     tuned_only: leave base, random and oracle to another run's fragment.
@@ -43,7 +44,7 @@ class EvaluateConfig:
   """
 
   episodes: int = 128
-  val_episodes: int = 24
+  val_episodes: int = 64
   per_kind: int = 16
   val_per_kind: int = 4
   kinds: tuple[str, ...] = ()
@@ -55,8 +56,10 @@ class EvaluateConfig:
   shots: int = 4
   seed: int = 0
   arms: tuple[str, ...] = (
-    "plain", "few_shot", "retrieval", "prior_calibrated", "sampled",
+    "plain", "few_shot", "retrieval", "prior_calibrated", "sampled", "options",
+    "options_calibrated", "instructed",
   )  # fmt: skip
+  tuned_arms: tuple[str, ...] = ("plain", "options")
   suite: str = "test"
   tuned_only: bool = False
   arm: str = "tuned"
@@ -77,12 +80,14 @@ class EvaluateConfig:
       raise ValueError(
         f"evaluate.depths {self.depths} must name depths from 0 up, e.g. (0, 1)"
       )
-    if not self.arms or len(set(self.arms)) != len(self.arms):
-      raise ValueError(
-        f"evaluate.arms {self.arms} must name each arm once, e.g. ('plain',)"
-      )
-    for arm in self.arms:
-      fields.check_known("evaluate.arms", arm, CANDIDATES)
+    for name in ("arms", "tuned_arms"):
+      arms = getattr(self, name)
+      if not arms or len(set(arms)) != len(arms):
+        raise ValueError(
+          f"evaluate.{name} {arms} must name each arm once, e.g. ('plain',)"
+        )
+      for arm in arms:
+        fields.check_known(f"evaluate.{name}", arm, CANDIDATES)
     for name in self.written:
       fields.check_known("evaluate.written", name, WRITTEN)
     fields.check_known("evaluate.suite", self.suite, SUITES)
@@ -101,7 +106,7 @@ class EvaluateConfig:
   ) -> list[tuple[str, int, tuple[int, ...] | None]]:
     """(split, levels, depths) of every pool, in order.
 
-    First `val`, on which the base's arm is chosen, then the suite, then the
+    First `val`, on which the ways are chosen, then the suite, then the
     out-of-distribution splits, at the depths of the world's choice (None).
 
     Args:

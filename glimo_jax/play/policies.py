@@ -133,6 +133,7 @@ class LanguagePolicy:
       description says nothing.
     memo: keeps scores; arms that share it score a prompt once. None: nothing
       is kept from one step to the next.
+    form: the words of the prompt.
   """
 
   def __init__(
@@ -141,13 +142,15 @@ class LanguagePolicy:
     preamble: str,
     actions: Sequence[str],
     shots: Sequence[scoring.Shot] = (),
+    *,
+    form: prompts.Form = prompts.PLAIN,
     retrieve: scoring.Retrieve | None = None,
     prior: bool = False,
     memo: scoring.Memo | None = None,
   ):
     self._lm, self._preamble, self._shots = lm, preamble, tuple(shots)
     self._actions, self._retrieve = tuple(actions), retrieve
-    self._prior, self._memo = prior, memo
+    self._prior, self._memo, self._form = prior, memo, form
 
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
     """f[B, A]; see `Policy`."""
@@ -167,4 +170,5 @@ class LanguagePolicy:
     return scores - scoring.prior(self._lm, memo, free, self._actions)
 
   def _prompt(self, text: str) -> scoring.Prompt:
-    return scoring.with_shots(prompts.acting(self._preamble, text), self._shots)
+    prompt = self._form.acting(self._preamble, text, self._actions)
+    return scoring.with_shots(prompt, self._shots)

@@ -1,6 +1,7 @@
 """Who acts by what it writes: an action, a whole plan, or reasons first."""
 
 import functools
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -74,6 +75,7 @@ class WritePolicy:
     actions: the action words.
     parse: `world.parse`: text -> action index or None.
     max_tokens: longest answer.
+    form: the words of the prompt.
   """
 
   def __init__(
@@ -83,8 +85,11 @@ class WritePolicy:
     actions: Sequence[str],
     parse: Callable[[str], int | None],
     max_tokens: int = 16,
+    form: prompts.Form = prompts.PLAIN,
   ):
-    ask = functools.partial(prompts.acting, preamble)
+    def ask(text: str) -> prompts.Prompt:
+      return form.acting(preamble, text, actions)
+
     self._write = _Writer(lm, ask, max_tokens)
     self._parse, self._num_actions = parse, len(actions)
 
@@ -102,6 +107,41 @@ class WritePolicy:
 
 # How a model may act other than by choosing among the action words.
 WRITERS = {"write": WritePolicy, "plan": PlanPolicy}
+
+
+def concluded_action(
+  written: str, parse: Callable[[str], int | None]
+) -> int | None:
+  """The action that a text with reasons names last; None if it names none.
+
+  Only what follows the last `Answer:` counts, where the text has one.
+  """
+  words = _conclusion(written).split()
+  for count in range(1, len(words) + 1):
+    action = parse(" ".join(words[-count:]))
+    if action is not None:
+      return action
+  return None
+
+
+def concluded_choice(written: str, choices: Sequence[str]) -> str:
+  """The choice that a text with reasons names last; "" if it names none.
+
+  Of choices that end at the same place, the longest counts.
+  """
+  text = _conclusion(written)
+  ends: list[tuple[int, int, str]] = []
+  for choice in choices:
+    pattern = rf"(?<!\w){re.escape(choice)}(?!\w)"
+    for found in re.finditer(pattern, text, re.IGNORECASE):
+      ends.append((found.end(), len(choice), choice))
+  return max(ends)[-1] if ends else ""
+
+
+def _conclusion(written: str) -> str:
+  """What follows the last `Answer:`; the whole text where there is none."""
+  parts = re.split(re.escape(prompts.CONCLUSION), written, flags=re.IGNORECASE)
+  return parts[-1]
 
 
 class _Writer:

@@ -1,5 +1,7 @@
 """Benchmarks: evaluated levels are not trained on; the base can be prompted."""
 
+import collections
+import dataclasses
 import types
 
 import numpy as np
@@ -118,30 +120,53 @@ def test_rows_of_another_run_suffice_without_retrieval():
   )
 
 
-def _case(i, stage, weights):
+def _case(i, kind, answers, weights=(0.9, 0.1)):
   return types.SimpleNamespace(
-    stage=stage,
+    kind=kind,
+    stage=2 if kind in ("next_action", "full_plan") else 1,
     messages=({"role": "user", "content": f"text {i}"},),
-    answers=(f"answer {i}", "other"),
+    answers=answers,
     weights=weights,
   )
 
 
-def test_solved_cases_have_one_best_answer_and_the_right_stage():
+def test_solved_cases_have_one_best_answer_and_the_right_kind():
+  kinds = ("next_action", "bump", "full_plan")
   rows = [
-    _case(i, 1 + i % 2, (0.5, 0.5) if i % 3 else (0.9, 0.1)) for i in range(24)
-  ]
+    _case(
+      i, kinds[i % 3], (f"answer {i}", "other"),
+      (0.5, 0.5) if i % 4 else (0.9, 0.1),
+    )
+    for i in range(48)
+  ]  # fmt: skip
   dataset = InstructionDataset(train=rows, val=[], counts={})
   acting, answering = benchmarks.solved_cases(dataset, CONFIG, None)
-  for cases, stage in ((acting, 2), (answering, 1)):
+  for cases, kind in ((acting, "next_action"), (answering, "bump")):
     assert len(cases.shots) == CONFIG.shots
     assert cases.retrieve is None
     for asked, answered in cases.shots:
       row = rows[int(asked.split()[1])]
-      assert (row.stage, row.answers[0]) == (stage, answered)
+      assert (row.kind, row.answers[0]) == (kind, answered)
       assert row.weights == (0.9, 0.1)
   again, _ = benchmarks.solved_cases(dataset, CONFIG, None)
   assert again == acting
+
+
+def test_answers_of_solved_cases_take_turns():
+  """Of 30 rows, 27 say `left`: the shots say each answer equally often."""
+  answers = ["left"] * 27 + ["up", "down", "right"]
+  rows = [
+    _case(i, kind, (answer, "other"))
+    for kind in ("next_action", "bump")
+    for i, answer in enumerate(answers)
+  ]
+  dataset = InstructionDataset(train=rows, val=[], counts={})
+  for shots in (4, 6):
+    config = dataclasses.replace(CONFIG, shots=shots)
+    for cases in benchmarks.solved_cases(dataset, config, None):
+      said = collections.Counter(answer for _, answer in cases.shots)
+      assert said == {"left": shots - 3, "up": 1, "down": 1, "right": 1}
+      assert len(set(cases.shots)) == shots  # no case twice
 
 
 def test_retrieved_cases_are_the_nearest_of_the_memory():

@@ -38,6 +38,23 @@ def measured(
   return rows
 
 
+def asked(
+  values: Mapping[str, Any],
+) -> list[tuple[str, str, str, str]]:
+  """Rows of (model, what it was asked for, way, every way's rate on `val`).
+
+  Args:
+    values: of report.json; older ones have no such rows.
+  """
+  rows = []
+  for model, ways in values.get("asked", {}).items():
+    for what, way in ways.items():
+      rates = values["asked_on_val"][model][what]
+      tried = [f"{name} {interval(rate)}" for name, rate in rates.items()]
+      rows.append((model, what, way, ", ".join(tried)))
+  return rows
+
+
 def interval(values: Values | None) -> str:
   """Mean and interval; `-` where nothing was measured."""
   if not values or values["mean"] is None:

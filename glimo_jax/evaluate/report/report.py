@@ -11,7 +11,9 @@
      "dataset": {"planned", "verified", "refuted", "unverifiable", "invalid",
                  "failed", "by_source"},
      "wall_s": {stage: seconds}, "peak_gib", "versions", "commit",
-     "commits": {earlier stage: commit}, "quality": {...}, ...}
+     "commits": {earlier stage: commit}, "quality": {...},
+     "asked": {model: {"acting": way, "answering": way}},
+     "asked_on_val": {model: {"acting": {way: {"mean", ...}}, ...}}, ...}
 
 where null stands for what is not defined. Comparisons have the names of the
 benchmarks, and `language/TEXT` for the texts. Measures are the world's own,
@@ -68,7 +70,7 @@ def compose(
     language=bits,
     comparisons=comparisons | compared,
     dataset=dict(counts),
-    run={**facts, "base_asked": first.asked, "base_arms": first.val},
+    run={**facts, "asked": first.asked, "asked_on_val": first.val},
   )
 
 
@@ -270,6 +272,8 @@ def table(report: EvalReport) -> str:
       for measure, values in measures.items():
         difference = f"{cells.interval(values)} {values['says']}"
         rows.append(f"{name} {measure}, {arm} minus tuned: {difference}")
+  for model, what, way, _ in cells.asked(report.run):
+    rows.append(f"{model}, {what}: asked in the way {way}, the best on val")
   counts = ", ".join(
     f"{name} {report.dataset.get(name, 0)}" for name in ("planned", *VERDICTS)
   )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from glimo_jax import provenance
-from glimo_jax.evaluate import answering, language
+from glimo_jax.evaluate import answering, language, stats
 from glimo_jax.evaluate.report import report
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.play.loop import Episode
@@ -308,12 +308,21 @@ def test_world_without_oracle_and_questions_has_a_report(acted, tmp_path):
   assert "lift/test" in report.table(composed)
 
 
-def test_composed_report_states_how_the_base_was_prompted(acted, answered):
+def test_composed_report_states_how_the_models_were_asked(
+  acted, answered, tmp_path
+):
+  rate = stats.wilson(5, 8).as_dict()
   one = Result(
     {arm: runs[0] for arm, runs in acted.items()},
     {arm: runs[0] for arm, runs in answered.items()},
-    {"acting": "few_shot", "answering": "plain"},
-    {"acting": {}, "answering": {}},
+    {
+      "base": {"acting": "few_shot", "answering": "plain"},
+      "tuned": {"acting": "options", "answering": "plain"},
+    },
+    {
+      "base": {"acting": {"few_shot": rate}, "answering": {}},
+      "tuned": {"acting": {}, "answering": {}},
+    },
   )
   other = Result({"tuned": acted["tuned"][0]}, {}, {}, {})
   composed = report.compose(
@@ -321,7 +330,11 @@ def test_composed_report_states_how_the_base_was_prompted(acted, answered):
   )
   assert composed.benchmarks["a/test"] == report.benchmark(acted, answered)
   assert composed.comparisons["a/test"] == report.compare(acted, answered)
-  assert composed.run["base_asked"] == one.asked
+  assert composed.run["asked"] == one.asked
+  assert "tuned, acting: asked in the way options" in report.table(composed)
+  report.write(composed, tmp_path)
+  page = "".join(_Page((tmp_path / report.HTML).read_text()).text)
+  assert "baseactingfew_shotfew_shot 0.625 [0.3" in page
   assert composed.run["commit"] == "c0"
   assert composed.dataset == COUNTS
 
