@@ -39,6 +39,9 @@ class EvaluateConfig:
       are made, at the sizes of `test`.
     tuned_only: leave base, random and oracle to another run's fragment.
     arm: name of the tuned model where runs are put side by side.
+    training_spread, training_spread_qa: known standard deviations of success
+      and of answers between trainings of one recipe (docs/recipe.md). They
+      widen the intervals of a single training; 0 adds nothing.
     written: further ways in which both models act, members of WRITTEN: `write`
       an action freely instead of choosing it, or follow a whole `plan`.
   """
@@ -57,12 +60,14 @@ class EvaluateConfig:
   seed: int = 0
   arms: tuple[str, ...] = (
     "plain", "few_shot", "retrieval", "prior_calibrated", "sampled", "options",
-    "options_calibrated", "instructed",
+    "options_calibrated", "instructed", "instructed_calibrated",
   )  # fmt: skip
   tuned_arms: tuple[str, ...] = ("plain", "options")
   suite: str = "test"
   tuned_only: bool = False
   arm: str = "tuned"
+  training_spread: float = 0.045
+  training_spread_qa: float = 0.032
   written: tuple[str, ...] = ()
 
   def __post_init__(self):
@@ -72,7 +77,7 @@ class EvaluateConfig:
       at_least={
         "episodes": 2, "val_episodes": 2, "per_kind": 1, "val_per_kind": 1,
         "ood_episodes": 0, "language_tokens": 256, "max_steps": 1, "shots": 1,
-        "seed": 0,
+        "seed": 0, "training_spread": 0, "training_spread_qa": 0,
       },
       above={"temperature": 0},
     )  # fmt: skip

@@ -63,7 +63,10 @@ def interval(values: Values | None) -> str:
 
 
 def span(values: Values) -> str:
-  """The interval alone; empty where it is not defined."""
-  if values["lo"] is None:
-    return ""
-  return f"[{values['lo']:.3f}, {values['hi']:.3f}]"
+  """The interval, if it is defined, and whether it is of one training."""
+  words = []
+  if values["lo"] is not None:
+    words.append(f"[{values['lo']:.3f}, {values['hi']:.3f}]")
+  if values.get("seeds") == 1:
+    words.append("(one training)")
+  return " ".join(words)
