@@ -20,7 +20,10 @@ REFERENCE = "tuned"  # the recipe; the other arms differ from it in one thing
 # with the chosen actions of the recipe.
 _FORMS = ("tuned", "tuned_write", "tuned_plan")
 # Settings in which the seeds of one arm may differ.
-_SEED_SETTINGS = ("train.seed", "train.data", "evaluate.tuned_only")
+_SEED_SETTINGS = (
+  "collect.seed", "annotate.seed", "train.seed", "train.data",
+  "evaluate.tuned_only",
+)  # fmt: skip
 
 
 def merge(fragments: Sequence[Fragment]) -> EvalReport:
@@ -72,6 +75,7 @@ def merge(fragments: Sequence[Fragment]) -> EvalReport:
       "arms": {
         arm: {
           "seeds": sorted(of_seed),
+          "datasets": len({_data_seeds(f) for f in of_seed.values()}),
           "commits": sorted(set().union(*map(_commits, of_seed.values()))),
           "train_s": [f.run["wall_s"]["train"] for f in of_seed.values()],
         }
@@ -91,6 +95,14 @@ def _commits(fragment: Fragment) -> set[str]:
   """The commits that made the fragment and all stages before it."""
   run = fragment.run
   return {run["commit"], *run.get("commits", {}).values()}
+
+
+def _data_seeds(fragment: Fragment) -> tuple[Any, ...]:
+  """The seeds of the dataset; in older fragments those of the config."""
+  config = fragment.run.get("config", {})
+  older = {name: part.get("seed") for name, part in config.items()}
+  seeds = {**older, **fragment.run.get("seeds", {})}
+  return seeds.get("collect"), seeds.get("annotate")
 
 
 def _check_alike(fragment: Fragment, of_arm: Mapping[int, Fragment]) -> None:

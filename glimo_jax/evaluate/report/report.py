@@ -188,6 +188,10 @@ def table(report: EvalReport) -> str:
       for measure, values in measures.items():
         difference = f"{cells.interval(values)} {values['says']}"
         rows.append(f"{name} {measure}, {arm} minus tuned: {difference}")
+  for arm, runs in report.run.get("arms", {}).items():
+    if "datasets" in runs:  # not in older reports
+      trained = f"{len(runs['seeds'])} trainings, {runs['datasets']} datasets"
+      rows.append(f"{arm}: {trained}")
   for model, what, way, _ in cells.asked(report.run):
     rows.append(f"{model}, {what}: asked in the way {way}, the best on val")
   counts = ", ".join(
