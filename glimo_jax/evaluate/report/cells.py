@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_EASY = 0.6  # success of a scripted reader
+
 Values = Mapping[str, Any]  # {"mean", "lo", "hi", ...}
 
 
@@ -53,6 +55,19 @@ def asked(
       tried = [f"{name} {interval(rate)}" for name, rate in rates.items()]
       rows.append((model, what, way, ", ".join(tried)))
   return rows
+
+
+def too_easy(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+  """Benchmark -> success of the scripted reader, where it is above _EASY.
+
+  There the text gives the way to act away; it is no measure of a model.
+  """
+  scripts = {
+    name: arms["script"]["success"]["mean"]
+    for name, arms in benchmarks.items()
+    if "success" in arms.get("script", {})
+  }
+  return {name: mean for name, mean in scripts.items() if mean > _EASY}
 
 
 def interval(values: Values | None) -> str:

@@ -65,6 +65,10 @@ def _headline(values: Values, authorship: str) -> str:
         f"{cells.interval(base)}</p>"
       )
       break
+  for name, mean in cells.too_easy(values["benchmarks"]).items():
+    parts.append(
+      f"<p>{escape(name)} is too easy: the scripted reader has {mean:.3f}.</p>"
+    )
   if authorship:
     parts.append(f"<p>Learnt from {escape(authorship)}.</p>")
   return "\n".join(parts)

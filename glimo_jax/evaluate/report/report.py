@@ -188,6 +188,8 @@ def table(report: EvalReport) -> str:
       for measure, values in measures.items():
         difference = f"{cells.interval(values)} {values['says']}"
         rows.append(f"{name} {measure}, {arm} minus tuned: {difference}")
+  for name, mean in cells.too_easy(report.benchmarks).items():
+    rows.append(f"{name} is too easy: the scripted reader has {mean:.3f}")
   for arm, runs in report.run.get("arms", {}).items():
     if "datasets" in runs:  # not in older reports
       trained = f"{len(runs['seeds'])} trainings, {runs['datasets']} datasets"

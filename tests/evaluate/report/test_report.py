@@ -214,6 +214,19 @@ def test_tuned_is_paired_with_every_rival_that_played(acted):
   assert "success_over_mlp" not in comparison
 
 
+def test_benchmark_that_a_script_solves_is_called_too_easy(
+  whole, acted, tmp_path
+):
+  name = "agentworld/test"
+  for rate, easy in ((0.7, True), (0.5, False)):
+    script = {"script": [run(np.arange(40) < 40 * rate)]}
+    arms = summaries.benchmark(acted | script, {}, KNOWN)
+    found = dataclasses.replace(whole, benchmarks={name: arms})
+    report.write(found, tmp_path)
+    for shown in (report.table(found), (tmp_path / report.HTML).read_text()):
+      assert (f"{name} is too easy" in shown) == easy
+
+
 def test_measures_of_the_world_are_paired_and_shown(whole, acted, tmp_path):
   rate = {
     arm: np.mean([e.measures["collision"] for e in runs[0]])
