@@ -136,7 +136,7 @@ def check_solved_cases(
   memory_there: bool,
   data: str = "",
 ) -> None:
-  """Stops, before any work, where there will be no solved cases for the base.
+  """Stops, before any work, where there will be no solved cases to show.
 
   Args:
     config: how much is measured.
@@ -146,9 +146,10 @@ def check_solved_cases(
     data: folder of another run's dataset, if that is trained on.
 
   Raises:
-    ValueError: no solved cases to ask the base with, or to train the MLP on.
+    ValueError: no solved cases to ask the models with, or to train the MLP on.
   """
-  if config.tuned_only:
+  ways = {*config.tuned_arms, *(() if config.tuned_only else config.arms)}
+  if config.tuned_only and not ways & {"few_shot", "retrieval"}:
     return
   parts = {"question": questions, "next_action": actions}
   missing = [
@@ -158,14 +159,15 @@ def check_solved_cases(
   ]
   fix = "raise it, or"
   if data:
-    known = memory_there or "retrieval" not in config.arms
+    known = memory_there or "retrieval" not in ways
     missing = [] if known else [f"train.data={data}"]
     fix = "collect and annotate in this workdir, too, or"
   if missing:
     raise ValueError(
       f"with {' and '.join(missing)} there are no solved cases of this run to "
-      f"ask the base with, or to train the MLP on: {fix} set "
-      "--config.evaluate.tuned_only=True to judge the tuned model alone"
+      f"ask the models with, or to train the MLP on: {fix} set "
+      "--config.evaluate.tuned_only=True to judge the tuned model alone, asked "
+      "in other ways than few_shot and retrieval"
     )
 
 

@@ -111,6 +111,9 @@ def test_base_that_cannot_be_prompted_is_found_before_any_work(lack, match):
     benchmarks.check_solved_cases(CONFIG, **{**there, **lack})
   alone = EvaluateConfig(tuned_only=True)
   benchmarks.check_solved_cases(alone, **{**there, **lack})
+  shown = EvaluateConfig(tuned_only=True, tuned_arms=("plain", "retrieval"))
+  with pytest.raises(ValueError, match=match):
+    benchmarks.check_solved_cases(shown, **{**there, **lack})
 
 
 def test_rows_of_another_run_suffice_without_retrieval():
