@@ -17,7 +17,7 @@ from glimo_jax.play import loop, policies, scoring, writers
 from simulators.text_world import HasTextOracle, TextWorldProtocol
 
 Progress = Callable[[str, int, int], object]  # arm, episodes ended, episodes
-_HEAT = 4  # every way plays one in so many levels, the better half all
+_FIRST = 4  # every way plays one in so many levels, the better half all
 Asked = tuple[llm.LanguageModel, str]  # a model, and the way it is asked
 
 
@@ -80,7 +80,7 @@ def choose_acting(
       out[arm] = stats.wilson(sum(e.success for e in run), len(run))
     return out
 
-  first = rates(candidates, indices[: -(-len(indices) // _HEAT)])
+  first = rates(candidates, indices[: -(-len(indices) // _FIRST)])
   ranked = sorted(candidates, key=lambda arm: -first[arm].mean)
   better = ranked[: max(2, -(-len(ranked) // 2))]
   final = rates([arm for arm in candidates if arm in better], indices)
