@@ -64,6 +64,6 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     acting_steps=480, lr=2e-3, warmup=20, activation_cache_gib=2.0
   )
   config.evaluate.update(
-    episodes=128, val_episodes=8, per_kind=12, val_per_kind=2, ood_episodes=0
+    episodes=128, val_episodes=64, per_kind=12, val_per_kind=4, ood_episodes=0
   )
   return config

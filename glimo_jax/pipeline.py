@@ -158,11 +158,9 @@ def _judge(run: Run, stage: Stage, tuned: Sampler) -> dict[str, Result]:
     *benchmarks.solved_cases(dataset, settings, run.saved_memory()),
     stage.path,
     Progress,
-    benchmarks.extra_policies(run.world, dataset, settings),
+    benchmarks.rivals(run.world, dataset, settings),
   )
-  choices = None
-  if not settings.tuned_only:
-    choices = suite.choose(benchmarks.choosing(run.world, choosing, settings))
+  choices = suite.choose(benchmarks.choosing(run.world, choosing, settings))
   return {
     benchmark.name: suite.run(benchmark, choices)
     for benchmark in benchmarks.judged(run.world, judged, settings)

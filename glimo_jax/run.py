@@ -131,6 +131,7 @@ class Run(Resources):
       "commit": self.commit,
       "commits": {n: s.get("commit", "unknown") for n, s in summaries.items()},
       "seeds": {
+        **self._data_seeds(),
         "train": self.config.train.seed,
         "evaluate": self.config.evaluate.seed,
       },
@@ -146,6 +147,15 @@ class Run(Resources):
       "quality": quality.summary(dataset.train, self.embedder.embed),
       "config": provenance.portable(dataclasses.asdict(self.config)),
     }
+
+  def _data_seeds(self) -> dict[str, int | None]:
+    """Seeds of the dataset's making; None where another run's are not known."""
+    settings = dataclasses.asdict(self.config)
+    data = self.config.train.data.removeprefix("tfds:")
+    if data:
+      settings = workdir_lib.settings_of(pathlib.Path(data).parent)
+    stages = ("collect", "annotate")
+    return {name: settings.get(name, {}).get("seed") for name in stages}
 
   # --- Data and adapters ------------------------------------------------------
 

@@ -198,6 +198,12 @@ def summary(root: PathLike, name: str) -> dict[str, Any]:
   return _read(require(root, name) / DONE)
 
 
+def settings_of(path: PathLike) -> dict[str, Any]:
+  """The settings that a stage's folder was made with; {} where none stand."""
+  kept = pathlib.Path(path) / SETTINGS
+  return _read(kept) if kept.exists() else {}
+
+
 def differences(there: Any, now: Any, path: str = "config") -> list[str]:
   """One line for each leaf in which two nested settings differ."""
   if isinstance(there, dict) and isinstance(now, dict):

@@ -56,9 +56,20 @@ def run(
     argv: command line; None for the process's own.
     settings: changes the config's values by flags of the script's own.
   """
+  seed = flags.DEFINE_integer(
+    "seed",
+    None,
+    "Seed of the data and of the training: short for --config.collect.seed, "
+    "--config.annotate.seed and --config.train.seed.",
+    lower_bound=0,
+    upper_bound=2**31 - 1,
+  )
 
   def main():
     values = _config()
+    if seed.value is not None:
+      for section in ("collect", "annotate", "train"):
+        values.setdefault(section, {})["seed"] = seed.value
     settings(values)
     # Imported here so that a mistyped flag is reported before jax is loaded.
     from glimo_jax import pipeline
@@ -71,7 +82,7 @@ def run(
     except served.ServedError as e:  # its message names the fix
       raise UsageError(str(e)) from e
 
-  for flag in (_CONFIG, _WORKDIR):  # otherwise --help omits them
+  for flag in (_CONFIG, _WORKDIR, seed):  # otherwise --help omits them
     flags.FLAGS.register_key_flag_for_module(
       sys.argv[0], flags.FLAGS[flag.name]
     )

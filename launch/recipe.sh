@@ -3,9 +3,10 @@
 #   bash launch/recipe.sh [ARM ...]          all arms, or those named, on val
 #   bash launch/recipe.sh laptop [ARM ...]   the recipe, or more, on test, with
 #                                            three seeds, an hour for each run
-# SEEDS="0 1 2" trains each arm from several seeds, SUITE=test evaluates on test,
-# RUNS and RESULTS are the folders of runs and fragments. If you start it again,
-# it resumes; an arm and seed is finished if its fragment exists.
+# SEEDS="0 1 2" repeats each arm from several seeds: seed N collects, annotates
+# and trains with seed N. SUITE=test evaluates on test, RUNS and RESULTS are the
+# folders of runs and fragments. If you start it again, it resumes; an arm and
+# seed is finished if its fragment exists.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source launch/install.sh
@@ -30,17 +31,17 @@ for seed in $seeds; do
     [ -f "$results/$arm-$seed.json" ] && continue
     [[ "$own_data" == *" $arm "* ]] && owner="$arm" || owner=tuned
     data=""
-    if [ "$owner-0" != "$arm-$seed" ]; then
+    if [ "$owner" != "$arm" ]; then
       for stage in collect annotate; do
         "$python" -m "launch.$stage" --config="$config:$owner" \
-          --workdir="$runs/$owner-0"
+          --workdir="$runs/$owner-$seed" --seed="$seed"
       done
-      data="$runs/$owner-0/annotate/dataset"
+      data="$runs/$owner-$seed/annotate/dataset"
     fi
     others=True # base, random and oracle are evaluated once
     [ "$arm-$seed" = tuned-0 ] && others=False
     "$python" -m launch.pipeline --config="$config:$arm" \
-      --workdir="$runs/$arm-$seed" --config.train.seed="$seed" \
+      --workdir="$runs/$arm-$seed" --seed="$seed" \
       --config.train.data="$data" --config.evaluate.suite="$suite" \
       --config.evaluate.tuned_only="$others"
     "$python" -m launch.report --folder="$results" --runs="$runs" \

@@ -8,6 +8,8 @@ the agent may observe; descriptions read `obs` only, as numpy arrays.
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
 from simulators import fields
 from simulators.types import (
   Array,
@@ -23,11 +25,13 @@ __all__ = [
   "AsksQuestions",
   "HasOracle",
   "HasReference",
+  "HasScript",
   "LevelPool",
   "ParsesDescriptions",
   "PyTree",
   "Question",
   "QuestionArrays",
+  "Reader",
   "Reference",
   "Renders",
   "State",
@@ -54,7 +58,7 @@ class World(Protocol):
 
   Derive from this class to inherit the defaults. Anything more is optional.
   Each optional part is a protocol, checked with `isinstance`: `HasOracle`,
-  `AsksQuestions`, `HasReference`, `ParsesDescriptions`, `Renders`.
+  `AsksQuestions`, `HasReference`, `HasScript`, `ParsesDescriptions`, `Renders`.
 
   `params(variant)` gives array leaves only: `real` and every imperfect variant
   are values of one pytree type, so they stack and vmap.
@@ -272,6 +276,23 @@ class ParsesDescriptions(Protocol):
       rules: `World.rules`, where the data shall hold what they say of the
         things in the text, too.
     """
+    ...
+
+
+class Reader(Protocol):
+  """A short program that plays by what it reads; it plays one batch."""
+
+  def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
+    """f64[B, A]: how good each action is; `rows` name the live episodes."""
+    ...
+
+
+@runtime_checkable
+class HasScript(Protocol):
+  """A world with a scripted reader, which reports show beside the models."""
+
+  def script(self, rules: str) -> Reader:
+    """A new reader; it knows the text of `World.rules` and nothing else."""
     ...
 
 

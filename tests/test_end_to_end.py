@@ -126,7 +126,7 @@ def test_same_evaluation_twice_gives_the_same_numbers(finished, tmp_path):
     json.loads((where / "report.json").read_text())
     for where in (folder, tmp_path)
   )
-  for part in ("benchmarks", "language", "comparisons", "base_arms"):
+  for part in ("benchmarks", "language", "comparisons", "asked_on_val"):
     assert once[part] == twice[part]
 
 

@@ -156,3 +156,11 @@ def test_settings_of_the_connection_do_not_bind_a_dataset():
   }
   shape = workdir.shaping_settings(sections | {"teacher": teacher}, "annotate")
   assert shape["teacher"] == {"model": "m"}
+
+
+def test_settings_of_a_stage_can_be_read_by_another_run(tmp_path):
+  settings = {"collect": {"seed": 3}}
+  with workdir.stage(tmp_path, "annotate", settings):
+    pass
+  assert workdir.settings_of(tmp_path / "annotate") == settings
+  assert workdir.settings_of(tmp_path / "elsewhere") == {}

@@ -6,8 +6,10 @@ one prefix, which is computed once. Prompts are short: on a CPU each token costs
 a millisecond.
 """
 
+import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 
 from glimo_jax.types import Message
 
@@ -33,6 +35,65 @@ def question(rules: str, description: str, text: str) -> Prompt:
 def plan(rules: str, description: str) -> Prompt:
   """Asks for all moves to the goal."""
   return _turns(rules, f"{description} {PLAN}")
+
+
+# --- Other ways to ask -------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+  """What a way of asking adds to the prompts of training; "" adds nothing.
+
+  Attributes:
+    to_act, to_answer: instruction after the rules, for actions and questions.
+    moves, answers: end of the last turn; {} stands for the list of them.
+  """
+
+  to_act: str = ""
+  moves: str = ""
+  to_answer: str = ""
+  answers: str = ""
+
+  def acting(
+    self, rules: str, description: str, actions: Sequence[str]
+  ) -> Prompt:
+    """Asks for the next action in a moment."""
+    listed = self.moves.format(", ".join(actions))
+    return acting(_joined(rules, self.to_act), _joined(description, listed))
+
+  def question(
+    self, rules: str, description: str, text: str, choices: Sequence[str]
+  ) -> Prompt:
+    """Asks a question about a moment."""
+    listed = self.answers.format(", ".join(choices))
+    return question(
+      _joined(rules, self.to_answer), description, _joined(text, listed)
+    )
+
+
+PLAIN = Form()
+OPTIONS = Form(
+  moves="Possible moves: {}. Answer with one of them.",
+  answers="Possible answers: {}. Answer with one of them.",
+)
+INSTRUCTED = dataclasses.replace(
+  OPTIONS,
+  to_act="You act in this world, one move at a time. Each time you read what "
+  "you perceive now. Find the goal and what stands in its way, think what each "
+  "possible move would do under the rules, and answer with the move that leads "
+  "to the goal soonest. Never choose a move that is impossible or harmful.",
+  to_answer="You read what is perceived at one moment of this world, then a "
+  "question. Find what the question is about, and work the answer out from the "
+  "text and the rules. Answer with one of the possible answers, word for word.",
+)
+CONCLUSION = "Answer:"  # what ends the reasons
+_REASONS = (
+  "Possible {what}: {{}}. Reason in one short sentence, then write "
+  f'"{CONCLUSION}" and one of them.'
+)
+REASONED = Form(
+  moves=_REASONS.format(what="moves"), answers=_REASONS.format(what="answers")
+)
 
 
 def refine(
@@ -90,6 +151,10 @@ def prompt_hash(prompt: Prompt) -> str:
 def text_hash(text: str) -> str:
   """Hash of a text, in hex."""
   return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _joined(*parts: str) -> str:
+  return " ".join(part for part in parts if part)
 
 
 def _turns(system: str, user: str) -> Prompt:

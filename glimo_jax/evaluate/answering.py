@@ -13,7 +13,7 @@ import numpy as np
 from glimo_jax.agent import llm, prompts
 from glimo_jax.evaluate import stats
 from glimo_jax.evaluate.exam import ExamItem
-from glimo_jax.play import scoring
+from glimo_jax.play import scoring, writers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Answer:
   Attributes:
     kind: the question's kind.
     level: the level of the state; answers about one level are not independent.
-    chosen: the choice with the highest log-likelihood.
+    chosen: the choice with the highest log-likelihood, or the written one; ""
+      where none was written.
     truth: the right choice.
     choices: number of choices.
     looked_up: as in ExamItem.
@@ -47,6 +48,7 @@ def answer(
   preamble: str,
   items: Sequence[ExamItem],
   *,
+  form: prompts.Form = prompts.PLAIN,
   shots: Sequence[scoring.Shot] = (),
   retrieve: scoring.Retrieve | None = None,
   prior: bool = False,
@@ -59,6 +61,7 @@ def answer(
     lm: a LanguageModel with `loglik`.
     preamble: the world's rules, the shared prefix of every prompt.
     items: the exam.
+    form: the words of the prompt.
     shots: solved questions (user turn, answer) before every prompt.
     retrieve: finds solved questions for each user turn.
     prior: whether to divide by the probability of each choice where the
@@ -72,34 +75,75 @@ def answer(
   """
   memo = scoring.Memo() if memo is None else memo
 
-  def ask(description: str, item: ExamItem) -> scoring.Prompt:
-    prompt = prompts.question(preamble, description, item.question.text)
-    return scoring.with_shots(prompt, shots)
+  def prompt(description: str, item: ExamItem) -> scoring.Prompt:
+    return scoring.with_shots(_ask(form, preamble, description, item), shots)
 
-  asked = [ask(item.description, item) for item in items]
+  asked = [prompt(item.description, item) for item in items]
   if retrieve is not None:
-    found = retrieve([prompt[-1]["content"] for prompt in asked])
+    found = retrieve([turns[-1]["content"] for turns in asked])
     asked = [
-      scoring.with_retrieved(prompt, cases)
-      for prompt, cases in zip(asked, found, strict=True)
+      scoring.with_retrieved(turns, cases)
+      for turns, cases in zip(asked, found, strict=True)
     ]
   choices = [tuple(item.question.choices) for item in items]
   scores = memo.loglik(lm, asked, choices)
   if prior:
-    free = [ask(scoring.CONTENT_FREE[0], item) for item in items]
+    free = [prompt(scoring.CONTENT_FREE[0], item) for item in items]
     before = memo.loglik(lm, free, choices)
     scores = [s - b for s, b in zip(scores, before, strict=True)]
   return [
-    Answer(
-      kind=item.question.kind,
-      level=item.level,
-      chosen=item.question.choices[_best(score, seed, i)],
-      truth=item.question.answer,
-      choices=len(item.question.choices),
-      looked_up=item.looked_up,
-    )
+    _answer(item, item.question.choices[_best(score, seed, i)])
     for i, (item, score) in enumerate(zip(items, scores, strict=True))
   ]
+
+
+def write(
+  lm: llm.LanguageModel,
+  preamble: str,
+  items: Sequence[ExamItem],
+  *,
+  form: prompts.Form,
+  max_tokens: int,
+) -> list[Answer]:
+  """Writes an answer to each item; the choice that is named last counts.
+
+  A text that names no choice, or an error, is a wrong answer.
+
+  Args:
+    lm: a LanguageModel.
+    preamble, items, form: as in `answer`.
+    max_tokens: longest answer.
+  """
+  requests = [
+    llm.Request(
+      messages=_ask(form, preamble, item.description, item),
+      max_tokens=max_tokens,
+    )
+    for item in items
+  ]
+  written = lm.generate(requests) if requests else []
+  return [
+    _answer(item, writers.concluded_choice(c.text, item.question.choices))
+    for item, c in zip(items, written, strict=True)
+  ]
+
+
+def _ask(
+  form: prompts.Form, preamble: str, description: str, item: ExamItem
+) -> scoring.Prompt:
+  question = item.question
+  return form.question(preamble, description, question.text, question.choices)
+
+
+def _answer(item: ExamItem, chosen: str) -> Answer:
+  return Answer(
+    kind=item.question.kind,
+    level=item.level,
+    chosen=chosen,
+    truth=item.question.answer,
+    choices=len(item.question.choices),
+    looked_up=item.looked_up,
+  )
 
 
 def _best(score: np.ndarray, seed: int, i: int) -> int:

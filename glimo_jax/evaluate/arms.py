@@ -1,6 +1,7 @@
-"""The arms of an evaluation, and the choice of the base's best way to be asked.
+"""The arms of an evaluation, and the choice of the best way to ask a model.
 
-The base is the best of several ways to ask the same model, chosen on `val`.
+Base and tuned model are each the best of several ways to ask them, chosen on
+`val`.
 """
 
 import dataclasses
@@ -12,19 +13,21 @@ from glimo_jax.evaluate import stats
 from glimo_jax.evaluate.exam import ExamItem
 from glimo_jax.evaluate.settings import EvaluateConfig
 from glimo_jax.evaluate.ways import WAYS, SolvedCases
-from glimo_jax.play import loop, policies, scoring
+from glimo_jax.play import loop, policies, scoring, writers
 from simulators.text_world import HasTextOracle, TextWorldProtocol
 
 Progress = Callable[[str, int, int], object]  # arm, episodes ended, episodes
+_FIRST = 4  # every way plays one in so many levels, the better half all
+Asked = tuple[llm.LanguageModel, str]  # a model, and the way it is asked
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-  """The base's arm, and what every candidate reached on `val`.
+  """How a model is asked, and what every candidate reached on `val`.
 
   Attributes:
     arm: the best candidate; the first of equals.
-    val: candidate -> success or accuracy.
+    val: candidate -> success or accuracy; empty where there was no choice.
   """
 
   arm: str
@@ -44,6 +47,7 @@ class Choice:
 
 def choose_acting(
   config: EvaluateConfig,
+  candidates: Sequence[str],
   lm: llm.LanguageModel,
   text_world: TextWorldProtocol,
   indices: Sequence[int],
@@ -51,41 +55,61 @@ def choose_acting(
   memo: scoring.Memo,
   progress: Progress | None = None,
 ) -> Choice:
-  """Plays the `val` levels in every candidate arm; the best one is the base.
+  """Plays `val` levels in the candidate ways; the best one is taken.
+
+  Every candidate plays a quarter of the levels. The better half of them, two
+  at least, play all levels. A single candidate is taken unplayed.
 
   Raises:
-    ValueError: an arm lacks the solved cases that it needs.
+    ValueError: a way lacks the solved cases that it needs.
   """
-  for arm in config.arms:
+  for arm in candidates:
     WAYS[arm].check(cases)
-  val = {}
-  for arm in config.arms:
-    policy = _policy(config, arm, lm, text_world, cases, memo)
-    run = _play(config, arm, policy, text_world, indices, True, progress)
-    val[arm] = stats.wilson(sum(e.success for e in run), len(run))
-  return Choice(_best(val), val)
+  if len(candidates) == 1:
+    return Choice(candidates[0], {})
+  asked = {
+    arm: _policy(config, arm, lm, text_world, cases, memo) for arm in candidates
+  }
+
+  def rates(
+    arms: Sequence[str], indices: Sequence[int]
+  ) -> dict[str, stats.Interval]:
+    out = {}
+    for arm in arms:
+      run = _play(config, arm, asked[arm], text_world, indices, True, progress)
+      out[arm] = stats.wilson(sum(e.success for e in run), len(run))
+    return out
+
+  first = rates(candidates, indices[: -(-len(indices) // _FIRST)])
+  ranked = sorted(candidates, key=lambda arm: -first[arm].mean)
+  better = ranked[: max(2, -(-len(ranked) // 2))]
+  final = rates([arm for arm in candidates if arm in better], indices)
+  return Choice(_best(final), {**first, **final})
 
 
 def choose_answering(
   config: EvaluateConfig,
+  candidates: Sequence[str],
   lm: llm.LanguageModel,
   preamble: str,
   items: Sequence[ExamItem],
   cases: SolvedCases,
   memo: scoring.Memo,
 ) -> Choice:
-  """Answers the `val` exam in every candidate arm; the best one is the base.
+  """Answers the `val` exam in every candidate way; the best one is taken.
 
-  Without questions it is `plain`, and nothing was measured.
+  A single candidate is taken unasked. Without questions it is `plain`.
 
   Raises:
-    ValueError: an arm lacks the solved cases that it needs.
+    ValueError: a way lacks the solved cases that it needs.
   """
   if not items:
     return Choice("plain", {})
-  arms = [arm for arm in config.arms if WAYS[arm].answers] or ["plain"]
+  arms = [arm for arm in candidates if WAYS[arm].answers] or ["plain"]
   for arm in arms:
     WAYS[arm].check(cases)
+  if len(arms) == 1:
+    return Choice(arms[0], {})
   val = {}
   for arm in arms:
     run = WAYS[arm].answer(lm, preamble, items, cases, memo, seed=config.seed)
@@ -95,56 +119,53 @@ def choose_answering(
 
 def act(
   config: EvaluateConfig,
-  base: llm.LanguageModel,
-  tuned: llm.LanguageModel,
-  base_arm: str | None,
+  models: Mapping[str, Asked],
   text_world: TextWorldProtocol,
   indices: Sequence[int],
   cases: SolvedCases,
   memo: scoring.Memo,
   progress: Progress | None = None,
-  extra: Mapping[str, loop.Policy] | None = None,
+  rivals: Mapping[str, loop.Policy] | None = None,
 ) -> dict[str, list[loop.Episode]]:
   """Plays the same levels in every arm, by the untried-action rule.
 
   Args:
     config: how much, and which arms.
-    base, tuned: the two models.
-    base_arm: how the base is asked; None leaves out all but the tuned model.
+    models: `base` and `tuned`, each with the way in which it is asked. Without
+      `base`, only the tuned model plays.
     text_world: the world.
     indices: levels of its pool.
     cases: solved cases about actions.
     memo: keeps scores.
     progress: called with (arm, episodes ended, episodes).
-    extra: further policies, by arm; they play last.
+    rivals: further players, by arm; they play last.
 
   Returns:
-    Episodes by arm: random, oracle (where the world has one), base (asked in
-    the way of `base_arm`) and tuned (asked plainly). `base_greedy`,
-    `tuned_greedy` and `random_free` play without the rule, which frees a
-    greedy player from its loops and ends a random walk sooner. `base_write`,
-    `tuned_plan` and the like, named by `config.written`, act by what they
-    write.
+    Episodes by arm: random, explorer, oracle (where the world has one), base
+    and tuned. `base_greedy`, `tuned_greedy` and `random_free` play without the
+    rule, which frees a greedy player from its loops and ends a random walk
+    sooner. The explorer plays without it, too: it walks back over known texts.
+    `base_write`, `tuned_plan` and the like, named by `config.written`, act by
+    what they write.
   """
-  models, plan = {"tuned": tuned}, {}
-  if base_arm is not None:
-    models = {"base": base, **models}
-    actions = len(text_world.actions)
+  actions, plan = len(text_world.actions), {}
+  if "base" in models:
     plan["random"] = policies.RandomPolicy(actions, config.seed), True
+    plan["explorer"] = policies.ExplorerPolicy(actions, config.seed), False
     if isinstance(text_world, HasTextOracle):
       plan["oracle"] = policies.OraclePolicy(text_world), True
-    asked = _policy(config, base_arm, base, text_world, cases, memo)
-    plan["base"], plan["base_greedy"] = (asked, True), (asked, False)
-    plan["random_free"] = policies.RandomPolicy(actions, config.seed), False
-  asked = _policy(config, "plain", tuned, text_world, cases, memo)
-  plan["tuned"], plan["tuned_greedy"] = (asked, True), (asked, False)
+  for name, (lm, way) in models.items():
+    asked = _policy(config, way, lm, text_world, cases, memo)
+    plan[name], plan[f"{name}_greedy"] = (asked, True), (asked, False)
+    if name == "base":
+      plan["random_free"] = policies.RandomPolicy(actions, config.seed), False
   for form in config.written:
-    for name, lm in models.items():
-      writer = policies.WRITERS[form](
+    for name, (lm, _) in models.items():
+      writer = writers.WRITERS[form](
         lm, text_world.preamble, text_world.actions, text_world.parse
       )
       plan[f"{name}_{form}"] = writer, True
-  plan |= {arm: (policy, True) for arm, policy in (extra or {}).items()}
+  plan |= {arm: (policy, True) for arm, policy in (rivals or {}).items()}
   return {
     arm: _play(config, arm, policy, text_world, indices, untried, progress)
     for arm, (policy, untried) in plan.items()

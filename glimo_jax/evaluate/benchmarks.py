@@ -1,7 +1,8 @@
 """Benchmarks in `real`, and the check that no training row comes from them."""
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,14 +12,18 @@ from glimo_jax.evaluate.settings import EvaluateConfig
 from glimo_jax.evaluate.ways import SolvedCases
 from glimo_jax.play.loop import Policy
 from glimo_jax.play.scoring import Shot
-from glimo_jax.types import InstructionDataset
+from glimo_jax.types import InstructionDataset, InstructionExample
 from simulators.base import (
   AsksQuestions,
+  HasScript,
   LevelPool,
   ParsesDescriptions,
   World,
 )
 from simulators.text_world import TextWorld, TextWorldProtocol
+
+# Makes a player for one benchmark: some remember their episodes.
+Rival = Callable[[TextWorldProtocol], Policy]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +58,7 @@ def pools(world: World, config: EvaluateConfig) -> list[LevelPool]:
 def choosing(
   world: World, pool: LevelPool, config: EvaluateConfig
 ) -> Benchmark:
-  """Where the base's arm is chosen: `pool` is the first one of `pools`."""
+  """Where the ways of asking are chosen: `pool` is the first of `pools`."""
   return _benchmark(world, pool, config, config.val_per_kind)
 
 
@@ -131,7 +136,7 @@ def check_solved_cases(
   memory_there: bool,
   data: str = "",
 ) -> None:
-  """Stops, before any work, where there will be no solved cases for the base.
+  """Stops, before any work, where there will be no solved cases to show.
 
   Args:
     config: how much is measured.
@@ -141,9 +146,10 @@ def check_solved_cases(
     data: folder of another run's dataset, if that is trained on.
 
   Raises:
-    ValueError: no solved cases to ask the base with, or to train the MLP on.
+    ValueError: no solved cases to ask the models with, or to train the MLP on.
   """
-  if config.tuned_only:
+  ways = {*config.tuned_arms, *(() if config.tuned_only else config.arms)}
+  if config.tuned_only and not ways & {"few_shot", "retrieval"}:
     return
   parts = {"question": questions, "next_action": actions}
   missing = [
@@ -153,36 +159,31 @@ def check_solved_cases(
   ]
   fix = "raise it, or"
   if data:
-    known = memory_there or "retrieval" not in config.arms
+    known = memory_there or "retrieval" not in ways
     missing = [] if known else [f"train.data={data}"]
     fix = "collect and annotate in this workdir, too, or"
   if missing:
     raise ValueError(
       f"with {' and '.join(missing)} there are no solved cases of this run to "
-      f"ask the base with, or to train the MLP on: {fix} set "
-      "--config.evaluate.tuned_only=True to judge the tuned model alone"
+      f"ask the models with, or to train the MLP on: {fix} set "
+      "--config.evaluate.tuned_only=True to judge the tuned model alone, asked "
+      "in other ways than few_shot and retrieval"
     )
 
 
 def solved_cases(
   dataset: InstructionDataset, config: EvaluateConfig, memory: Memory | None
 ) -> tuple[SolvedCases, SolvedCases]:
-  """Solved cases for the base's arms: (acting, answering).
+  """Solved cases for prompts: (acting, answering).
 
   Args:
-    dataset: verified rows; those with a single best answer become shots.
+    dataset: verified rows; next actions and questions with a single best
+      answer become shots, answers in turn.
     config: how many shots, and the seed that draws them.
     memory: of the run, for retrieval.
   """
-
-  def shots(stage: int) -> tuple[Shot, ...]:
-    rows = [row for row in dataset.train if row.stage == stage]
-    single = [row for row in rows if row.weights.count(row.weights[0]) == 1]
-    rng = np.random.default_rng(config.seed)
-    picks = rng.permutation(len(single))[: config.shots]
-    return tuple(
-      (single[i].messages[-1]["content"], single[i].answers[0]) for i in picks
-    )
+  actions = [row for row in dataset.train if row.kind == "next_action"]
+  questions = [row for row in dataset.train if row.stage == 1]
 
   def nearest(turns: Sequence[str]) -> list[list[Shot]]:
     assert memory is not None
@@ -190,25 +191,51 @@ def solved_cases(
     return [[(row.text, row.answer) for row in rows] for rows in found]
 
   retrieve = None if memory is None else nearest
-  return SolvedCases(shots(2), retrieve), SolvedCases(shots(1), retrieve)
+  return (
+    SolvedCases(_shots(actions, config), retrieve),
+    SolvedCases(_shots(questions, config), retrieve),
+  )
 
 
-def extra_policies(
+def _shots(
+  rows: Sequence[InstructionExample], config: EvaluateConfig
+) -> tuple[Shot, ...]:
+  """Cases drawn at random, answers in turn, so that none is suggested."""
+  rng = np.random.default_rng(config.seed)
+  queues: dict[str, list[Shot]] = {}
+  for i in rng.permutation(len(rows)):
+    answers, weights = rows[i].answers, rows[i].weights
+    if weights.count(weights[0]) == 1:
+      shot = rows[i].messages[-1]["content"], answers[0]
+      queues.setdefault(answers[0], []).append(shot)
+  turns = itertools.zip_longest(*queues.values())
+  shots = [shot for turn in turns for shot in turn if shot is not None]
+  return tuple(shots[: config.shots])
+
+
+def rivals(
   world: World, dataset: InstructionDataset, config: EvaluateConfig
-) -> dict[str, Policy]:
-  """Policies that play beside the models: a small MLP trained on these rows.
+) -> dict[str, Rival]:
+  """Players beside the models, without a language model.
 
   Returns:
-    Arm -> policy; empty where the tuned model is judged alone, or where the
-    world does not parse its descriptions.
+    Arm -> what makes its player: `script`, where the world has a scripted
+    reader, and `mlp`, a small network trained on these rows, where it parses
+    its descriptions. Empty where the tuned model is judged alone.
   """
-  if config.tuned_only or not isinstance(world, ParsesDescriptions):
-    return {}
-  trained = mlp.MlpPolicy(
-    dataset.train,
-    world.parse_description,
-    world.actions,
-    world.rules(world.params("real")),
-    world.words,
-  )
-  return {"mlp": trained}
+  out: dict[str, Rival] = {}
+  if config.tuned_only:
+    return out
+  if isinstance(world, HasScript):
+    script = world.script
+    out["script"] = lambda text_world: script(text_world.preamble)
+  if isinstance(world, ParsesDescriptions):
+    trained = mlp.MlpPolicy(
+      dataset.train,
+      world.parse_description,
+      world.actions,
+      world.rules(world.params("real")),
+      world.words,
+    )
+    out["mlp"] = lambda text_world: trained
+  return out

@@ -23,6 +23,27 @@ def successes(runs: Sequence[Sequence[Episode]]) -> np.ndarray:
   return np.array([[e.success for e in run] for run in runs], np.float64)
 
 
+def spl(runs: Sequence[Sequence[Episode]]) -> np.ndarray | None:
+  """f64[S, N]: success weighted by path length, where the shortest is known.
+
+  S * optimal / max(steps, optimal), 0 on a failure (Anderson et al. 2018, "On
+  Evaluation of Embodied Navigation Agents", equation 1,
+  https://arxiv.org/abs/1807.06757). Levels without a known shortest way are
+  left out; None if that is all of them.
+
+  Raises:
+    ValueError: the runs played different levels.
+  """
+  won_SxN = successes(runs)
+  shortest_N = np.array([e.optimal_steps for e in runs[0]], np.float64)
+  steps_SxN = np.array([[e.steps for e in run] for run in runs], np.float64)
+  known_N = shortest_N > 0
+  if not known_N.any():
+    return None
+  share_SxN = shortest_N / np.maximum(np.maximum(steps_SxN, shortest_N), 1)
+  return (won_SxN * share_SxN)[:, known_N]
+
+
 def measures(runs: Sequence[Sequence[Episode]]) -> dict[str, np.ndarray]:
   """name -> f64[S, N], as `successes`: measures that all episodes have."""
   shape = successes(runs).shape  # also: the same levels
@@ -38,9 +59,10 @@ def summary(runs: Sequence[Sequence[Episode]]) -> dict[str, Any]:
   """{"mean", "lo", "hi", "n"} of success, and its parts.
 
   One run is a proportion (Wilson); several are a mean over levels and seeds.
-  Further keys: `by_depth`, `ended` (episodes by ending), `steps_over_optimal`
-  (mean over successes; None without any), `measures` (the world's own, each
-  with the keys of success).
+  Further keys: `by_depth`, `ended` (episodes by ending), `spl` (see `spl`, with
+  the keys of success; absent where it is not known), `steps_over_optimal` (mean
+  over successes; None without any), `measures` (the world's own, each with the
+  keys of success).
 
   Raises:
     ValueError: no episode was played, or the runs played different levels.
@@ -55,8 +77,10 @@ def summary(runs: Sequence[Sequence[Episode]]) -> dict[str, Any]:
     for episode in episodes
     if episode.success and episode.optimal_steps > 0
   ]
+  weighted = spl(runs)
   return {
     **_rate(won_SxN).as_dict(),
+    **({} if weighted is None else {"spl": _rate(weighted).as_dict()}),
     "by_depth": {
       str(depth): _rate(won_SxN[:, depths == depth]).as_dict()
       for depth in np.unique(depths)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from glimo_jax import fields
 from glimo_jax.evaluate import ways
-from glimo_jax.play import policies
+from glimo_jax.play import writers
 
-# Ways to ask the same model; the best of them on `val` is the base.
+# Ways to ask the same model; each model is judged in its best one on `val`.
 CANDIDATES = tuple(ways.WAYS)
 SUITES = ("test", "val")
-WRITTEN = tuple(policies.WRITERS)
+# Players beside the tuned model; their names are taken.
+RIVALS = ("base", "random", "explorer", "script", "mlp", "oracle")
+WRITTEN = tuple(writers.WRITERS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,9 +22,9 @@ class EvaluateConfig:
 
   Attributes:
     episodes: levels of `test` that every arm plays.
-    val_episodes: levels of `val` on which the base's arm is chosen.
+    val_episodes: levels of `val` on which the ways of asking are chosen.
     per_kind: questions of each kind, on `test`.
-    val_per_kind: questions of each kind on which the base's arm is chosen.
+    val_per_kind: questions of each kind, for the same choice.
     kinds: question kinds; () for all kinds of the world.
     depths: chain depths of `test` and `val`.
     ood_episodes: levels of each out-of-distribution split; 0 leaves them out.
@@ -32,16 +34,20 @@ class EvaluateConfig:
     shots: solved cases before a prompt of the `few_shot` arm.
     seed: of every draw.
     arms: members of CANDIDATES that the base may choose from.
+    tuned_arms: members of CANDIDATES that the tuned model may choose from.
     suite: `test`, with the out-of-distribution splits, or `val`, where choices
       are made, at the sizes of `test`.
     tuned_only: leave base, random and oracle to another run's fragment.
     arm: name of the tuned model where runs are put side by side.
+    training_spread, training_spread_qa: known standard deviations of success
+      and of answers between trainings of one recipe (docs/recipe.md). They
+      widen the intervals of a single training; 0 adds nothing.
     written: further ways in which both models act, members of WRITTEN: `write`
       an action freely instead of choosing it, or follow a whole `plan`.
   """
 
   episodes: int = 128
-  val_episodes: int = 24
+  val_episodes: int = 64
   per_kind: int = 16
   val_per_kind: int = 4
   kinds: tuple[str, ...] = ()
@@ -53,11 +59,15 @@ class EvaluateConfig:
   shots: int = 4
   seed: int = 0
   arms: tuple[str, ...] = (
-    "plain", "few_shot", "retrieval", "prior_calibrated", "sampled",
+    "plain", "few_shot", "retrieval", "prior_calibrated", "sampled", "options",
+    "options_calibrated", "instructed", "instructed_calibrated",
   )  # fmt: skip
+  tuned_arms: tuple[str, ...] = ("plain", "options")
   suite: str = "test"
   tuned_only: bool = False
   arm: str = "tuned"
+  training_spread: float = 0.045
+  training_spread_qa: float = 0.032
   written: tuple[str, ...] = ()
 
   def __post_init__(self):
@@ -67,7 +77,7 @@ class EvaluateConfig:
       at_least={
         "episodes": 2, "val_episodes": 2, "per_kind": 1, "val_per_kind": 1,
         "ood_episodes": 0, "language_tokens": 256, "max_steps": 1, "shots": 1,
-        "seed": 0,
+        "seed": 0, "training_spread": 0, "training_spread_qa": 0,
       },
       above={"temperature": 0},
     )  # fmt: skip
@@ -75,12 +85,14 @@ class EvaluateConfig:
       raise ValueError(
         f"evaluate.depths {self.depths} must name depths from 0 up, e.g. (0, 1)"
       )
-    if not self.arms or len(set(self.arms)) != len(self.arms):
-      raise ValueError(
-        f"evaluate.arms {self.arms} must name each arm once, e.g. ('plain',)"
-      )
-    for arm in self.arms:
-      fields.check_known("evaluate.arms", arm, CANDIDATES)
+    for name in ("arms", "tuned_arms"):
+      arms = getattr(self, name)
+      if not arms or len(set(arms)) != len(arms):
+        raise ValueError(
+          f"evaluate.{name} {arms} must name each arm once, e.g. ('plain',)"
+        )
+      for arm in arms:
+        fields.check_known(f"evaluate.{name}", arm, CANDIDATES)
     for name in self.written:
       fields.check_known("evaluate.written", name, WRITTEN)
     fields.check_known("evaluate.suite", self.suite, SUITES)
@@ -88,7 +100,7 @@ class EvaluateConfig:
       raise ValueError(
         f"evaluate.arm {self.arm!r} names files: use letters, digits and -"
       )
-    if self.arm in ("base", "random", "oracle"):
+    if self.arm in RIVALS:
       raise ValueError(
         f"evaluate.arm {self.arm!r} is the name of another arm: give the tuned "
         "model another name"
@@ -99,7 +111,7 @@ class EvaluateConfig:
   ) -> list[tuple[str, int, tuple[int, ...] | None]]:
     """(split, levels, depths) of every pool, in order.
 
-    First `val`, on which the base's arm is chosen, then the suite, then the
+    First `val`, on which the ways are chosen, then the suite, then the
     out-of-distribution splits, at the depths of the world's choice (None).
 
     Args:

@@ -7,7 +7,7 @@ has two, is the training seed. Every interval here is two-sided.
 Units are resampled (a percentile bootstrap). There are too few seeds for that:
 their half-width is Student's t over the results of the seeds. The half-width of
 the interval is the root of the sum of the squares of both. With one seed the
-interval covers the units only, unless a `Spread` between trainings is given.
+interval covers the units only, unless a `Spread` between trainings widens it.
 """
 
 import dataclasses
@@ -59,11 +59,11 @@ class Spread:
 
   Attributes:
     sd: standard deviation of one training's result.
-    df: its degrees of freedom.
+    df: its degrees of freedom; infinite where it is known exactly.
   """
 
   sd: float
-  df: int
+  df: float
 
 
 def spread(figures: Sequence[npt.ArrayLike]) -> Spread | None:
@@ -81,11 +81,24 @@ def spread(figures: Sequence[npt.ArrayLike]) -> Spread | None:
   return Spread(math.sqrt(squares / df), df)
 
 
+def widened(
+  interval: Interval, spread: Spread, seeds: int = 1, level: float = LEVEL
+) -> Interval:
+  """An interval of units, with the spread of one seed added for `seeds`."""
+  wide = float(scipy.special.stdtrit(spread.df, (1 + level) / 2))
+  wide *= spread.sd / math.sqrt(seeds)
+  mean = interval.mean
+  return dataclasses.replace(
+    interval,
+    lo=mean - math.hypot(mean - interval.lo, wide),
+    hi=mean + math.hypot(interval.hi - mean, wide),
+  )
+
+
 def wilson(successes: int, n: int, level: float = LEVEL) -> Interval:
   """The score interval of a proportion (Wilson 1927, JASA 22:209-212).
 
-  Unlike the normal approximation it neither collapses at 0 and n nor leaves
-  [0, 1].
+  Unlike the normal approximation it stays in [0, 1] and has a width at 0 and n.
 
   Raises:
     ValueError: n < 1 or successes outside 0..n.
@@ -98,8 +111,7 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> Interval:
   p = successes / n
   centre = (p + z * z / (2 * n)) / (1 + z * z / n)
   half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n * n))
-  # scipy's interval differs in the last digit, and its import takes seconds.
-  # At 0 and n the end is exact, without rounding.
+  # scipy's interval differs in the last digit. At 0 and n the end is exact.
   lo = 0.0 if successes == 0 else centre - half
   hi = 1.0 if successes == n else centre + half
   return Interval(p, lo, hi, n)
@@ -280,13 +292,8 @@ def _interval(
   `between` is the spread of one training; a difference of two has both.
   """
   lo, hi = np.quantile(redraws_R, [(1 - level) / 2, (1 + level) / 2])
-  mean, seeds = of_seed_S.mean(), len(of_seed_S)
+  interval = Interval(float(of_seed_S.mean()), float(lo), float(hi), int(n))
   own = spread([of_seed_S])
   if between is not None:
     own = Spread(math.sqrt(2) * between.sd, between.df)
-  if own is not None:
-    wide = scipy.special.stdtrit(own.df, (1 + level) / 2)
-    wide *= own.sd / math.sqrt(seeds)
-    lo = mean - math.hypot(mean - lo, wide)
-    hi = mean + math.hypot(hi - mean, wide)
-  return Interval(float(mean), float(lo), float(hi), int(n))
+  return widened(interval, own, len(of_seed_S), level) if own else interval

@@ -12,29 +12,31 @@ from typing import Any
 from glimo_jax import files
 from glimo_jax.agent import llm
 from glimo_jax.evaluate import answering, arms
-from glimo_jax.evaluate.benchmarks import Benchmark
+from glimo_jax.evaluate.benchmarks import Benchmark, Rival
 from glimo_jax.evaluate.settings import EvaluateConfig
 from glimo_jax.evaluate.ways import WAYS, SolvedCases
 from glimo_jax.play import loop, scoring
 
 Progress = Callable[[int, int], object]  # done, total
+# model -> {"acting": how it is asked to act, "answering": and questions}
+Choices = Mapping[str, Mapping[str, arms.Choice]]
 _FIX = "delete it and evaluate again"
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-  """What the arms did on one benchmark, and how the base was asked.
+  """What the arms did on one benchmark, and how the models were asked.
 
   Attributes:
     acted: arm -> episodes.
     answered: arm -> answers.
-    asked: {"acting": base's arm, "answering": base's arm}.
-    val: the candidates' rates on `val`, by the same two names.
+    asked: model -> {"acting": its way, "answering": its way}.
+    val: model -> the candidates' rates on `val`, by the same two names.
   """
 
   acted: dict[str, list[loop.Episode]]
   answered: dict[str, list[answering.Answer]]
-  asked: dict[str, str]
+  asked: dict[str, dict[str, str]]
   val: dict[str, dict[str, Any]]
 
 
@@ -45,10 +47,10 @@ class Suite:
   Attributes:
     config: how much is measured.
     base, tuned: the two models.
-    acting_cases, answering_cases: solved cases for the base's arms.
+    acting_cases, answering_cases: solved cases for the ways that show some.
     folder: where finished benchmarks are kept.
     progress: makes a progress callback for a name.
-    extra_policies: further policies that play, by arm.
+    rivals: makes further players of each benchmark, by arm.
     memo: scores that the arms share.
   """
 
@@ -59,84 +61,114 @@ class Suite:
   answering_cases: SolvedCases
   folder: pathlib.Path
   progress: Callable[[str], Progress]
-  extra_policies: Mapping[str, loop.Policy] = dataclasses.field(
-    default_factory=dict
-  )
+  rivals: Mapping[str, Rival] = dataclasses.field(default_factory=dict)
   memo: scoring.Memo = dataclasses.field(default_factory=scoring.Memo)
 
-  def choose(self, val: Benchmark) -> tuple[arms.Choice, arms.Choice]:
-    """How the base is asked: (acting, answering), by its best arm on `val`."""
-    kept = self.folder / "base_arms.json"
+  def choose(self, val: Benchmark) -> Choices:
+    """How each model is asked: by its best way on `val`."""
+    kept = self.folder / "ways.json"
     if kept.exists():
-      first, second = files.read_json(kept, _FIX)
-      return arms.Choice.from_dict(first), arms.Choice.from_dict(second)
-    report = self.progress(f"{val.name}, base's arms")
-    total = len(self.config.arms) * len(val.indices)
-    place = {arm: i for i, arm in enumerate(self.config.arms)}
-
-    def progress(arm: str, ended: int, episodes: int) -> None:
-      report(place[arm] * episodes + ended, total)
-
-    choices = (
-      arms.choose_acting(
-        self.config, self.base, val.text_world, val.indices,
-        self.acting_cases, self.memo, progress,
-      ),
-      arms.choose_answering(
-        self.config, self.base, val.text_world.preamble, val.exam,
-        self.answering_cases, self.memo,
-      ),
-    )  # fmt: skip
-    _write(kept, [c.as_dict() for c in choices])
+      return {
+        model: {what: arms.Choice.from_dict(c) for what, c in choices.items()}
+        for model, choices in files.read_json(kept, _FIX).items()
+      }
+    choices = {
+      model: self._choose(model, lm, ways, val)
+      for model, (lm, ways) in self._models.items()
+    }
+    _write(
+      kept,
+      {
+        model: {what: choice.as_dict() for what, choice in one.items()}
+        for model, one in choices.items()
+      },
+    )
     return choices
 
-  def run(
-    self,
-    benchmark: Benchmark,
-    choices: tuple[arms.Choice, arms.Choice] | None,
-  ) -> Result:
-    """Plays and answers one benchmark in all arms.
+  @property
+  def _models(self) -> dict[str, tuple[llm.LanguageModel, tuple[str, ...]]]:
+    """The models that are judged, with the candidate ways to ask them."""
+    models = {
+      "base": (self.base, self.config.arms),
+      "tuned": (self.tuned, self.config.tuned_arms),
+    }
+    if self.config.tuned_only:
+      del models["base"]
+    return models
 
-    Args:
-      benchmark: the levels and questions.
-      choices: what `choose` returned; None judges the tuned model alone.
-    """
-    kept = self.folder / f"{benchmark.name.replace('/', '-')}.json"
-    if kept.exists():
-      return _result(files.read_json(kept, _FIX))
-    acting, answering_ = choices or (None, None)
+  def _choose(
+    self,
+    model: str,
+    lm: llm.LanguageModel,
+    ways: tuple[str, ...],
+    val: Benchmark,
+  ) -> dict[str, arms.Choice]:
+    progress = self._by_arm(f"{val.name}, {model} asked in the way")
+    return {
+      "acting": arms.choose_acting(
+        self.config, ways, lm, val.text_world, val.indices, self.acting_cases,
+        self.memo, progress,
+      ),
+      "answering": arms.choose_answering(
+        self.config, ways, lm, val.text_world.preamble, val.exam,
+        self.answering_cases, self.memo,
+      ),
+    }  # fmt: skip
+
+  def _by_arm(self, what: str) -> arms.Progress:
+    """Shows the progress of each arm under a name of its own."""
     shown: dict[str, Progress] = {}
 
     def progress(arm: str, ended: int, episodes: int) -> None:
       if arm not in shown:
-        shown[arm] = self.progress(f"{benchmark.name}, {arm}")
+        shown[arm] = self.progress(f"{what} {arm}")
       shown[arm](ended, episodes)
 
+    return progress
+
+  def run(self, benchmark: Benchmark, choices: Choices) -> Result:
+    """Plays and answers one benchmark in all arms.
+
+    Args:
+      benchmark: the levels and questions.
+      choices: what `choose` returned.
+    """
+    kept = self.folder / f"{benchmark.name.replace('/', '-')}.json"
+    if kept.exists():
+      return _result(files.read_json(kept, _FIX))
+
+    def asked(what: str) -> dict[str, arms.Asked]:
+      return {
+        model: (lm, choices[model][what].arm)
+        for model, (lm, _) in self._models.items()
+      }
+
+    rivals = {
+      arm: make(benchmark.text_world) for arm, make in self.rivals.items()
+    }
     acted = arms.act(
-      self.config, self.base, self.tuned, acting and acting.arm,
-      benchmark.text_world, benchmark.indices, self.acting_cases, self.memo,
-      progress, self.extra_policies,
+      self.config, asked("acting"), benchmark.text_world, benchmark.indices,
+      self.acting_cases, self.memo, self._by_arm(f"{benchmark.name},"), rivals,
     )  # fmt: skip
-    asked = {}
-    if benchmark.exam:
-      if answering_:
-        asked["base"] = self.base, answering_.arm
-      asked["tuned"] = self.tuned, "plain"
     answered = {
-      arm: WAYS[way].answer(
+      model: WAYS[way].answer(
         lm, benchmark.text_world.preamble, benchmark.exam,
         self.answering_cases, self.memo, seed=self.config.seed,
       )
-      for arm, (lm, way) in asked.items()
+      for model, (lm, way) in asked("answering").items()
+      if benchmark.exam
     }  # fmt: skip
-    named = {}
-    if acting and answering_:
-      named = {"acting": acting, "answering": answering_}
     result = Result(
       acted,
       answered,
-      asked={name: choice.arm for name, choice in named.items()},
-      val={name: choice.as_dict()["val"] for name, choice in named.items()},
+      asked={
+        model: {what: choice.arm for what, choice in one.items()}
+        for model, one in choices.items()
+      },
+      val={
+        model: {what: choice.as_dict()["val"] for what, choice in one.items()}
+        for model, one in choices.items()
+      },
     )
     _write(kept, _values(result))
     return result

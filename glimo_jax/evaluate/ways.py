@@ -5,13 +5,14 @@ here; `settings.CANDIDATES` follows from the list.
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import ClassVar
 
-from glimo_jax.agent import llm
+from glimo_jax.agent import llm, prompts
 from glimo_jax.evaluate import answering
 from glimo_jax.evaluate.exam import ExamItem
-from glimo_jax.play import policies, scoring
+from glimo_jax.play import policies, scoring, writers
 from glimo_jax.play.loop import Policy
 from simulators.text_world import TextWorldProtocol
 
@@ -30,16 +31,18 @@ class SolvedCases:
 
 
 class Plain:
-  """The prompt as it is; the base class of the other ways.
+  """The prompt as in training; the base class of the other ways.
 
   Attributes:
     name: of the way, in configs and reports.
+    form: the words of the prompt.
     answers: whether the way also changes how questions are answered.
     prior: whether each score is divided by the score of the same choice
       without a description.
   """
 
   name: ClassVar[str] = "plain"
+  form: ClassVar[prompts.Form] = prompts.PLAIN
   answers: ClassVar[bool] = True
   prior: ClassVar[bool] = False
 
@@ -80,6 +83,7 @@ class Plain:
       lm,
       text_world.preamble,
       text_world.actions,
+      form=self.form,
       shots=self.shots(cases),
       retrieve=self.retrieve(cases),
       prior=self.prior,
@@ -111,6 +115,7 @@ class Plain:
       lm,
       preamble,
       items,
+      form=self.form,
       shots=self.shots(cases),
       retrieve=self.retrieve(cases),
       prior=self.prior,
@@ -172,7 +177,85 @@ class Sampled(Plain):
     return policies.SampledPolicy(likeliest, temperature, seed)
 
 
+class Options(Plain):
+  """The possible moves or answers are listed at the end of the prompt."""
+
+  name = "options"
+  form = prompts.OPTIONS
+
+
+class OptionsCalibrated(Options):
+  """`Options`, divided by what the model says without a description."""
+
+  name = "options_calibrated"
+  prior = True
+
+
+class Instructed(Plain):
+  """`Options`, after an instruction: what the task is, and how to decide."""
+
+  name = "instructed"
+  form = prompts.INSTRUCTED
+
+
+class InstructedCalibrated(Instructed):
+  """`Instructed`, divided by what the model says without a description."""
+
+  name = "instructed_calibrated"
+  prior = True
+
+
+class Reasoned(Plain):
+  """Writes a short reason and then the answer, which is parsed.
+
+  Attributes:
+    max_tokens: longest text.
+  """
+
+  name = "reasoned"
+  form = prompts.REASONED
+  max_tokens: ClassVar[int] = 48
+
+  def policy(
+    self,
+    lm: llm.LanguageModel,
+    text_world: TextWorldProtocol,
+    cases: SolvedCases,
+    memo: scoring.Memo,
+    *,
+    temperature: float = 1.0,
+    seed: int = 0,
+  ) -> Policy:
+    del cases, memo, temperature, seed
+    return writers.WritePolicy(
+      lm,
+      text_world.preamble,
+      text_world.actions,
+      functools.partial(writers.concluded_action, parse=text_world.parse),
+      self.max_tokens,
+      self.form,
+    )
+
+  def answer(
+    self,
+    lm: llm.LanguageModel,
+    preamble: str,
+    items: Sequence[ExamItem],
+    cases: SolvedCases,
+    memo: scoring.Memo,
+    *,
+    seed: int = 0,
+  ) -> list[answering.Answer]:
+    del cases, memo, seed
+    return answering.write(
+      lm, preamble, items, form=self.form, max_tokens=self.max_tokens
+    )
+
+
 WAYS: dict[str, Plain] = {
   way.name: way
-  for way in (Plain(), FewShot(), Retrieval(), PriorCalibrated(), Sampled())
-}
+  for way in (
+    Plain(), FewShot(), Retrieval(), PriorCalibrated(), Sampled(), Options(),
+    OptionsCalibrated(), Instructed(), InstructedCalibrated(), Reasoned(),
+  )
+}  # fmt: skip

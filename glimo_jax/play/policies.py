@@ -1,7 +1,7 @@
 """Who acts: policies that draw at random, ask the oracle, or ask a model."""
 
-import functools
-from collections.abc import Callable, Sequence
+import collections
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,6 +21,42 @@ class RandomPolicy:
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
     """f64[B, A]; see `Policy`."""
     return self._rng.random((len(texts), self._num_actions))
+
+
+class ExplorerPolicy:
+  """Goes where it has been least: it counts visits and knows no goal.
+
+  On a text it takes an action that it has not tried there, at random. Where
+  all were tried, it takes the one that led to the text visited least. A text
+  is the place where it stands. It plays without the untried-action rule, which
+  would bar its ways back and leave a random player. It plays one batch.
+
+  Args:
+    num_actions: A.
+    seed: of the order of equal actions.
+  """
+
+  def __init__(self, num_actions: int, seed: int = 0):
+    self._num_actions = num_actions
+    self._rng = np.random.default_rng(seed)
+    self._visits = collections.Counter[tuple[int, str]]()  # (row, text)
+    self._led: dict[tuple[int, str, int], str] = {}  # (row, text, action) ->
+    self._last: dict[int, tuple[str, int]] = {}  # row -> (text, action)
+
+  def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
+    """f64[B, A], minus the visits of where each action led; see `Policy`."""
+    order = self._rng.random((len(texts), self._num_actions))
+    scores = order * 0.5  # between whole numbers: only equal visits are moved
+    for score, text, row in zip(scores, texts, rows, strict=True):
+      if row in self._last:
+        before, action = self._last[row]
+        self._led[row, before, action] = text
+      self._visits[row, text] += 1
+      for action in range(self._num_actions):
+        led = self._led.get((row, text, action))
+        score[action] -= 0 if led is None else self._visits[row, led]
+      self._last[row] = text, int(score.argmax())
+    return scores
 
 
 class OraclePolicy:
@@ -97,6 +133,7 @@ class LanguagePolicy:
       description says nothing.
     memo: keeps scores; arms that share it score a prompt once. None: nothing
       is kept from one step to the next.
+    form: the words of the prompt.
   """
 
   def __init__(
@@ -105,13 +142,15 @@ class LanguagePolicy:
     preamble: str,
     actions: Sequence[str],
     shots: Sequence[scoring.Shot] = (),
+    *,
+    form: prompts.Form = prompts.PLAIN,
     retrieve: scoring.Retrieve | None = None,
     prior: bool = False,
     memo: scoring.Memo | None = None,
   ):
     self._lm, self._preamble, self._shots = lm, preamble, tuple(shots)
     self._actions, self._retrieve = tuple(actions), retrieve
-    self._prior, self._memo = prior, memo
+    self._prior, self._memo, self._form = prior, memo, form
 
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
     """f[B, A]; see `Policy`."""
@@ -131,124 +170,5 @@ class LanguagePolicy:
     return scores - scoring.prior(self._lm, memo, free, self._actions)
 
   def _prompt(self, text: str) -> scoring.Prompt:
-    return scoring.with_shots(prompts.acting(self._preamble, text), self._shots)
-
-
-class PlanPolicy:
-  """Writes a whole plan, follows it, and writes a new one where it ends.
-
-  It also writes a new plan where a move left the text as it was. The planned
-  move scores 1 and the others 0: where the untried-action rule bars the
-  planned move, one of the others is drawn. An error, or a plan without any
-  action word, ends the episode as a failure. A policy plays one batch of
-  episodes.
-
-  Args:
-    lm: a LanguageModel.
-    preamble: the world's rules, the shared prefix of every prompt.
-    actions: the action words.
-    parse: `world.parse` of one word: -> action index or None.
-    max_tokens: longest plan.
-  """
-
-  def __init__(
-    self,
-    lm: llm.LanguageModel,
-    preamble: str,
-    actions: Sequence[str],
-    parse: Callable[[str], int | None],
-    max_tokens: int = 32,
-  ):
-    ask = functools.partial(prompts.plan, preamble)
-    self._write = _Writer(lm, ask, max_tokens)
-    self._parse, self._num_actions = parse, len(actions)
-    self._left: dict[int, list[int]] = {}  # row -> the rest of its plan
-    self._last: dict[int, str] = {}  # row -> the text before
-
-  def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
-    """f64[B, A]; see `Policy`."""
-    for text, row in zip(texts, rows, strict=True):
-      if self._last.get(row) == text:
-        self._left[row] = []
-      self._last[row] = text
-    ended = [
-      (text, row)
-      for text, row in zip(texts, rows, strict=True)
-      if not self._left.get(row)
-    ]
-    plans = self._write([text for text, _ in ended])
-    for (_, row), plan in zip(ended, plans, strict=True):
-      moves = [self._parse(word) for word in plan.split()]
-      self._left[row] = [move for move in moves if move is not None]
-    scores = np.zeros((len(texts), self._num_actions))
-    for score, row in zip(scores, rows, strict=True):
-      if self._left[row]:
-        score[self._left[row].pop(0)] = 1.0
-      else:
-        score[:] = np.nan
-    return scores
-
-
-class WritePolicy:
-  """Writes freely; the world parses what was written.
-
-  An error, or a text that names no action, ends the episode as a failure.
-
-  Args:
-    lm: a LanguageModel.
-    preamble: the world's rules, the shared prefix of every prompt.
-    actions: the action words.
-    parse: `world.parse`: text -> action index or None.
-    max_tokens: longest answer.
-  """
-
-  def __init__(
-    self,
-    lm: llm.LanguageModel,
-    preamble: str,
-    actions: Sequence[str],
-    parse: Callable[[str], int | None],
-    max_tokens: int = 16,
-  ):
-    ask = functools.partial(prompts.acting, preamble)
-    self._write = _Writer(lm, ask, max_tokens)
-    self._parse, self._num_actions = parse, len(actions)
-
-  def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
-    """f64[B, A]; see `Policy`."""
-    scores = np.zeros((len(texts), self._num_actions))
-    for score, written in zip(scores, self._write(texts), strict=True):
-      action = self._parse(written)
-      if action is None:
-        score[:] = np.nan
-      else:
-        score[action] = 1.0
-    return scores
-
-
-# How a model may act other than by choosing among the action words.
-WRITERS = {"write": WritePolicy, "plan": PlanPolicy}
-
-
-class _Writer:
-  """A model's answer to each text, generated once a text; "" on an error."""
-
-  def __init__(
-    self,
-    lm: llm.LanguageModel,
-    ask: Callable[[str], prompts.Prompt],
-    max_tokens: int,
-  ):
-    self._lm, self._ask, self._max_tokens = lm, ask, max_tokens
-    self._answers: dict[str, str] = {}
-
-  def __call__(self, texts: Sequence[str]) -> list[str]:
-    new = [text for text in dict.fromkeys(texts) if text not in self._answers]
-    if new:
-      requests = [
-        llm.Request(messages=self._ask(text), max_tokens=self._max_tokens)
-        for text in new
-      ]
-      for text, c in zip(new, self._lm.generate(requests), strict=True):
-        self._answers[text] = c.text if c.error is None else ""
-    return [self._answers[text] for text in texts]
+    prompt = self._form.acting(self._preamble, text, self._actions)
+    return scoring.with_shots(prompt, self._shots)

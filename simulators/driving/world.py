@@ -8,7 +8,7 @@ import jax
 
 from simulators import base
 from simulators.base import LevelPool, Question, QuestionArrays, State
-from simulators.driving import reference, render, variants
+from simulators.driving import reference, render, script, variants
 from simulators.driving.game import dynamics, oracle, pools
 from simulators.driving.questions import sampling
 from simulators.driving.text import describing, parsing, words
@@ -88,6 +88,9 @@ class Driving(base.World):
 
   def render(self, state: State, params: Params) -> Array:
     return render.render(state, params)
+
+  def script(self, rules: str) -> script.Script:
+    return script.Script(rules)
 
   # --- True costs and answers -----------------------------------------------
 

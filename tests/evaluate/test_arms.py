@@ -78,15 +78,17 @@ CASES = SolvedCases(
   retrieve=lambda turns: [[("go left 0.", "left")] for _ in turns],
 )
 CONFIG = settings.EvaluateConfig(episodes=8, val_episodes=8, max_steps=1)
+MODELS = {n: (FakeLM("plain"), "plain") for n in ("base", "tuned")}
 
 
 @pytest.mark.parametrize("best", ["plain", "few_shot", "retrieval"])
 def test_base_is_the_best_arm_on_val(best):
   choice = arms.choose_acting(
-    CONFIG, FakeLM(best), FakeTextWorld(), range(8), CASES, scoring.Memo()
-  )
+    CONFIG, CONFIG.arms, FakeLM(best), FakeTextWorld(), range(8), CASES,
+    scoring.Memo(),
+  )  # fmt: skip
   assert choice.arm == best
-  assert tuple(choice.val) == settings.CANDIDATES
+  assert tuple(choice.val) == CONFIG.arms
   assert choice.val[best].mean == 1
   items = [
     ExamItem(
@@ -95,7 +97,7 @@ def test_base_is_the_best_arm_on_val(best):
     for i in range(4)
   ]
   answered = arms.choose_answering(
-    CONFIG, FakeLM(best), "rules", items, CASES, scoring.Memo()
+    CONFIG, CONFIG.arms, FakeLM(best), "rules", items, CASES, scoring.Memo()
   )
   assert "sampled" not in answered.val  # the most likely answer, no sampling
   assert answered.val[answered.arm].mean == max(
@@ -103,16 +105,31 @@ def test_base_is_the_best_arm_on_val(best):
   )
 
 
+def test_every_way_plays_some_levels_and_the_better_half_plays_all():
+  choice = arms.choose_acting(
+    CONFIG, ("options", "prior_calibrated", "few_shot", "retrieval"),
+    FakeLM("few_shot"), FakeTextWorld(), range(16), CASES, scoring.Memo(),
+  )  # fmt: skip
+  played = {arm: rate.n for arm, rate in choice.val.items()}
+  assert choice.arm == "few_shot"
+  assert sorted(played.values()) == [4, 4, 16, 16]
+  assert played["few_shot"] == 16
+  two = arms.choose_acting(
+    CONFIG, ("options", "plain"), FakeLM("few_shot"), FakeTextWorld(),
+    range(16), CASES, scoring.Memo(),
+  )  # fmt: skip
+  assert [rate.n for rate in two.val.values()] == [16, 16]
+
+
 def test_all_arms_play_the_same_levels_and_greedy_reuses_scores():
   base, tuned = FakeLM("few_shot"), FakeLM("plain")
   config = settings.EvaluateConfig(max_steps=2, arms=("plain",))
   memo = scoring.Memo()
-  played = arms.act(
-    config, base, tuned, "plain", FakeTextWorld(), range(12), CASES, memo
-  )
+  models = {"base": (base, "plain"), "tuned": (tuned, "plain")}
+  played = arms.act(config, models, FakeTextWorld(), range(12), CASES, memo)
   assert tuple(played) == (
-    "random", "oracle", "base", "base_greedy", "random_free", "tuned",
-    "tuned_greedy",
+    "random", "explorer", "oracle", "base", "base_greedy", "random_free",
+    "tuned", "tuned_greedy",
   )  # fmt: skip
   for run in played.values():
     assert [e.index for e in run] == list(range(12))
@@ -121,9 +138,8 @@ def test_all_arms_play_the_same_levels_and_greedy_reuses_scores():
   assert rate["base"] < 1
   assert len(tuned.prompts) == 4  # four texts, for every arm
   assert memo.scored == len(tuned.prompts) + len(base.prompts)
-  alone = arms.act(
-    config, base, tuned, None, FakeTextWorld(), range(12), CASES, memo
-  )
+  del models["base"]
+  alone = arms.act(config, models, FakeTextWorld(), range(12), CASES, memo)
   assert alone == {arm: played[arm] for arm in ("tuned", "tuned_greedy")}
 
 
@@ -134,11 +150,11 @@ def test_models_can_also_act_by_written_text():
       return [Completion(word, "stop", 1, 1, self.name) for word in words]
 
   config = settings.EvaluateConfig(max_steps=1, written=("write", "plan"))
-  for choice, names in (("plain", ("base", "tuned")), (None, ("tuned",))):
+  for names in (("base", "tuned"), ("tuned",)):
+    models = {name: (FakeWriter("few_shot"), "plain") for name in names}
     played = arms.act(
-      config, FakeWriter("few_shot"), FakeWriter("plain"), choice,
-      FakeTextWorld(), range(4), CASES, scoring.Memo(),
-    )  # fmt: skip
+      config, models, FakeTextWorld(), range(4), CASES, scoring.Memo()
+    )
     written = [f"{n}_{form}" for form in config.written for n in names]
     assert [arm for arm in played if arm.endswith(config.written)] == written
     assert all(e.success for arm in written for e in played[arm])
@@ -147,8 +163,8 @@ def test_models_can_also_act_by_written_text():
 def test_progress_is_reported_by_arm():
   calls = []
   arms.act(
-    CONFIG, FakeLM("plain"), FakeLM("plain"), "plain", FakeTextWorld(),
-    range(4), CASES, scoring.Memo(), lambda *what: calls.append(what),
+    CONFIG, MODELS, FakeTextWorld(), range(4), CASES, scoring.Memo(),
+    lambda *what: calls.append(what),
   )  # fmt: skip
   assert ("tuned", 4, 4) in calls
   assert {arm for arm, _, _ in calls} >= {"random", "oracle", "base"}
@@ -165,6 +181,9 @@ def test_progress_is_reported_by_arm():
     ("arms", (), "name each arm once"),
     ("arms", ("plain", "plain"), "name each arm once"),
     ("arms", ("few_shots",), "did you mean 'few_shot'"),
+    ("tuned_arms", (), "tuned_arms .* name each arm once"),
+    ("tuned_arms", ("option",), "did you mean 'options'"),
+    ("arm", "script", "arm 'script' is the name of another arm"),
     ("written", ("sing",), "written 'sing' is unknown.*Known: write, plan"),
   ],
 )
@@ -176,11 +195,11 @@ def test_config_refuses_bad_values(field, value, message):
 @pytest.mark.parametrize("arm", ["few_shot", "retrieval"])
 def test_arm_without_its_help_is_refused_before_any_play(arm):
   lm = FakeLM("plain")
-  config = settings.EvaluateConfig(arms=("plain", arm))
   with pytest.raises(ValueError, match=f"arm '{arm}' needs"):
     arms.choose_acting(
-      config, lm, FakeTextWorld(), range(2), SolvedCases(), scoring.Memo()
-    )
+      CONFIG, ("plain", arm), lm, FakeTextWorld(), range(2), SolvedCases(),
+      scoring.Memo(),
+    )  # fmt: skip
   assert lm.prompts == []
 
 
@@ -195,16 +214,25 @@ def test_world_without_oracle_has_no_oracle_arm():
       return getattr(self.seen, name)
 
   played = arms.act(
-    CONFIG, FakeLM("plain"), FakeLM("plain"), "plain", FakeBlind(), range(4),
-    CASES, scoring.Memo(),
-  )  # fmt: skip
+    CONFIG, MODELS, FakeBlind(), range(4), CASES, scoring.Memo()
+  )
   assert "oracle" not in played
   assert {e.optimal_steps for e in played["tuned"]} == {-1}
 
 
 def test_world_without_questions_has_no_question_arm():
   choice = arms.choose_answering(
-    CONFIG, FakeLM("plain"), "rules", [], SolvedCases(), scoring.Memo()
-  )
+    CONFIG, CONFIG.arms, FakeLM("plain"), "rules", [], SolvedCases(),
+    scoring.Memo(),
+  )  # fmt: skip
   assert choice == arms.Choice("plain", {})
   assert arms.Choice.from_dict(choice.as_dict()) == choice
+
+
+def test_single_way_is_taken_without_a_choice():
+  lm = FakeLM("plain")
+  choice = arms.choose_acting(
+    CONFIG, ("options",), lm, FakeTextWorld(), range(8), CASES, scoring.Memo()
+  )
+  assert choice == arms.Choice("options", {})
+  assert lm.prompts == []

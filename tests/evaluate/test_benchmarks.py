@@ -1,13 +1,17 @@
 """Benchmarks: evaluated levels are not trained on; the base can be prompted."""
 
+import collections
+import dataclasses
 import types
 
+import numpy as np
 import pytest
 
 import simulators
 from glimo_jax.evaluate import benchmarks
 from glimo_jax.evaluate.settings import EvaluateConfig
 from glimo_jax.types import InstructionDataset
+from simulators.text_world import TextWorld
 
 CONFIG = EvaluateConfig(
   episodes=3, val_episodes=2, per_kind=1, val_per_kind=1, ood_episodes=2,
@@ -74,7 +78,7 @@ def test_world_without_questions_is_evaluated_by_play_alone(world, pools):
   first, *_ = benchmarks.judged(silent, pools[1:], CONFIG)
   assert (first.name, first.exam) == ("silent/test", [])
   dataset = InstructionDataset(train=[], val=[], counts={})
-  assert benchmarks.extra_policies(silent, dataset, CONFIG) == {}
+  assert benchmarks.rivals(silent, dataset, CONFIG) == {}
 
 
 @pytest.mark.parametrize("split", ["val", "test", "ood-size"])
@@ -107,6 +111,9 @@ def test_base_that_cannot_be_prompted_is_found_before_any_work(lack, match):
     benchmarks.check_solved_cases(CONFIG, **{**there, **lack})
   alone = EvaluateConfig(tuned_only=True)
   benchmarks.check_solved_cases(alone, **{**there, **lack})
+  shown = EvaluateConfig(tuned_only=True, tuned_arms=("plain", "retrieval"))
+  with pytest.raises(ValueError, match=match):
+    benchmarks.check_solved_cases(shown, **{**there, **lack})
 
 
 def test_rows_of_another_run_suffice_without_retrieval():
@@ -116,30 +123,53 @@ def test_rows_of_another_run_suffice_without_retrieval():
   )
 
 
-def _case(i, stage, weights):
+def _case(i, kind, answers, weights=(0.9, 0.1)):
   return types.SimpleNamespace(
-    stage=stage,
+    kind=kind,
+    stage=2 if kind in ("next_action", "full_plan") else 1,
     messages=({"role": "user", "content": f"text {i}"},),
-    answers=(f"answer {i}", "other"),
+    answers=answers,
     weights=weights,
   )
 
 
-def test_solved_cases_have_one_best_answer_and_the_right_stage():
+def test_solved_cases_have_one_best_answer_and_the_right_kind():
+  kinds = ("next_action", "bump", "full_plan")
   rows = [
-    _case(i, 1 + i % 2, (0.5, 0.5) if i % 3 else (0.9, 0.1)) for i in range(24)
-  ]
+    _case(
+      i, kinds[i % 3], (f"answer {i}", "other"),
+      (0.5, 0.5) if i % 4 else (0.9, 0.1),
+    )
+    for i in range(48)
+  ]  # fmt: skip
   dataset = InstructionDataset(train=rows, val=[], counts={})
   acting, answering = benchmarks.solved_cases(dataset, CONFIG, None)
-  for cases, stage in ((acting, 2), (answering, 1)):
+  for cases, kind in ((acting, "next_action"), (answering, "bump")):
     assert len(cases.shots) == CONFIG.shots
     assert cases.retrieve is None
     for asked, answered in cases.shots:
       row = rows[int(asked.split()[1])]
-      assert (row.stage, row.answers[0]) == (stage, answered)
+      assert (row.kind, row.answers[0]) == (kind, answered)
       assert row.weights == (0.9, 0.1)
   again, _ = benchmarks.solved_cases(dataset, CONFIG, None)
   assert again == acting
+
+
+def test_answers_of_solved_cases_take_turns():
+  """Of 30 rows, 27 say `left`: the shots say each answer equally often."""
+  answers = ["left"] * 27 + ["up", "down", "right"]
+  rows = [
+    _case(i, kind, (answer, "other"))
+    for kind in ("next_action", "bump")
+    for i, answer in enumerate(answers)
+  ]
+  dataset = InstructionDataset(train=rows, val=[], counts={})
+  for shots in (4, 6):
+    config = dataclasses.replace(CONFIG, shots=shots)
+    for cases in benchmarks.solved_cases(dataset, config, None):
+      said = collections.Counter(answer for _, answer in cases.shots)
+      assert said == {"left": shots - 3, "up": 1, "down": 1, "right": 1}
+      assert len(set(cases.shots)) == shots  # no case twice
 
 
 def test_retrieved_cases_are_the_nearest_of_the_memory():
@@ -157,23 +187,46 @@ def test_retrieved_cases_are_the_nearest_of_the_memory():
 
 
 def test_small_mlp_is_evaluated_with_the_models(world):
-  text = world.describe(_obs(world))[0]
+  text = _played(world).texts[0]
   row = types.SimpleNamespace(
     kind="next_action", messages=({"role": "user", "content": text},),
     answers=("up",), weights=(1.0,),
   )  # fmt: skip
   dataset = InstructionDataset(train=[row], val=[], counts={})
-  extra = benchmarks.extra_policies(world, dataset, CONFIG)
-  assert list(extra) == ["mlp"]
-  scores = extra["mlp"].scores([text], [0])
+  makers = benchmarks.rivals(world, dataset, CONFIG)
+  scores = makers["mlp"](_played(world)).scores([text], [0])
   assert scores.argmax() == world.actions.index("up")
   alone = EvaluateConfig(tuned_only=True)
-  assert benchmarks.extra_policies(world, dataset, alone) == {}
+  assert benchmarks.rivals(world, dataset, alone) == {}
 
 
-def _obs(world):
-  from simulators.text_world import TextWorld
+class Scripted(Silent):
+  """A world with a scripted reader that remembers what it has read."""
 
+  def script(self, rules):
+    def scores(texts, rows):
+      read.append(texts)
+      return np.full((len(texts), 4), len(read), float)
+
+    read = [rules]
+    return types.SimpleNamespace(scores=scores, read=read)
+
+
+def test_every_benchmark_has_a_fresh_scripted_reader_of_its_rules(world):
+  dataset = InstructionDataset(train=[], val=[], counts={})
+  scripted = Scripted(world)
+  makers = benchmarks.rivals(scripted, dataset, CONFIG)
+  assert list(makers) == ["script"]
+  played = _played(world)
+  for _ in range(2):
+    reader = makers["script"](played)
+    assert reader.read == [played.preamble]
+    assert reader.scores(["a text"], [0]).max() == 2
+  alone = EvaluateConfig(tuned_only=True)
+  assert benchmarks.rivals(scripted, dataset, alone) == {}
+
+
+def _played(world):
   played = TextWorld(world, world.params("real"), world.pool("val", 1))
   played.reset([0])
-  return played.obs
+  return played

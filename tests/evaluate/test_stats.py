@@ -118,6 +118,20 @@ def test_single_training_uses_the_spread_of_other_arms():
     assert (interval.lo, interval.hi) == pytest.approx((0.1 - half, 0.1 + half))
 
 
+def test_one_training_covers_the_recipe_only_with_the_known_spread():
+  """200 trainings of a recipe of .8, each judged once on 128 levels."""
+
+  def judged(rng):
+    quality = np.clip(rng.normal(0.8, 0.045), 0, 1)
+    return stats.wilson(int(rng.binomial(128, quality)), 128)
+
+  def widened(rng, trial):
+    return stats.widened(judged(rng), stats.Spread(0.045, math.inf))
+
+  assert _coverage(widened, 0.8) >= 0.92
+  assert _coverage(lambda rng, trial: judged(rng), 0.8) <= 0.9
+
+
 def test_paired_difference_ignores_shared_variation():
   rng = np.random.default_rng(1)
   hard = rng.normal(0, 5, 80)

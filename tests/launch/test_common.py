@@ -1,5 +1,6 @@
 """Bad input is reported in one line, with exit code 2, before any work."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -104,6 +105,16 @@ def test_later_stage_names_the_missing_one(tmp_path):
   run = _launch(QUICK, f"--workdir={tmp_path}/w", script="annotate")
   assert run.returncode == 2
   assert "launch.collect" in run.stderr
+
+
+def test_one_flag_seeds_data_and_training(tmp_path):
+  run = _launch(QUICK, f"--workdir={tmp_path}/w", "--seed=3", script="collect")
+  assert run.returncode == 0, run.stderr
+  made = json.loads((tmp_path / "w" / "collect" / "settings.json").read_text())
+  assert made["collect"]["seed"] == 3
+  later = _launch(QUICK, f"--workdir={tmp_path}/w", script="annotate")
+  assert later.returncode == 2
+  assert "--config.collect.seed: 3 there, 0 now" in later.stderr
 
 
 def test_every_field_can_be_built_and_typed():

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from glimo_jax.play import policies, scoring
+from glimo_jax.play import policies, scoring, writers
 
 ACTIONS = ("up", "down", "left", "right")
 
@@ -44,6 +44,40 @@ class FakeLM:
 class FakeCompletion:
   text: str
   error: str | None = None
+
+
+# A ring of six rooms: up and down go round it, left and right stay.
+def _walk(explorer, steps):
+  """(room, action) of each step from room 0."""
+  room, steps_taken = 0, []
+  for _ in range(steps):
+    action = int(explorer.scores([f"room {room}"], [7])[0].argmax())
+    steps_taken.append((room, action))
+    room = (room + {0: 1, 1: -1}.get(action, 0)) % 6
+  return steps_taken
+
+
+def test_explorer_tries_every_action_before_it_repeats_one():
+  for seed in range(8):
+    tried: dict[int, set[int]] = {}
+    for room, action in _walk(policies.ExplorerPolicy(4, seed), 60):
+      known = tried.setdefault(room, set())
+      assert action not in known or len(known) == 4
+      known.add(action)
+    assert {len(known) for known in tried.values()} == {4}
+
+
+def test_explorer_goes_back_to_what_it_saw_least_and_keeps_episodes_apart():
+  explorer = policies.ExplorerPolicy(2, 0)
+  # Four times "a"; action 0 leads to "b" and action 1 to "c", then back.
+  led = {}
+  for _ in range(2):
+    action = int(explorer.scores(["a"], [0])[0].argmax())
+    led[action] = "bc"[action]
+    explorer.scores([led[action]], [0])
+  explorer.scores(["b"], [0])
+  assert explorer.scores(["a"], [0])[0].argmax() == 1  # "c", seen less
+  assert explorer.scores(["a"], [1]).min() >= 0  # another row knows nothing
 
 
 def test_sampling_follows_softmax_and_does_not_touch_failures():
@@ -121,7 +155,7 @@ def parse(text):
 def test_plan_is_followed_and_renewed_when_it_ends_or_is_blocked():
   replies = ["up right", "left left", "down", "up", "nowhere"]
   lm = FakeLM(replies=[FakeCompletion(text) for text in replies])
-  policy = policies.PlanPolicy(lm, "p", ACTIONS, parse)
+  policy = writers.PlanPolicy(lm, "p", ACTIONS, parse)
 
   def moves(*texts):
     return policy.scores(texts, range(len(texts))).argmax(1).tolist()
@@ -138,7 +172,7 @@ def test_written_text_is_parsed_and_other_words_fail():
   lm = FakeLM(
     replies=[FakeCompletion("go Right!"), FakeCompletion("", error="429")]
   )
-  policy = policies.WritePolicy(lm, "p", ACTIONS, parse)
+  policy = writers.WritePolicy(lm, "p", ACTIONS, parse)
   first = policy.scores(["a", "b", "a"], range(3))
   assert first[0].argmax() == first[2].argmax() == 3
   assert np.isnan(first[1]).all()

@@ -351,6 +351,19 @@ def check_descriptions_can_be_parsed(case: Case):
     assert (a == b) == (parsed == other)
 
 
+def check_scripted_readers_know_the_texts_alone(case: Case):
+  if not isinstance(case.world, base.HasScript):
+    return
+  rules = case.world.rules(case.rules["real"])
+  texts, rows = case.world.describe(case.obs), range(ROWS)
+  scores, again = (
+    np.asarray(case.world.script(rules).scores(texts, rows)) for _ in range(2)
+  )
+  assert scores.shape == (ROWS, len(case.world.actions))
+  assert np.isfinite(scores).any(1).all()
+  np.testing.assert_array_equal(scores, again)
+
+
 def check_pictures_are_rgb(case: Case):
   if not isinstance(case.world, base.Renders):
     return

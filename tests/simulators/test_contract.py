@@ -215,6 +215,10 @@ OTHERS = [
     "descriptions_can_be_read_back",
     {"parse_description": lambda self, text: {"text": len(text) > 0}},
   ),
+  (
+    "scripted_readers_know_the_texts_alone",
+    {"script": lambda *_: types.SimpleNamespace(scores=lambda t, _: [t])},
+  ),
   ("pictures_are_rgb", {"render": lambda *_: jnp.zeros((8, 4))}),
 ]
 

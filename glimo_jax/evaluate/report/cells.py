@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_EASY = 0.6  # success of a scripted reader
+
 Values = Mapping[str, Any]  # {"mean", "lo", "hi", ...}
 
 
@@ -11,13 +13,22 @@ def measured(
 ) -> list[tuple[str, list[Values | None]]]:
   """Rows of (benchmark and measure, each arm's interval or None).
 
-  Measures are success, questions and the world's own, where any arm has them.
+  Measures are success, SPL, questions and the world's own, where any arm has
+  them.
   """
   rows = []
   for name, by_arm in benchmarks.items():
     of_arm = {
       arm: {
-        **{m: found[m] for m in ("success", "qa") if m in found},
+        **{
+          name: values
+          for name, values in (
+            ("success", found.get("success")),
+            ("spl", found.get("success", {}).get("spl")),
+            ("qa", found.get("qa")),
+          )
+          if values
+        },
         **found.get("success", {}).get("measures", {}),
       }
       for arm, found in by_arm.items()
@@ -29,6 +40,36 @@ def measured(
   return rows
 
 
+def asked(
+  values: Mapping[str, Any],
+) -> list[tuple[str, str, str, str]]:
+  """Rows of (model, what it was asked for, way, every way's rate on `val`).
+
+  Args:
+    values: of report.json; older ones have no such rows.
+  """
+  rows = []
+  for model, ways in values.get("asked", {}).items():
+    for what, way in ways.items():
+      rates = values["asked_on_val"][model][what]
+      tried = [f"{name} {interval(rate)}" for name, rate in rates.items()]
+      rows.append((model, what, way, ", ".join(tried)))
+  return rows
+
+
+def too_easy(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+  """Benchmark -> success of the scripted reader, where it is above _EASY.
+
+  There the text gives the way to act away; it is no measure of a model.
+  """
+  scripts = {
+    name: arms["script"]["success"]["mean"]
+    for name, arms in benchmarks.items()
+    if "success" in arms.get("script", {})
+  }
+  return {name: mean for name, mean in scripts.items() if mean > _EASY}
+
+
 def interval(values: Values | None) -> str:
   """Mean and interval; `-` where nothing was measured."""
   if not values or values["mean"] is None:
@@ -37,7 +78,10 @@ def interval(values: Values | None) -> str:
 
 
 def span(values: Values) -> str:
-  """The interval alone; empty where it is not defined."""
-  if values["lo"] is None:
-    return ""
-  return f"[{values['lo']:.3f}, {values['hi']:.3f}]"
+  """The interval, if it is defined, and whether it is of one training."""
+  words = []
+  if values["lo"] is not None:
+    words.append(f"[{values['lo']:.3f}, {values['hi']:.3f}]")
+  if values.get("seeds") == 1:
+    words.append("(one training)")
+  return " ".join(words)

@@ -8,7 +8,7 @@ import numpy as np
 
 from glimo_jax.evaluate import answering, episodes, language, stats
 from glimo_jax.evaluate.report import fragments as fragments_lib
-from glimo_jax.evaluate.report import report
+from glimo_jax.evaluate.report import summaries, trainings
 from glimo_jax.evaluate.report.fragments import Fragment
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.types import EvalReport
@@ -20,7 +20,10 @@ REFERENCE = "tuned"  # the recipe; the other arms differ from it in one thing
 # with the chosen actions of the recipe.
 _FORMS = ("tuned", "tuned_write", "tuned_plan")
 # Settings in which the seeds of one arm may differ.
-_SEED_SETTINGS = ("train.seed", "train.data", "evaluate.tuned_only")
+_SEED_SETTINGS = (
+  "collect.seed", "annotate.seed", "train.seed", "train.data",
+  "evaluate.tuned_only",
+)  # fmt: skip
 
 
 def merge(fragments: Sequence[Fragment]) -> EvalReport:
@@ -30,8 +33,9 @@ def merge(fragments: Sequence[Fragment]) -> EvalReport:
   part, `run["differences"]`, holds benchmark -> arm -> measure -> {"mean",
   "lo", "hi", "n", "seeds", "says"}: arm minus REFERENCE, paired by level, over
   the training seeds that both have. Its interval covers levels, and the spread
-  between trainings of one arm (pooled over the arms with several seeds). Under
-  `language/TEXT` it is the relative increase of bits per byte.
+  between trainings of one arm (pooled over the arms with several seeds; the
+  known one of the settings where no arm has several). Under `language/TEXT` it
+  is the relative increase of bits per byte.
 
   Raises:
     ValueError: no fragment, none of REFERENCE, the same arm and seed twice,
@@ -53,12 +57,13 @@ def merge(fragments: Sequence[Fragment]) -> EvalReport:
       f"no fragment of arm {REFERENCE!r} among {sorted(runs)}: run it first"
     )
   reference = list(runs[REFERENCE].values())
+  known = trainings.KnownSpread.of(reference[0].run)
   benchmarks, comparisons, differences = {}, {}, {}
   for name in reference[0].results:
     acted, answered = _arms(name, runs)
-    benchmarks[name] = report.benchmark(acted, answered)
-    comparisons[name] = report.compare(acted, answered)
-    differences[name] = _differences(name, runs)
+    benchmarks[name] = summaries.benchmark(acted, answered, known, runs.keys())
+    comparisons[name] = summaries.compare(acted, answered, known)
+    differences[name] = _differences(name, runs, known)
   bits, compared, more_bits = _language(runs)
   return EvalReport(
     benchmarks=benchmarks,
@@ -70,6 +75,7 @@ def merge(fragments: Sequence[Fragment]) -> EvalReport:
       "arms": {
         arm: {
           "seeds": sorted(of_seed),
+          "datasets": len({_data_seeds(f) for f in of_seed.values()}),
           "commits": sorted(set().union(*map(_commits, of_seed.values()))),
           "train_s": [f.run["wall_s"]["train"] for f in of_seed.values()],
         }
@@ -89,6 +95,14 @@ def _commits(fragment: Fragment) -> set[str]:
   """The commits that made the fragment and all stages before it."""
   run = fragment.run
   return {run["commit"], *run.get("commits", {}).values()}
+
+
+def _data_seeds(fragment: Fragment) -> tuple[Any, ...]:
+  """The seeds of the dataset; in older fragments those of the config."""
+  config = fragment.run.get("config", {})
+  older = {name: part.get("seed") for name, part in config.items()}
+  seeds = {**older, **fragment.run.get("seeds", {})}
+  return seeds.get("collect"), seeds.get("annotate")
 
 
 def _check_alike(fragment: Fragment, of_arm: Mapping[int, Fragment]) -> None:
@@ -134,14 +148,16 @@ def _arms(name: str, runs: Runs) -> tuple[dict[str, list], dict[str, list]]:
   return acted, answered
 
 
-def _differences(name: str, runs: Runs) -> dict[str, dict[str, Any]]:
+def _differences(
+  name: str, runs: Runs, known: trainings.KnownSpread
+) -> dict[str, dict[str, Any]]:
   """arm -> measure -> the paired difference to REFERENCE on one benchmark."""
   results = {
     arm: {s: f.results[name] for s, f in of_seed.items() if name in f.results}
     for arm, of_seed in runs.items()
   }
-  between_acting = _pooled(results, _success)
-  between_answering = _pooled(results, _accuracy)
+  between_acting = _pooled(results, _success) or known.spread("success")
+  between_answering = _pooled(results, _accuracy) or known.spread("qa")
   out: dict[str, dict[str, Any]] = {}
   for arm, of_seed in results.items():
     seeds = [seed for seed in of_seed if seed in results[REFERENCE]]
@@ -237,9 +253,8 @@ def _language(
       bits[text][arm] = {"bits_per_byte": mean}
       nats = np.stack([s.nats for s in scores.values()])
       suffix = "" if arm == REFERENCE else f"_{arm}"
-      what[f"bits_per_byte_ratio{suffix}"] = stats.ratio(
-        nats, score.nats
-      ).as_dict()
+      ratio = stats.ratio(nats, score.nats)
+      what[f"bits_per_byte_ratio{suffix}"] = trainings.marked(ratio, len(nats))
       seeds = [seed for seed in scores if seed in runs[REFERENCE]]
       if suffix and seeds:
         theirs = [runs[REFERENCE][s].scores[text]["tuned"] for s in seeds]

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from glimo_jax.evaluate.report import cells, charts
+from glimo_jax.evaluate.report import cells, charts, transcripts
 from glimo_jax.evaluate.report.markup import (
   document,
   escape,
   section,
   table,
-  turns,
 )
 from glimo_jax.play.loop import Episode
 from glimo_jax.types import VERDICTS
@@ -18,7 +17,6 @@ Values = Mapping[str, Any]  # a part of report.json
 
 _ARMS = ("base", "tuned", "random", "oracle")  # first, in this order
 _CURVES = ("loss", "ce", "kl")
-_SHOWN = 4  # pairs of episodes
 
 
 def render(
@@ -38,6 +36,7 @@ def render(
   sections = [
     _headline(values, authorship),
     _benchmarks(values["benchmarks"]),
+    _asked(values),
     _language(values["language"]),
     _comparisons(values["comparisons"]),
     _differences(values.get("differences", {})),
@@ -46,8 +45,8 @@ def render(
     _depths(values["benchmarks"]),
     _questions(values["benchmarks"]),
     _curves(metrics),
-    _episodes(episodes or {}),
-    _failures(values.get("failures", ())),
+    transcripts.pairs(episodes or {}),
+    transcripts.failures(values.get("failures", ())),
     _run(values),
   ]
   body = "\n".join(part for part in sections if part)
@@ -66,6 +65,10 @@ def _headline(values: Values, authorship: str) -> str:
         f"{cells.interval(base)}</p>"
       )
       break
+  for name, mean in cells.too_easy(values["benchmarks"]).items():
+    parts.append(
+      f"<p>{escape(name)} is too easy: the scripted reader has {mean:.3f}.</p>"
+    )
   if authorship:
     parts.append(f"<p>Learnt from {escape(authorship)}.</p>")
   return "\n".join(parts)
@@ -84,6 +87,15 @@ def _benchmarks(benchmarks: Values) -> str:
     for name, intervals in cells.measured(benchmarks, arms)
   ]
   return section("Benchmarks", table(["", *arms], rows)) if rows else ""
+
+
+def _asked(values: Values) -> str:
+  rows = cells.asked(values)
+  if not rows:
+    return ""
+  note = "<p>Each model is judged in the way that was best on val.</p>"
+  header = ["model", "asked for", "way", "all ways on val"]
+  return section("How the models were asked", note + table(header, rows))
 
 
 def _language(texts: Values) -> str:
@@ -132,19 +144,6 @@ def _differences(differences: Values) -> str:
     "relative increase; 95 % intervals.</p>"
   )
   return section("What each choice does", note + "".join(parts))
-
-
-def _failures(failures: Sequence[Values]) -> str:
-  parts = []
-  for failure in failures:
-    actions = [*failure["actions"], ""]  # none on the last text
-    title = (
-      f"{failure['arm']}, {failure['benchmark']}, level {failure['level']}, "
-      f"depth {failure['depth']}: {failure['ended']}"
-      f"{_shortest(failure['optimal_steps'])}"
-    )
-    parts.append(f"<h3>{escape(title)}</h3>{turns(failure['texts'], actions)}")
-  return section("Failures", "".join(parts)) if parts else ""
 
 
 def _dataset(dataset: Values) -> str:
@@ -247,38 +246,6 @@ def _phase_starts(metrics: Sequence[Values]) -> list[tuple[int, str]]:
     phase = row.get("phase", row.get("stage", ""))  # `stage` in older runs
     starts.setdefault(str(phase), row["step"])
   return [(step, phase) for phase, step in starts.items() if phase]
-
-
-def _episodes(episodes: Mapping[str, Sequence[Episode]]) -> str:
-  if not {"base", "tuned"} <= episodes.keys():
-    return ""
-  pairs = list(zip(episodes["base"], episodes["tuned"], strict=True))
-  # First (lost, won) of (base, tuned), then (lost, lost), then (won, lost).
-  order = [(False, True), (False, False), (True, False), (True, True)]
-  groups = [
-    [p for p in pairs if (p[0].success, p[1].success) == ends] for ends in order
-  ]
-  chosen = groups[0][:2] + groups[1][:1] + groups[2][:1] + groups[3][:1]
-  parts = []
-  for base, tuned in chosen[:_SHOWN]:
-    parts.append(
-      f"<h3>Level {base.index}, depth {base.depth}"
-      f'{_shortest(base.optimal_steps)}</h3><div class="pair">'
-      f"{_episode('base', base)}{_episode('tuned', tuned)}</div>"
-    )
-  return section("Episodes", "".join(parts)) if parts else ""
-
-
-def _episode(arm: str, episode: Episode) -> str:
-  return (
-    f"<div><strong>{arm}</strong>: {episode.ended} after {episode.steps}"
-    f"{turns(episode.texts, episode.actions)}</div>"
-  )
-
-
-def _shortest(optimal_steps: int) -> str:
-  """The length of the shortest way, where it is known."""
-  return f", shortest way {optimal_steps}" if optimal_steps >= 0 else ""
 
 
 def _run(values: Values) -> str:

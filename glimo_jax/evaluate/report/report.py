@@ -3,6 +3,7 @@
 `report.json` holds
 
     {"benchmarks": {name: {arm: {"success": {"mean", "lo", "hi", "n", ...,
+                                             "spl": {"mean", "lo", "hi", "n"},
                                              "measures": {measure: {...}}},
                                  "qa": {...}}}},
      "language": {text: {arm: {"bits_per_byte"}}},
@@ -10,32 +11,32 @@
      "dataset": {"planned", "verified", "refuted", "unverifiable", "invalid",
                  "failed", "by_source"},
      "wall_s": {stage: seconds}, "peak_gib", "versions", "commit",
-     "commits": {earlier stage: commit}, "quality": {...}, ...}
+     "commits": {earlier stage: commit}, "quality": {...},
+     "asked": {model: {"acting": way, "answering": way}},
+     "asked_on_val": {model: {"acting": {way: {"mean", ...}}, ...}}, ...}
 
-where null stands for what is not defined. Comparisons have the names of the
+where null stands for what is not defined. What a training has a part in also
+holds "seeds", the number of trainings; intervals of a single one include
+`evaluate.training_spread`, but for those by depth or kind, the world's measures
+and the texts, whose spread is not known. Comparisons have the names of the
 benchmarks, and `language/TEXT` for the texts. Measures are the world's own,
 such as collisions. `quality` is what `report.quality.summary` returns.
 """
 
 import json
-import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glimo_jax import files
-from glimo_jax.evaluate import answering, episodes, language, stats
-from glimo_jax.evaluate.report import cells, page
+from glimo_jax.evaluate import language
+from glimo_jax.evaluate.report import cells, page, summaries, trainings
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.play.loop import Episode
 from glimo_jax.types import VERDICTS, EvalReport
 
 JSON, HTML = "report.json", "report.html"
-_RATIO_FLOOR = 0.05  # a ratio to a base below this says nothing
 _COLUMNS = ("base", "tuned", "random", "oracle")  # of the terminal's table
-
-Acted = Mapping[str, Sequence[Sequence[Episode]]]  # arm -> runs
-Answered = Mapping[str, Sequence[Sequence[answering.Answer]]]
 
 
 def compose(
@@ -53,95 +54,22 @@ def compose(
     facts: everything else that report.json holds, such as `wall_s`,
       `provenance.environment` and `quality`.
   """
-  bits, compared = compare_language(scores)
+  bits, compared = summaries.compare_language(scores)
   benchmarks, comparisons = {}, {}
+  known = trainings.KnownSpread.of(facts)
   for name, result in results.items():
     acted = {arm: [run] for arm, run in result.acted.items()}
     answered = {arm: [run] for arm, run in result.answered.items()}
-    benchmarks[name] = benchmark(acted, answered)
-    comparisons[name] = compare(acted, answered)
+    benchmarks[name] = summaries.benchmark(acted, answered, known)
+    comparisons[name] = summaries.compare(acted, answered, known)
   first = next(iter(results.values()))
   return EvalReport(
     benchmarks=benchmarks,
     language=bits,
     comparisons=comparisons | compared,
     dataset=dict(counts),
-    run={**facts, "base_asked": first.asked, "base_arms": first.val},
+    run={**facts, "asked": first.asked, "asked_on_val": first.val},
   )
-
-
-def benchmark(acted: Acted, answered: Answered) -> dict[str, dict[str, Any]]:
-  """arm -> {"success", "qa"}: the summaries of what each arm did."""
-  arms = dict.fromkeys([*acted, *answered])
-  return {
-    arm: {
-      **({"success": episodes.summary(acted[arm])} if arm in acted else {}),
-      **({"qa": answering.summary(answered[arm])} if arm in answered else {}),
-    }
-    for arm in arms
-  }
-
-
-def compare(acted: Acted, answered: Answered) -> dict[str, Any]:
-  """Paired comparisons of tuned with base on one benchmark.
-
-  Returns:
-    `headline`: (tuned - random) / (oracle - random); `headline_base`: the
-    same for the base; `success_gain`, `qa_gain`: tuned - base;
-    `qa_gain_GROUP` for the groups of `answering.groups`; `success_ratio`:
-    tuned / base, only where the base reaches 0.05; `NAME_difference`: tuned -
-    base of each measure of the world. Each is {"mean", "lo", "hi", "n"}. A
-    comparison is left out where it lacks an arm or has one level only.
-  """
-  won = {arm: episodes.successes(runs) for arm, runs in acted.items()}
-  out = {}
-  several = won and next(iter(won.values())).shape[1] > 1
-  if several and {"random", "oracle", "tuned", "base"} <= won.keys():
-    for name, arm in (("headline", "tuned"), ("headline_base", "base")):
-      out[name] = stats.normalised(won[arm], won["random"], won["oracle"])
-  if several and {"tuned", "base"} <= won.keys():
-    out["success_gain"] = stats.paired(won["tuned"], won["base"])
-    base = won["base"].mean()
-    if base >= _RATIO_FLOOR:
-      share = float(won["tuned"].mean() / base)
-      out["success_ratio"] = stats.Interval(
-        share, math.nan, math.nan, won["base"].shape[1]
-      )
-    tuned_measures = episodes.measures(acted["tuned"])
-    base_measures = episodes.measures(acted["base"])
-    for name in [n for n in tuned_measures if n in base_measures]:
-      out[f"{name}_difference"] = stats.paired(
-        tuned_measures[name], base_measures[name]
-      )
-  if {"tuned", "base"} <= answered.keys():
-    tuned, base = answered["tuned"], answered["base"]
-    out["qa_gain"] = answering.compare(tuned, base)
-    for group, rows in answering.groups(tuned[0]).items():
-      ours, theirs = (
-        [[run[i] for i in rows] for run in runs] for runs in (tuned, base)
-      )
-      out[f"qa_gain_{group}"] = answering.compare(ours, theirs)
-  return {name: interval.as_dict() for name, interval in out.items()}
-
-
-def compare_language(
-  scores: language.Scores,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-  """(language, comparisons), as in report.json, of the arms base and tuned."""
-  bits = {
-    text: {arm: {"bits_per_byte": s.bits_per_byte} for arm, s in arms.items()}
-    for text, arms in scores.items()
-  }
-  compared = {
-    f"language/{text}": {
-      "bits_per_byte_ratio": language.compare(
-        arms["tuned"], arms["base"]
-      ).as_dict()
-    }
-    for text, arms in scores.items()
-    if {"tuned", "base"} <= arms.keys()
-  }
-  return bits, compared
 
 
 def llm_share(dataset: Mapping[str, Any]) -> float | None:
@@ -260,6 +188,14 @@ def table(report: EvalReport) -> str:
       for measure, values in measures.items():
         difference = f"{cells.interval(values)} {values['says']}"
         rows.append(f"{name} {measure}, {arm} minus tuned: {difference}")
+  for name, mean in cells.too_easy(report.benchmarks).items():
+    rows.append(f"{name} is too easy: the scripted reader has {mean:.3f}")
+  for arm, runs in report.run.get("arms", {}).items():
+    if "datasets" in runs:  # not in older reports
+      trained = f"{len(runs['seeds'])} trainings, {runs['datasets']} datasets"
+      rows.append(f"{arm}: {trained}")
+  for model, what, way, _ in cells.asked(report.run):
+    rows.append(f"{model}, {what}: asked in the way {way}, the best on val")
   counts = ", ".join(
     f"{name} {report.dataset.get(name, 0)}" for name in ("planned", *VERDICTS)
   )

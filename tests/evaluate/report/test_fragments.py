@@ -63,6 +63,7 @@ def fragment(arm, seed, rate, others=False, worse=1.0):
       "commit": f"c{seed}",
       "commits": {"collect": "older", "train": f"c{seed}"},
       "wall_s": {"train": 1.0},
+      "seeds": {"collect": seed % 2, "annotate": seed % 2, "train": seed},
     },
   )
 
@@ -104,7 +105,9 @@ def test_seeds_are_pooled_and_arms_paired_with_the_recipe(several):
     arm: [f.results[NAME].acted["tuned"] for f in several if f.arm == arm]
     for arm in ("tuned", "no-kl", "low-lr")
   }
-  assert arms["low-lr"]["success"] == episodes_lib.summary(runs["low-lr"])
+  summary = episodes_lib.summary(runs["low-lr"])
+  spl = {**summary["spl"], "seeds": 4}
+  assert arms["low-lr"]["success"] == {**summary, "spl": spl, "seeds": 4}
   differences = merged.run["differences"][NAME]
   won = episodes_lib.successes([*runs["low-lr"][:3], *runs["tuned"]])
   figures = episodes_lib.successes([*runs["low-lr"], *runs["tuned"]]).mean(1)
@@ -115,6 +118,7 @@ def test_seeds_are_pooled_and_arms_paired_with_the_recipe(several):
   }  # fmt: skip
   assert differences["no-kl"]["success"]["says"] == "cannot tell"
   assert merged.run["arms"]["low-lr"]["seeds"] == [0, 1, 2, 3]
+  assert merged.run["arms"]["low-lr"]["datasets"] == 2
   assert merged.run["arms"]["tuned"]["commits"] == ["c0", "c1", "c2", "older"]
 
 
@@ -152,6 +156,7 @@ def test_order_does_not_matter_and_a_report_is_written(several, tmp_path):
   assert "low-lr: worse" in page
   assert "<h2>Failures</h2>" in page
   assert "low-lr minus tuned" in report.table(merged)
+  assert "low-lr: 4 trainings, 2 datasets" in report.table(merged)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +177,23 @@ def test_order_does_not_matter_and_a_report_is_written(several, tmp_path):
 def test_fragments_that_cannot_be_compared_are_refused(several, change, match):
   with pytest.raises(ValueError, match=match):
     merging.merge(change(several))
+
+
+def test_seeds_of_data_and_training_are_merged_and_older_ones_counted(several):
+  """Older fragments have no seeds of the data: the config's were shared."""
+  new, old = [], []
+  for seed, one in enumerate(several[:3]):
+    parts = ("collect", "annotate", "train")
+    config = {name: {"seed": seed} for name in parts}
+    new.append(dataclasses.replace(one, run=one.run | {
+      "config": config, "seeds": dict.fromkeys(parts, seed),
+    }))  # fmt: skip
+    shared = {"collect": {"seed": 0}, "annotate": {"seed": 0}}
+    old.append(dataclasses.replace(one, run=one.run | {
+      "config": config | shared, "seeds": {"train": seed},
+    }))  # fmt: skip
+  assert merging.merge(new).run["arms"]["tuned"]["datasets"] == 3
+  assert merging.merge(old).run["arms"]["tuned"]["datasets"] == 1
 
 
 def test_file_that_is_not_a_fragment_is_named(tmp_path):

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from glimo_jax import provenance
-from glimo_jax.evaluate import answering, language
-from glimo_jax.evaluate.report import report
+from glimo_jax.evaluate import answering, language, stats
+from glimo_jax.evaluate.report import report, summaries, trainings
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.play.loop import Episode
 from glimo_jax.types import EvalReport
 
+KNOWN = trainings.KnownSpread(0.045, 0.032)
 COUNTS = {
   "planned": 100, "verified": 80, "refuted": 9, "unverifiable": 5,
   "invalid": 4, "failed": 2,
@@ -78,14 +79,14 @@ def answered():
 def whole(acted, answered):
   score = language.Score(np.full(64, 300.0), np.full(64, 400.0), 9000)
   worse = dataclasses.replace(score, nats=score.nats * 1.005)
-  ratios, compared = report.compare_language(
+  ratios, compared = summaries.compare_language(
     {"prose": {"base": score, "tuned": worse}}
   )
   name = "agentworld/test"
   return EvalReport(
-    benchmarks={name: report.benchmark(acted, answered)},
+    benchmarks={name: summaries.benchmark(acted, answered, KNOWN)},
     language=ratios,
-    comparisons={name: report.compare(acted, answered), **compared},
+    comparisons={name: summaries.compare(acted, answered, KNOWN), **compared},
     dataset=COUNTS,
     run={
       "wall_s": {"train": 300.0},
@@ -102,6 +103,10 @@ def test_json_has_the_documented_form(whole, tmp_path):
   arms = values["benchmarks"]["agentworld/test"]
   for arm in ("base", "tuned", "random", "oracle"):
     assert {"mean", "lo", "hi", "n"} <= arms[arm]["success"].keys()
+    # Three steps where two would do.
+    assert arms[arm]["success"]["spl"]["mean"] == pytest.approx(
+      arms[arm]["success"]["mean"] * 2 / 3
+    )
   assert {"mean", "lo", "hi", "n"} <= arms["tuned"]["qa"].keys()
   assert values["language"]["prose"]["base"]["bits_per_byte"] > 0
   assert values["dataset"] == COUNTS
@@ -128,7 +133,7 @@ def test_values_that_json_cannot_hold_are_refused(whole, tmp_path):
 
 def test_headline_is_normalised_between_chance_and_oracle(acted):
   rate = {a: np.mean([e.success for e in r[0]]) for a, r in acted.items()}
-  comparison = report.compare(acted, {})
+  comparison = summaries.compare(acted, {}, KNOWN)
   share = (rate["tuned"] - rate["random"]) / (1 - rate["random"])
   assert comparison["headline"]["mean"] == pytest.approx(share)
   gain = comparison["success_gain"]
@@ -139,18 +144,102 @@ def test_headline_is_normalised_between_chance_and_oracle(acted):
   assert "qa_gain" not in comparison
 
 
+def test_figures_of_one_training_say_so_and_hold_the_known_spread(
+  whole, acted, answered, tmp_path
+):
+  """Closed form: the half-widths add in squares; base and random stay."""
+  none = trainings.KnownSpread()
+  arms = summaries.benchmark(acted, answered, KNOWN)
+  levels = summaries.benchmark(acted, answered, none)
+  for arm in ("base", "random", "oracle"):
+    assert arms[arm] == levels[arm]
+    assert "seeds" not in arms[arm]["success"]
+  compared = summaries.compare(acted, answered, KNOWN)
+  alone = summaries.compare(acted, answered, none)
+  assert compared["headline_base"] == alone["headline_base"]
+  scale = 1 - np.mean([e.success for e in acted["random"][0]])
+  pairs = [
+    (arms["tuned"]["success"], levels["tuned"]["success"], 0.045),
+    (arms["tuned_greedy"]["success"], levels["tuned_greedy"]["success"], 0.045),
+    (arms["tuned"]["success"]["spl"], levels["tuned"]["success"]["spl"], 0.045),
+    (arms["tuned"]["qa"], levels["tuned"]["qa"], 0.032),
+    (compared["success_gain"], alone["success_gain"], 0.045),
+    (compared["qa_gain"], alone["qa_gain"], 0.032),
+    (compared["headline"], alone["headline"], 0.045 / scale),
+    (compared["collision_difference"], alone["collision_difference"], 0.0),
+  ]
+  for wide, narrow, sd in pairs:
+    assert wide["seeds"] == narrow["seeds"] == 1
+    assert wide["mean"] == narrow["mean"]
+    for end in ("lo", "hi"):
+      squares = (narrow[end] - narrow["mean"]) ** 2 + (1.959964 * sd) ** 2
+      assert abs(wide[end] - wide["mean"]) == pytest.approx(squares**0.5)
+  report.write(whole, tmp_path)
+  page = "".join(_Page((tmp_path / report.HTML).read_text()).text)
+  mean = arms["tuned"]["success"]["mean"]
+  for shown in (report.table(whole), page):
+    row = shown.split("agentworld/test success")[1]
+    after = row.split(f"{mean:.3f} [", 1)[1].split("]", 1)[1]
+    assert after.startswith(" (one training)")
+
+
+def test_interval_of_a_share_stays_between_none_and_all(acted):
+  sure = {**acted, "tuned": [run(np.ones(40))], "base": [run(np.zeros(40))]}
+  success = summaries.benchmark(sure, {}, KNOWN)["tuned"]["success"]
+  assert (success["mean"], success["hi"]) == (1, 1)
+  assert success["lo"] < 1 - 1.96 * 0.045
+  assert summaries.compare(sure, {}, KNOWN)["success_gain"]["hi"] > 1
+
+
+def test_several_trainings_measure_their_own_spread(acted):
+  several = {**acted, "tuned": acted["tuned"] * 2 + acted["tuned_greedy"]}
+  none = trainings.KnownSpread()
+  arms = summaries.benchmark(several, {}, KNOWN)
+  assert arms["tuned"] == summaries.benchmark(several, {}, none)["tuned"]
+  assert arms["tuned"]["success"]["seeds"] == 3
+  compared = summaries.compare(several, {}, KNOWN)
+  assert compared == summaries.compare(several, {}, none)
+  assert compared["success_gain"]["seeds"] == 3
+
+
+def test_tuned_is_paired_with_every_rival_that_played(acted):
+  luck = np.random.default_rng(0).random(40)
+  rivals = {"explorer": [run(luck < 0.2)], "script": [run(luck < 0.9)]}
+  comparison = summaries.compare(acted | rivals, {}, KNOWN)
+  assert comparison["success_over_explorer"]["lo"] > 0
+  script = comparison["success_over_script"]
+  expect = np.mean(luck < 0.8) - np.mean(luck < 0.9)
+  assert script["mean"] == pytest.approx(expect)
+  assert script["lo"] < script["mean"] < 0
+  assert "success_over_mlp" not in comparison
+
+
+def test_benchmark_that_a_script_solves_is_called_too_easy(
+  whole, acted, tmp_path
+):
+  name = "agentworld/test"
+  for rate, easy in ((0.7, True), (0.5, False)):
+    script = {"script": [run(np.arange(40) < 40 * rate)]}
+    arms = summaries.benchmark(acted | script, {}, KNOWN)
+    found = dataclasses.replace(whole, benchmarks={name: arms})
+    report.write(found, tmp_path)
+    for shown in (report.table(found), (tmp_path / report.HTML).read_text()):
+      assert (f"{name} is too easy" in shown) == easy
+
+
 def test_measures_of_the_world_are_paired_and_shown(whole, acted, tmp_path):
   rate = {
     arm: np.mean([e.measures["collision"] for e in runs[0]])
     for arm, runs in acted.items()
   }
   assert rate["base"] > rate["tuned"] > rate["oracle"] == 0
-  difference = report.compare(acted, {})["collision_difference"]
+  difference = summaries.compare(acted, {}, KNOWN)["collision_difference"]
   assert difference["mean"] == pytest.approx(rate["tuned"] - rate["base"])
   assert difference["lo"] < difference["mean"] < difference["hi"]
   report.write(whole, tmp_path)
   page = "".join(_Page((tmp_path / "report.html").read_text()).text)
   for shown in (report.table(whole), page):
+    assert "agentworld/test spl" in shown
     row = shown.split("agentworld/test collision")[1].split("\n")[0]
     for arm in ("base", "tuned", "random", "oracle"):
       assert f"{rate[arm]:.3f} [" in row
@@ -158,8 +247,8 @@ def test_measures_of_the_world_are_paired_and_shown(whole, acted, tmp_path):
 
 def test_ratio_is_omitted_if_the_base_rarely_succeeds(acted):
   hopeless = acted | {"base": [run(np.arange(40) < 1)]}
-  assert "success_ratio" not in report.compare(hopeless, {})
-  assert "headline" in report.compare(hopeless, {})
+  assert "success_ratio" not in summaries.compare(hopeless, {}, KNOWN)
+  assert "headline" in summaries.compare(hopeless, {}, KNOWN)
 
 
 def test_llm_share_refers_to_verified_rows():
@@ -254,8 +343,8 @@ def test_run_of_the_tuned_model_alone_has_a_page(whole, acted, tmp_path):
   alone = {arm: runs for arm, runs in acted.items() if arm.startswith("tuned")}
   tuned_only = dataclasses.replace(
     whole,
-    benchmarks={name: report.benchmark(alone, {})},
-    comparisons={name: report.compare(alone, {})},
+    benchmarks={name: summaries.benchmark(alone, {}, KNOWN)},
+    comparisons={name: summaries.compare(alone, {}, KNOWN)},
   )
   episodes = {arm: runs[0] for arm, runs in alone.items()}
   report.write(tuned_only, tmp_path, episodes=episodes)
@@ -291,20 +380,36 @@ def test_world_without_oracle_and_questions_has_a_report(acted, tmp_path):
   assert "lift/test" in report.table(composed)
 
 
-def test_composed_report_states_how_the_base_was_prompted(acted, answered):
+def test_composed_report_states_how_the_models_were_asked(
+  acted, answered, tmp_path
+):
+  rate = stats.wilson(5, 8).as_dict()
   one = Result(
     {arm: runs[0] for arm, runs in acted.items()},
     {arm: runs[0] for arm, runs in answered.items()},
-    {"acting": "few_shot", "answering": "plain"},
-    {"acting": {}, "answering": {}},
+    {
+      "base": {"acting": "few_shot", "answering": "plain"},
+      "tuned": {"acting": "options", "answering": "plain"},
+    },
+    {
+      "base": {"acting": {"few_shot": rate}, "answering": {}},
+      "tuned": {"acting": {}, "answering": {}},
+    },
   )
   other = Result({"tuned": acted["tuned"][0]}, {}, {}, {})
   composed = report.compose(
     {"a/test": one, "a/ood-size": other}, {}, COUNTS, {"commit": "c0"}
   )
-  assert composed.benchmarks["a/test"] == report.benchmark(acted, answered)
-  assert composed.comparisons["a/test"] == report.compare(acted, answered)
-  assert composed.run["base_asked"] == one.asked
+  # Without settings, the default spread is that of KNOWN.
+  arms = summaries.benchmark(acted, answered, KNOWN)
+  assert composed.benchmarks["a/test"] == arms
+  compared = summaries.compare(acted, answered, KNOWN)
+  assert composed.comparisons["a/test"] == compared
+  assert composed.run["asked"] == one.asked
+  assert "tuned, acting: asked in the way options" in report.table(composed)
+  report.write(composed, tmp_path)
+  page = "".join(_Page((tmp_path / report.HTML).read_text()).text)
+  assert "baseactingfew_shotfew_shot 0.625 [0.3" in page
   assert composed.run["commit"] == "c0"
   assert composed.dataset == COUNTS
 

@@ -1,0 +1,168 @@
+"""Who acts by what it writes: an action, a whole plan, or reasons first."""
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from glimo_jax.agent import llm, prompts
+
+
+class PlanPolicy:
+  """Writes a whole plan, follows it, and writes a new one where it ends.
+
+  It also writes a new plan where a move left the text as it was. The planned
+  move scores 1 and the others 0: where the untried-action rule bars the
+  planned move, one of the others is drawn. An error, or a plan without any
+  action word, ends the episode as a failure. A policy plays one batch of
+  episodes.
+
+  Args:
+    lm: a LanguageModel.
+    preamble: the world's rules, the shared prefix of every prompt.
+    actions: the action words.
+    parse: `world.parse` of one word: -> action index or None.
+    max_tokens: longest plan.
+  """
+
+  def __init__(
+    self,
+    lm: llm.LanguageModel,
+    preamble: str,
+    actions: Sequence[str],
+    parse: Callable[[str], int | None],
+    max_tokens: int = 32,
+  ):
+    ask = functools.partial(prompts.plan, preamble)
+    self._write = _Writer(lm, ask, max_tokens)
+    self._parse, self._num_actions = parse, len(actions)
+    self._left: dict[int, list[int]] = {}  # row -> the rest of its plan
+    self._last: dict[int, str] = {}  # row -> the text before
+
+  def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
+    """f64[B, A]; see `Policy`."""
+    for text, row in zip(texts, rows, strict=True):
+      if self._last.get(row) == text:
+        self._left[row] = []
+      self._last[row] = text
+    ended = [
+      (text, row)
+      for text, row in zip(texts, rows, strict=True)
+      if not self._left.get(row)
+    ]
+    plans = self._write([text for text, _ in ended])
+    for (_, row), plan in zip(ended, plans, strict=True):
+      moves = [self._parse(word) for word in plan.split()]
+      self._left[row] = [move for move in moves if move is not None]
+    scores = np.zeros((len(texts), self._num_actions))
+    for score, row in zip(scores, rows, strict=True):
+      if self._left[row]:
+        score[self._left[row].pop(0)] = 1.0
+      else:
+        score[:] = np.nan
+    return scores
+
+
+class WritePolicy:
+  """Writes freely; the world parses what was written.
+
+  An error, or a text that names no action, ends the episode as a failure.
+
+  Args:
+    lm: a LanguageModel.
+    preamble: the world's rules, the shared prefix of every prompt.
+    actions: the action words.
+    parse: `world.parse`: text -> action index or None.
+    max_tokens: longest answer.
+    form: the words of the prompt.
+  """
+
+  def __init__(
+    self,
+    lm: llm.LanguageModel,
+    preamble: str,
+    actions: Sequence[str],
+    parse: Callable[[str], int | None],
+    max_tokens: int = 16,
+    form: prompts.Form = prompts.PLAIN,
+  ):
+    def ask(text: str) -> prompts.Prompt:
+      return form.acting(preamble, text, actions)
+
+    self._write = _Writer(lm, ask, max_tokens)
+    self._parse, self._num_actions = parse, len(actions)
+
+  def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
+    """f64[B, A]; see `Policy`."""
+    scores = np.zeros((len(texts), self._num_actions))
+    for score, written in zip(scores, self._write(texts), strict=True):
+      action = self._parse(written)
+      if action is None:
+        score[:] = np.nan
+      else:
+        score[action] = 1.0
+    return scores
+
+
+# How a model may act other than by choosing among the action words.
+WRITERS = {"write": WritePolicy, "plan": PlanPolicy}
+
+
+def concluded_action(
+  written: str, parse: Callable[[str], int | None]
+) -> int | None:
+  """The action that a text with reasons names last; None if it names none.
+
+  Only what follows the last `Answer:` counts, where the text has one.
+  """
+  words = _conclusion(written).split()
+  for count in range(1, len(words) + 1):
+    action = parse(" ".join(words[-count:]))
+    if action is not None:
+      return action
+  return None
+
+
+def concluded_choice(written: str, choices: Sequence[str]) -> str:
+  """The choice that a text with reasons names last; "" if it names none.
+
+  Of choices that end at the same place, the longest counts.
+  """
+  text = _conclusion(written)
+  ends: list[tuple[int, int, str]] = []
+  for choice in choices:
+    pattern = rf"(?<!\w){re.escape(choice)}(?!\w)"
+    for found in re.finditer(pattern, text, re.IGNORECASE):
+      ends.append((found.end(), len(choice), choice))
+  return max(ends)[-1] if ends else ""
+
+
+def _conclusion(written: str) -> str:
+  """What follows the last `Answer:`; the whole text where there is none."""
+  parts = re.split(re.escape(prompts.CONCLUSION), written, flags=re.IGNORECASE)
+  return parts[-1]
+
+
+class _Writer:
+  """A model's answer to each text, generated once a text; "" on an error."""
+
+  def __init__(
+    self,
+    lm: llm.LanguageModel,
+    ask: Callable[[str], prompts.Prompt],
+    max_tokens: int,
+  ):
+    self._lm, self._ask, self._max_tokens = lm, ask, max_tokens
+    self._answers: dict[str, str] = {}
+
+  def __call__(self, texts: Sequence[str]) -> list[str]:
+    new = [text for text in dict.fromkeys(texts) if text not in self._answers]
+    if new:
+      requests = [
+        llm.Request(messages=self._ask(text), max_tokens=self._max_tokens)
+        for text in new
+      ]
+      for text, c in zip(new, self._lm.generate(requests), strict=True):
+        self._answers[text] = c.text if c.error is None else ""
+    return [self._answers[text] for text in texts]
