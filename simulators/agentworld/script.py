@@ -31,7 +31,7 @@ class Script:
   """
 
   def __init__(self, rules: str):
-    self._needs = read_needs(rules)
+    self.needs = read_needs(rules)
     self._at: dict[int, Cell] = {}  # row -> where the agent is
     self._visits: dict[int, collections.Counter[Cell]] = {}
 
@@ -43,15 +43,15 @@ class Script:
       rows: places of these episodes in their batch.
     """
     pairs = zip(texts, rows, strict=True)
-    return np.array([self._score(phrases.read(t), row) for t, row in pairs])
+    return np.array([self.score(phrases.read(t), row) for t, row in pairs])
 
-  def _score(self, seen: Mapping[str, Any], row: int) -> list[float]:
-    here = self._move(seen, row)
+  def score(self, seen: Mapping[str, Any], row: int) -> list[float]:
+    here = self.walked(seen, row)
     visits = self._visits.setdefault(row, collections.Counter())
     visits[here] += 1
-    word, aim = self._aim(seen)
+    word, aim = self.aim(seen)
     closed = {
-      it["offset"]: self._needs.get(name)
+      it["offset"]: self.needs.get(name)
       for name, it in seen["elements"].items()
       if not it["open"]
     }
@@ -67,7 +67,7 @@ class Script:
       out.append(float(score))
     return out
 
-  def _move(self, seen: Mapping[str, Any], row: int) -> Cell:
+  def walked(self, seen: Mapping[str, Any], row: int) -> Cell:
     """Where the agent is by its moves, from where it began."""
     here, last = self._at.get(row, (0, 0)), seen["last"]
     if last and last["moved"]:
@@ -76,7 +76,7 @@ class Script:
     self._at[row] = here
     return here
 
-  def _aim(self, seen: Mapping[str, Any]) -> tuple[str, Cell]:
+  def aim(self, seen: Mapping[str, Any]) -> tuple[str, Cell]:
     """(word, cell) of what to walk to now."""
     word = self._asked(seen)
     for _ in range(len(seen["elements"]) + 1):
@@ -88,7 +88,7 @@ class Script:
         word, thing = door, seen["elements"][door]
       if word not in seen["elements"] or thing["open"]:
         return word, thing["offset"]
-      tool = self._needs.get(word, "")
+      tool = self.needs.get(word, "")
       if tool in seen["holding"] or tool not in seen["tools"]:
         return word, thing["offset"]
       word = tool
