@@ -65,6 +65,11 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       data="",
       batch=1,
       length=768,
+      # The base model's own answers and prose, in equal parts.
+      replay=(
+        dict(source="self:chats", weight=1.0),
+        dict(source="self:prose", weight=1.0),
+      ),
       replay_batch=1,
       replay_length=64,
       # One stage on questions and actions together. A first stage on questions
