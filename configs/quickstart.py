@@ -107,6 +107,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       depths=(0, 1),
       ood_episodes=16,
       language_tokens=8192,
+      chat_prompts=100,
       max_steps=24,
       seed=0,
     ),
@@ -125,6 +126,6 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     config.rounds.rows.next_action = 8
     config.evaluate.update(
       episodes=4, val_episodes=2, per_kind=1, val_per_kind=1, ood_episodes=0,
-      language_tokens=256, max_steps=4,
+      language_tokens=256, chat_prompts=4, max_steps=4,
     )  # fmt: skip
   return config

@@ -20,6 +20,7 @@ from glimo_jax.data import on_policy, texts
 from glimo_jax.data.journal import Journal, JournaledLM
 from glimo_jax.evaluate import benchmarks, language
 from glimo_jax.evaluate.report import fragments, report
+from glimo_jax.evaluate.retention import chats
 from glimo_jax.evaluate.suite import Result, Suite
 from glimo_jax.models.sampler import Sampler
 from glimo_jax.progress import Progress
@@ -174,15 +175,14 @@ def _report(
 ) -> None:
   """Writes report.json, report.html and the fragment for merging."""
   settings, dataset = run.config.evaluate, run.dataset()
-  scores = language.scores(
-    None if settings.tuned_only else run.sampler,
-    tuned,
-    {name: run.text(name) for name in texts.HELD_OUT},
-    settings.language_tokens,
-  )
-  composed = report.compose(
-    results, scores, dataset.counts, run.facts(stage, dataset)
-  )
+  models = {"base": run.sampler, "tuned": tuned}
+  if settings.tuned_only:
+    del models["base"]
+  held_out = {name: run.text(name) for name in texts.HELD_OUT}
+  scores = language.scores(models, held_out, settings.language_tokens)
+  talk = chats.scores(run.sampler, models, settings.chat_prompts)
+  facts = run.facts(stage, dataset)
+  composed = report.compose(results, scores, dataset.counts, facts, talk)
   folder = run.report_folder
   report.write(
     composed,
@@ -194,6 +194,6 @@ def _report(
     folder / fragments.NAME,
     fragments.Fragment(
       settings.arm, run.config.train.seed, results, scores, composed.dataset,
-      composed.run,
+      composed.run, talk=talk,
     ),
   )  # fmt: skip

@@ -216,6 +216,8 @@ class EvalReport:
     comparisons: paired differences between arms, with intervals.
     dataset: counts by verdict and source.
     run: wall_s, peak_gib, versions, commit, seeds.
+    retention: measure -> arm -> {"mean", "lo", "hi", "n"}; see
+      `evaluate/retention`.
   """
 
   benchmarks: dict[str, Any]
@@ -223,3 +225,4 @@ class EvalReport:
   comparisons: dict[str, Any]
   dataset: dict[str, Any]
   run: dict[str, Any]
+  retention: dict[str, Any] = dataclasses.field(default_factory=dict)

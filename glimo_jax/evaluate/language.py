@@ -48,19 +48,15 @@ Scores = Mapping[str, Mapping[str, Score]]  # text -> arm -> Score
 
 
 def scores(
-  base: Sampler | None,
-  tuned: Sampler | None,
-  texts: Mapping[str, str],
-  max_tokens: int,
+  models: Mapping[str, Sampler], texts: Mapping[str, str], max_tokens: int
 ) -> dict[str, dict[str, Score]]:
-  """text -> arm -> Score, for the arms `base` and `tuned`.
+  """text -> arm -> Score.
 
   Args:
-    base, tuned: the models; None leaves an arm out.
+    models: by arm, such as `base` and `tuned`.
     texts: by name; texts that nobody trains on.
     max_tokens: tokens read of each.
   """
-  models = {"base": base, "tuned": tuned}
   out = {}
   for name, text in texts.items():
     _log.info("bits per byte of %s", name)
@@ -72,7 +68,6 @@ def scores(
         max_tokens,
       )
       for arm, model in models.items()
-      if model is not None
     }
   return out
 

@@ -5,6 +5,13 @@ from typing import Any
 
 Values = Mapping[str, Any]  # {"mean", "lo", "hi", ...}
 
+_RETENTION = {
+  "chat_kl": "chats, KL to the base (nats/token)",
+  "first_token_kl": "chats, KL on the first token (nats)",
+  "collapsed": "chats, collapsed answers (share)",
+  "instructions": "instructions followed (share)",
+}
+
 
 def measured(
   benchmarks: Mapping[str, Mapping[str, Any]], arms: Sequence[str]
@@ -26,6 +33,24 @@ def measured(
     for measure in dict.fromkeys(m for row in of_arm.values() for m in row):
       cells = [of_arm.get(arm, {}).get(measure) for arm in arms]
       rows.append((f"{name} {measure}", cells))
+  return rows
+
+
+def kept(
+  language: Mapping[str, Mapping[str, Any]],
+  retention: Mapping[str, Mapping[str, Values]],
+  arms: Sequence[str],
+) -> list[tuple[str, list[str]]]:
+  """Rows of what the model has kept: (text or measure, each arm's cell)."""
+  rows = []
+  for text, row in language.items():
+    bits = [
+      f"{row[arm]['bits_per_byte']:.4f}" if arm in row else "-" for arm in arms
+    ]
+    rows.append((f"{text} bits/byte", bits))
+  for name, row in retention.items():
+    cells = [interval(row.get(arm)) for arm in arms]
+    rows.append((_RETENTION[name], cells))
   return rows
 
 

@@ -38,7 +38,7 @@ def render(
   sections = [
     _headline(values, authorship),
     _benchmarks(values["benchmarks"]),
-    _language(values["language"]),
+    _kept(values["language"], values.get("retention", {})),
     _comparisons(values["comparisons"]),
     _differences(values.get("differences", {})),
     _dataset(values["dataset"]),
@@ -86,18 +86,11 @@ def _benchmarks(benchmarks: Values) -> str:
   return section("Benchmarks", table(["", *arms], rows)) if rows else ""
 
 
-def _language(texts: Values) -> str:
-  arms = list(dict.fromkeys(arm for row in texts.values() for arm in row))
-  rows = [
-    [
-      text,
-      *(f"{row[a]['bits_per_byte']:.4f}" if a in row else "-" for a in arms),
-    ]
-    for text, row in texts.items()
-  ]
-  if not rows:
-    return ""
-  return section("Language, bits per byte", table(["", *arms], rows))
+def _kept(texts: Values, retention: Values) -> str:
+  measured = [*texts.values(), *retention.values()]
+  arms = list(dict.fromkeys(arm for row in measured for arm in row))
+  rows = [[name, *row] for name, row in cells.kept(texts, retention, arms)]
+  return section("Language and chat", table(["", *arms], rows)) if rows else ""
 
 
 def _comparisons(comparisons: Values) -> str:

@@ -6,6 +6,7 @@
                                              "measures": {measure: {...}}},
                                  "qa": {...}}}},
      "language": {text: {arm: {"bits_per_byte"}}},
+     "retention": {measure: {arm: {"mean", "lo", "hi", "n"}}},
      "comparisons": {name: {what: {"mean", "lo", "hi", "n"}}},
      "dataset": {"planned", "verified", "refuted", "unverifiable", "invalid",
                  "failed", "by_source"},
@@ -13,8 +14,9 @@
      "commits": {earlier stage: commit}, "quality": {...}, ...}
 
 where null stands for what is not defined. Comparisons have the names of the
-benchmarks, and `language/TEXT` for the texts. Measures are the world's own,
-such as collisions. `quality` is what `report.quality.summary` returns.
+benchmarks, `language/TEXT` for the texts, and `retention`. Measures of success
+are the world's own, such as collisions; those of retention are
+`chats.MEASURES`. `quality` is what `report.quality.summary` returns.
 """
 
 import json
@@ -26,6 +28,7 @@ from typing import Any
 from glimo_jax import files
 from glimo_jax.evaluate import answering, episodes, language, stats
 from glimo_jax.evaluate.report import cells, page
+from glimo_jax.evaluate.retention import chats
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.play.loop import Episode
 from glimo_jax.types import VERDICTS, EvalReport
@@ -43,6 +46,7 @@ def compose(
   scores: language.Scores,
   counts: Mapping[str, Any],
   facts: Mapping[str, Any],
+  talk: chats.ChatScores | None = None,
 ) -> EvalReport:
   """The report of one run.
 
@@ -52,8 +56,12 @@ def compose(
     counts: rows of the dataset by verdict and source.
     facts: everything else that report.json holds, such as `wall_s`,
       `provenance.environment` and `quality`.
+    talk: what `chats.scores` returned; None if it was not measured.
   """
   bits, compared = compare_language(scores)
+  talk = talk or {}
+  if {"tuned", "base"} <= talk.keys():
+    compared["retention"] = chats.compare([talk["tuned"]], talk["base"])
   benchmarks, comparisons = {}, {}
   for name, result in results.items():
     acted = {arm: [run] for arm, run in result.acted.items()}
@@ -67,6 +75,7 @@ def compose(
     comparisons=comparisons | compared,
     dataset=dict(counts),
     run={**facts, "base_asked": first.asked, "base_arms": first.val},
+    retention=chats.summary({arm: [score] for arm, score in talk.items()}),
   )
 
 
@@ -174,6 +183,7 @@ def to_json(report: EvalReport) -> dict[str, Any]:
   return {
     "benchmarks": report.benchmarks,
     "language": report.language,
+    "retention": report.retention,
     "comparisons": report.comparisons,
     "dataset": report.dataset,
     **report.run,
@@ -190,8 +200,11 @@ def from_json(values: Mapping[str, Any]) -> EvalReport:
   missing = [part for part in parts if part not in values]
   if missing:
     raise ValueError(f"{JSON} lacks {missing}: write it with report.write")
-  run = {key: value for key, value in values.items() if key not in parts}
-  return EvalReport(**{part: values[part] for part in parts}, run=run)
+  kept = values.get("retention", {})  # older reports have none
+  run = {k: v for k, v in values.items() if k not in (*parts, "retention")}
+  return EvalReport(
+    **{part: values[part] for part in parts}, run=run, retention=kept
+  )
 
 
 def read(folder: files.PathLike) -> EvalReport:
@@ -238,9 +251,8 @@ def table(report: EvalReport) -> str:
   lines: list[tuple[str, ...]] = [("", *_COLUMNS)]
   for name, intervals in cells.measured(report.benchmarks, _COLUMNS):
     lines.append((name, *map(cells.interval, intervals)))
-  for text, arms in report.language.items():
-    bits = [_bits(arms.get(arm)) for arm in _COLUMNS]
-    lines.append((f"{text} bits/byte", *bits))
+  for name, row in cells.kept(report.language, report.retention, _COLUMNS):
+    lines.append((name, *row))
   widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
   rows = [
     "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip()
@@ -266,7 +278,3 @@ def table(report: EvalReport) -> str:
   rows.append(f"dataset: {counts}")
   rows.append(authorship(report.dataset))
   return "\n".join(rows).rstrip()
-
-
-def _bits(values: Mapping[str, float] | None) -> str:
-  return "-" if values is None else f"{values['bits_per_byte']:.4f}"

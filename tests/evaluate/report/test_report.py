@@ -11,6 +11,7 @@ import pytest
 from glimo_jax import provenance
 from glimo_jax.evaluate import answering, language
 from glimo_jax.evaluate.report import report
+from glimo_jax.evaluate.retention import chats
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.play.loop import Episode
 from glimo_jax.types import EvalReport
@@ -307,6 +308,32 @@ def test_composed_report_states_how_the_base_was_prompted(acted, answered):
   assert composed.run["base_asked"] == one.asked
   assert composed.run["commit"] == "c0"
   assert composed.dataset == COUNTS
+
+
+def test_ability_to_chat_is_in_table_and_page(acted, answered, tmp_path):
+  result = Result(
+    {arm: runs[0] for arm, runs in acted.items()},
+    {arm: runs[0] for arm, runs in answered.items()}, {}, {},
+  )  # fmt: skip
+  tokens, few = np.full(20, 10.0), np.zeros(20)
+  base = chats.ChatScore(few, tokens, few, few, np.ones(4))
+  tuned = chats.ChatScore(
+    np.full(20, 2.5), tokens, np.full(20, 1.5), np.eye(20)[0], np.eye(4)[0]
+  )
+  composed = report.compose(
+    {"a/test": result}, {}, COUNTS, {"commit": "c0"},
+    {"base": base, "tuned": tuned},
+  )  # fmt: skip
+  assert composed.retention["chat_kl"]["tuned"]["mean"] == 0.25
+  gain = composed.comparisons["retention"]["instructions_difference"]
+  assert gain["mean"] == -0.75
+  report.write(composed, tmp_path)
+  assert report.read(tmp_path) == composed
+  page = "".join(_Page((tmp_path / report.HTML).read_text()).text)
+  for shown in (report.table(composed), page):
+    assert "0.250 [0.250, 0.250]" in shown.split("KL to the base")[1][:200]
+    assert "0.050 [" in shown.split("collapsed answers")[1][:200]
+  assert all(len(x) < 160 for x in report.table(composed).splitlines())
 
 
 def test_variety_of_the_rows_is_on_the_page(whole, tmp_path):
