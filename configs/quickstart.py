@@ -80,6 +80,9 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       warmup=10,
       kl_coef=4.0,
       kl_tokens="replay",
+      # Budgets that raise kl_coef by themselves; 0 for none.
+      max_chat_kl=0.0,
+      max_bits_increase=0.0,
       targets="soft",
       shuffled=False,
       remat=False,

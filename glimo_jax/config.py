@@ -118,6 +118,11 @@ class TrainConfig(step.StepConfig):
     replay_batch: rows of replay text in a step; 0 for none.
     replay_length: columns of a replay row, also the tokens of a document that
       the base model writes for it.
+    max_chat_kl: most KL to the base on chats, in nats per token; 0 for no
+      budget. Training raises the weight of the KL on replayed chats to hold it.
+      A report above it is an error.
+    max_bits_increase: most relative increase of bits per byte on held-out text,
+      such as 0.01; 0 for no budget. Held in the same way on replayed text.
     understanding_steps: of stage 1: questions.
     acting_steps: of stage 2: next actions and plans, mixed with stage 1's rows.
     targets: `soft`, over all right answers, or `hard`, the first of them.
@@ -133,6 +138,8 @@ class TrainConfig(step.StepConfig):
   )
   replay_batch: int = 1
   replay_length: int = 128
+  max_chat_kl: float = 0.0
+  max_bits_increase: float = 0.0
   understanding_steps: int = 40
   acting_steps: int = 120
   targets: str = "soft"
@@ -145,6 +152,7 @@ class TrainConfig(step.StepConfig):
       "train.",
       at_least={
         "batch": 1, "length": 2, "replay_batch": 0, "replay_length": 2,
+        "max_chat_kl": 0, "max_bits_increase": 0,
         "understanding_steps": 0, "acting_steps": 0,
       },
     )  # fmt: skip
@@ -162,6 +170,18 @@ class TrainConfig(step.StepConfig):
         f"train.replay {named} must name at least one source, and each once; "
         "train.replay_batch=0 leaves replay text out"
       )
+
+    if self.limits and not (self.replays and self.kl_tokens == "replay"):
+      raise ValueError(
+        f"train budgets {self.limits} are held on replay text alone: set "
+        "train.kl_coef above 0 and train.kl_tokens=replay, or leave them out"
+      )
+
+  @property
+  def limits(self) -> dict[str, float]:
+    """The retention budgets that are set, by name."""
+    names = ("max_chat_kl", "max_bits_increase")
+    return {name: x for name in names if (x := getattr(self, name))}
 
   @property
   def replays(self) -> bool:

@@ -96,7 +96,7 @@ def train(run: Run, round_: int = 0) -> None:
     decoder_config, params, _ = run.model
     adapter, history = trainer.train(
       run.config.train, decoder_config, params, run.first_adapter(round_),
-      run.phases(round_), run.mesh, stage.path, _log.info,
+      run.phases(round_), run.mesh, stage.path, _log.info, run.replay.budgets(),
     )  # fmt: skip
     export.save_peft(
       adapter, decoder_config, stage.path / "adapter", run.config.model.source
@@ -117,7 +117,8 @@ def evaluate(run: Run) -> EvalReport:
   """Judges base and tuned model in `real`; writes report.json and .html.
 
   `evaluate.suite` is `test` (with the out-of-distribution splits) for the end,
-  or `val` for making choices. Each suite has its own report.
+  or `val` for making choices. Each suite has its own report. One that exceeds a
+  retention budget is written, and raises OverBudget.
   """
   adapter = run.finished("train", run.config.rounds.count) / "adapter"
   with run.stage(run.evaluation) as stage:
@@ -128,6 +129,7 @@ def evaluate(run: Run) -> EvalReport:
   written = report.read(run.report_folder)
   print(report.table(written))
   print(f"report: {run.report_folder / report.HTML}")
+  report.check_budgets(written)
   return written
 
 
@@ -175,9 +177,8 @@ def _report(
 ) -> None:
   """Writes report.json, report.html and the fragment for merging."""
   settings, dataset = run.config.evaluate, run.dataset()
-  models = {"base": run.sampler, "tuned": tuned}
-  if settings.tuned_only:
-    del models["base"]
+  base = {} if settings.tuned_only else {"base": run.sampler}
+  models = {**base, "tuned": tuned}
   held_out = {name: run.text(name) for name in texts.HELD_OUT}
   scores = language.scores(models, held_out, settings.language_tokens)
   talk = chats.scores(run.sampler, models, settings.chat_prompts)

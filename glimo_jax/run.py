@@ -16,14 +16,12 @@ from glimo_jax.agent import llm
 from glimo_jax.agent.memory import Memory
 from glimo_jax.agent.tools import Tools
 from glimo_jax.config import Config
-from glimo_jax.data import annotate, batching, replay, texts
+from glimo_jax.data import annotate, batching, texts
 from glimo_jax.data import dataset as dataset_lib
-from glimo_jax.data.batching import replay_text
-from glimo_jax.evaluate import language
 from glimo_jax.evaluate.report import quality
 from glimo_jax.files import PathLike
 from glimo_jax.models import lora
-from glimo_jax.progress import Progress
+from glimo_jax.replay import Replay
 from glimo_jax.resources import Resources
 from glimo_jax.train import export
 from glimo_jax.train.trainer import Phase
@@ -138,7 +136,10 @@ class Run(Resources):
         "train": self.config.train.seed,
         "evaluate": self.config.evaluate.seed,
       },
-      "texts": self._digests(),
+      "texts": {
+        **{name: texts.digest(text) for name, text in texts.held_out().items()},
+        **self.replay.digests(),
+      },
       "rounds": [
         summaries[workdir_lib.stage_name("annotate", n + 1)]["counts"]
         for n in range(count)
@@ -147,15 +148,6 @@ class Run(Resources):
       "quality": quality.summary(dataset.train, self.embedder.embed),
       "config": provenance.portable(dataclasses.asdict(self.config)),
     }
-
-  def _digests(self) -> dict[str, str]:
-    """SHA-256 of the held-out texts and of the replay text."""
-    out = {name: texts.digest(text) for name, text in texts.held_out().items()}
-    config = self.config.train
-    for source in config.replay if config.replays else ():
-      path = replay.file_of(self.replay_folder, config.replay, source)
-      out[f"replay {source.source}"] = texts.digest(path.read_text())
-    return out
 
   # --- Data and adapters ------------------------------------------------------
 
@@ -217,34 +209,14 @@ class Run(Resources):
     key = jax.random.key(self.config.train.seed)
     return lora.init(key, self.config.lora, self.model[0])
 
-  @property
-  def replay_folder(self) -> pathlib.Path:
-    """Where the replay text is kept, a file for each source."""
-    return self.workdir / "train" / "replay"
-
   @functools.cached_property
-  def replay(self) -> list[replay_text.ReplayPool]:
-    """The replay text in tokens, written or read in the first training."""
+  def replay(self) -> Replay:
+    """The replay text, kept with the first training."""
     config, rounds = self.config.train, self.config.rounds
-    if not config.replays:
-      return []
     steps = config.understanding_steps + config.acting_steps
     steps += rounds.count * rounds.steps
-    passages = language.passages(texts.held_out().values())
-    documents = replay.prepare(
-      config.replay, self.replay_folder, self.sampler, self.tokenizer,
-      rows=steps * config.replay_batch, length=config.replay_length,
-      seed=config.seed, progress=Progress,
-      shares=lambda text: language.shares(text, passages),
-    )  # fmt: skip
-    return [
-      pool
-      for source in config.replay
-      for pool in replay_text.encode(
-        source.source, source.weight, documents[source.source],
-        self.tokenizer, config.replay_length,
-      )
-    ]  # fmt: skip
+    folder = self.workdir / "train" / "replay"
+    return Replay(config, steps, folder, lambda: self.sampler)
 
   def phases(self, round_: int = 0) -> list[Phase]:
     """What a round trains on, phase by phase.
@@ -282,7 +254,7 @@ class Run(Resources):
     return batching.task_and_replay(
       rows,
       self.tokenizer,
-      self.replay,
+      self.replay.pools,
       batch=config.batch,
       length=config.length,
       replay_batch=config.replay_batch,

@@ -22,7 +22,7 @@ import numpy as np
 from glimo_jax.data.batching.epochs import Epochs
 from glimo_jax.data.replay import Document
 from glimo_jax.models.tokenizer import Tokenizer
-from glimo_jax.types import BRANCHES, Batch
+from glimo_jax.types import BRANCHES, KL_TERMS, Batch
 
 _SMALLEST = 8  # columns of a row that are worth filling
 
@@ -184,6 +184,7 @@ class ReplayBatches(Epochs):
         positions[b, begin:end] = np.arange(end - begin)
         segments[b, begin:end] = number_ * BRANCHES
     columns = np.broadcast_to(np.arange(self._length, dtype=np.int32), shape)
+    term = "chat" if self._pools[pool].chat else "text"
     row_ids = (first + np.arange(self._rows)) % len(rows)
     return Batch(
       tokens=tokens,
@@ -195,6 +196,7 @@ class ReplayBatches(Epochs):
       ce_weight=np.zeros(shape, np.float32),
       kl_weight=weights,
       row_ids=row_ids.astype(np.int32)[:, None],
+      kl_term=np.full(self._rows, KL_TERMS.index(term), np.int32),
     )
 
 

@@ -66,6 +66,8 @@ def _headline(values: Values, authorship: str) -> str:
         f"{cells.interval(base)}</p>"
       )
       break
+  for line in values.get("over_budget", ()):
+    parts.append(f"<p><strong>Over budget:</strong> {escape(line)}.</p>")
   if authorship:
     parts.append(f"<p>Learnt from {escape(authorship)}.</p>")
   return "\n".join(parts)

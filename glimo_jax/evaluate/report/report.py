@@ -28,7 +28,7 @@ from typing import Any
 from glimo_jax import files
 from glimo_jax.evaluate import answering, episodes, language, stats
 from glimo_jax.evaluate.report import cells, page
-from glimo_jax.evaluate.retention import chats
+from glimo_jax.evaluate.retention import budgets, chats
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.play.loop import Episode
 from glimo_jax.types import VERDICTS, EvalReport
@@ -55,7 +55,7 @@ def compose(
     scores: what `language.scores` returned.
     counts: rows of the dataset by verdict and source.
     facts: everything else that report.json holds, such as `wall_s`,
-      `provenance.environment` and `quality`.
+      `provenance.environment` and `quality`; `config` has the budgets.
     talk: what `chats.scores` returned; None if it was not measured.
   """
   bits, compared = compare_language(scores)
@@ -69,14 +69,29 @@ def compose(
     benchmarks[name] = benchmark(acted, answered)
     comparisons[name] = compare(acted, answered)
   first = next(iter(results.values()))
+  retention = chats.summary({arm: [score] for arm, score in talk.items()})
+  limits = facts.get("config", {}).get("train", {})
+  over = budgets.exceeded(limits, retention, compared)
   return EvalReport(
     benchmarks=benchmarks,
     language=bits,
     comparisons=comparisons | compared,
     dataset=dict(counts),
-    run={**facts, "base_asked": first.asked, "base_arms": first.val},
-    retention=chats.summary({arm: [score] for arm, score in talk.items()}),
+    run={
+      **facts,
+      "base_asked": first.asked,
+      "base_arms": first.val,
+      "over_budget": over,
+    },
+    retention=retention,
   )
+
+
+def check_budgets(report: EvalReport) -> None:
+  """Raises OverBudget where a report exceeds a retention budget of its run."""
+  over = report.run.get("over_budget")
+  if over:
+    raise budgets.OverBudget(over)
 
 
 def benchmark(acted: Acted, answered: Answered) -> dict[str, dict[str, Any]]:
@@ -277,4 +292,5 @@ def table(report: EvalReport) -> str:
   )
   rows.append(f"dataset: {counts}")
   rows.append(authorship(report.dataset))
+  rows += [f"OVER BUDGET: {line}" for line in report.run.get("over_budget", ())]
   return "\n".join(rows).rstrip()

@@ -11,7 +11,7 @@ import pytest
 from glimo_jax import provenance
 from glimo_jax.evaluate import answering, language
 from glimo_jax.evaluate.report import report
-from glimo_jax.evaluate.retention import chats
+from glimo_jax.evaluate.retention import budgets, chats
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.play.loop import Episode
 from glimo_jax.types import EvalReport
@@ -334,6 +334,41 @@ def test_ability_to_chat_is_in_table_and_page(acted, answered, tmp_path):
     assert "0.250 [0.250, 0.250]" in shown.split("KL to the base")[1][:200]
     assert "0.050 [" in shown.split("collapsed answers")[1][:200]
   assert all(len(x) < 160 for x in report.table(composed).splitlines())
+
+
+@pytest.mark.parametrize(
+  ("limits", "names"),
+  [
+    ({"max_chat_kl": 0.2}, ["chat KL 0.2500 is above train.max_chat_kl 0.2"]),
+    ({"max_chat_kl": 0.3, "max_bits_increase": 0.01}, []),
+    ({"max_bits_increase": 0.002},
+     ["bits per byte of language/prose rise by 0.50%"]),
+    ({}, []),
+  ],
+)  # fmt: skip
+def test_report_over_budget_is_written_and_refused(
+  acted, limits, names, tmp_path
+):
+  tokens, few = np.full(20, 10.0), np.zeros(20)
+  tuned = chats.ChatScore(np.full(20, 2.5), tokens, few, few, np.ones(4))
+  score = language.Score(np.full(64, 300.0), np.full(64, 400.0), 9000)
+  worse = dataclasses.replace(score, nats=score.nats * 1.005)
+  composed = report.compose(
+    {"a/test": Result({a: r[0] for a, r in acted.items()}, {}, {}, {})},
+    {"prose": {"base": score, "tuned": worse}}, COUNTS,
+    {"commit": "c0", "config": {"train": limits}}, {"tuned": tuned},
+  )  # fmt: skip
+  report.write(composed, tmp_path)
+  again = report.read(tmp_path)
+  page = "".join(_Page((tmp_path / report.HTML).read_text()).text)
+  assert ("OVER BUDGET" in report.table(again)) == bool(names)
+  assert ("Over budget" in page) == bool(names)
+  for line in names:
+    assert line in page
+    with pytest.raises(budgets.OverBudget, match=r"train\.max_.*are written"):
+      report.check_budgets(again)
+  if not names:
+    report.check_budgets(again)
 
 
 def test_variety_of_the_rows_is_on_the_page(whole, tmp_path):
