@@ -16,6 +16,7 @@ _REQUIREMENTS = [
   *_JAX,
   "absl-py>=2.1",
   "brax>=0.14",
+  "datasets>=4",
   "flax>=0.12",
   "gguf>=0.17",
   "httpx>=0.27",
@@ -36,12 +37,7 @@ _REQUIREMENTS = [
   # tensorflow-datasets imports these when it writes and reads array_record.
   "array_record>=0.8",
   "importlib_resources>=6",
-  # Not imported: their descriptions are part of the replay text, data/texts.py.
-  # `datasets` and `transformers` also read the dataset's and adapter's folders.
-  "datasets>=4",
-  "grain>=0.2.12",
-  "matplotlib>=3.9",
-  "pydantic>=2.7",
+  # The tests load the exported models with it, as users do.
   "transformers>=5,<6",
 ]
 
@@ -56,6 +52,7 @@ _TEST = [
   *_PEERS,
   "basedpyright>=1.30",
   "beartype>=0.20",
+  "matplotlib>=3.9",  # docs/make_figures.py
   "pdoc>=16",  # launch/docs.sh
   "peft>=0.17",
   "pytest>=8",
@@ -80,6 +77,7 @@ setuptools.setup(
   license_files=["LICENSE"],
   python_requires=">=3.11",
   packages=setuptools.find_packages(include=["glimo_jax*", "simulators*"]),
+  package_data={"glimo_jax.data.replay": ["prompts/*.txt"]},
   install_requires=_REQUIREMENTS,
   extras_require={
     "cuda": ["jax[cuda13]"],

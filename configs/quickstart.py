@@ -67,6 +67,11 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       data="",
       batch=1,
       length=768,
+      # The base model's own answers and prose, in equal parts.
+      replay=(
+        dict(source="self:chats", weight=1.0),
+        dict(source="self:prose", weight=1.0),
+      ),
       replay_batch=1,
       replay_length=64,
       # One stage on questions and actions together. A first stage on questions
@@ -77,6 +82,9 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       warmup=10,
       kl_coef=4.0,
       kl_tokens="replay",
+      # Budgets that raise kl_coef by themselves; 0 for none.
+      max_chat_kl=0.0,
+      max_bits_increase=0.0,
       targets="soft",
       shuffled=False,
       remat=False,
@@ -104,6 +112,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       depths=(1,),
       ood_episodes=16,
       language_tokens=8192,
+      chat_prompts=100,
       max_steps=40,
       seed=0,
     ),
@@ -122,6 +131,6 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     config.rounds.rows.next_action = 8
     config.evaluate.update(
       episodes=4, val_episodes=2, per_kind=1, val_per_kind=1, ood_episodes=0,
-      language_tokens=256, max_steps=4,
+      language_tokens=256, chat_prompts=4, max_steps=4,
     )  # fmt: skip
   return config

@@ -12,6 +12,7 @@ from glimo_jax.agent import served, tools
 from glimo_jax.data import annotate as annotate_lib
 from glimo_jax.data import batching, on_policy, texts
 from glimo_jax.data import collect as collect_lib
+from glimo_jax.data import replay as replay_lib
 from glimo_jax.evaluate import language, settings
 from glimo_jax.models import lora as lora_lib
 from glimo_jax.models import weights
@@ -113,8 +114,15 @@ class TrainConfig(step.StepConfig):
     data: "" for the run's own dataset, another folder, or "tfds:DIR".
     batch: packed rows of a step.
     length: columns of a row.
-    replay_batch: rows of replay text in a step.
-    replay_length: columns of a replay row.
+    replay: sources of the text on which the KL penalty is computed.
+    replay_batch: rows of replay text in a step; 0 for none.
+    replay_length: columns of a replay row, also the tokens of a document that
+      the base model writes for it.
+    max_chat_kl: most KL to the base on chats, in nats per token; 0 for no
+      budget. Training raises the weight of the KL on replayed chats to hold it.
+      A report above it is an error.
+    max_bits_increase: most relative increase of bits per byte on held-out text,
+      such as 0.01; 0 for no budget. Held in the same way on replayed text.
     understanding_steps: of stage 1: questions.
     acting_steps: of stage 2: next actions and plans, mixed with stage 1's rows.
     targets: `soft`, over all right answers, or `hard`, the first of them.
@@ -124,8 +132,14 @@ class TrainConfig(step.StepConfig):
   data: str = ""
   batch: int = 1
   length: int = 768
+  replay: tuple[replay_lib.ReplaySource, ...] = (
+    replay_lib.ReplaySource("self:chats"),
+    replay_lib.ReplaySource("self:prose"),
+  )
   replay_batch: int = 1
   replay_length: int = 128
+  max_chat_kl: float = 0.0
+  max_bits_increase: float = 0.0
   understanding_steps: int = 40
   acting_steps: int = 120
   targets: str = "soft"
@@ -138,6 +152,7 @@ class TrainConfig(step.StepConfig):
       "train.",
       at_least={
         "batch": 1, "length": 2, "replay_batch": 0, "replay_length": 2,
+        "max_chat_kl": 0, "max_bits_increase": 0,
         "understanding_steps": 0, "acting_steps": 0,
       },
     )  # fmt: skip
@@ -149,6 +164,30 @@ class TrainConfig(step.StepConfig):
         "which at most one may be 0: lower it or raise them"
       )
     fields.check_known("train.targets", self.targets, batching.TARGETS)
+    named = [source.source for source in self.replay]
+    if len(set(named)) < len(named) or (self.replays and not named):
+      raise ValueError(
+        f"train.replay {named} must name at least one source, and each once; "
+        "train.replay_batch=0 leaves replay text out"
+      )
+
+    if self.limits and not (self.replays and self.kl_tokens == "replay"):
+      raise ValueError(
+        f"train budgets {self.limits} are held on replay text alone: set "
+        "train.kl_coef above 0 and train.kl_tokens=replay, or leave them out"
+      )
+
+  @property
+  def limits(self) -> dict[str, float]:
+    """The retention budgets that are set, by name."""
+    names = ("max_chat_kl", "max_bits_increase")
+    return {name: x for name in names if (x := getattr(self, name))}
+
+  @property
+  def replays(self) -> bool:
+    """Whether a step has replay text, and its KL is in the loss."""
+    unused = self.kl_coef == 0 or self.kl_tokens == "completion"
+    return self.replay_batch > 0 and not unused
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,8 +263,10 @@ def check(config: Config, world: World) -> None:
       f"rounds.steps {config.rounds.steps} must be above train.warmup "
       f"{config.train.warmup}: raise it or lower the warmup"
     )
-  held_out = {name: texts.load(name) for name in texts.HELD_OUT}
-  language.check_apart(texts.load("replay"), held_out)
+  for source in config.train.replay if config.train.replays else ():
+    replay_lib.check(source)
+  pools = [*texts.prompts("chats"), *texts.prompts("openings")]
+  language.check_apart("\n".join(pools), texts.held_out())
   mesh = mesh_lib.make(**dataclasses.asdict(config.mesh))
   mesh_lib.check_batch(config.train.batch, mesh)
   mesh_lib.check_batch(config.train.replay_batch, mesh)

@@ -20,6 +20,7 @@ from glimo_jax.data import on_policy, texts
 from glimo_jax.data.journal import Journal, JournaledLM
 from glimo_jax.evaluate import benchmarks, language
 from glimo_jax.evaluate.report import fragments, report
+from glimo_jax.evaluate.retention import chats
 from glimo_jax.evaluate.suite import Result, Suite
 from glimo_jax.models.sampler import Sampler
 from glimo_jax.progress import Progress
@@ -95,7 +96,7 @@ def train(run: Run, round_: int = 0) -> None:
     decoder_config, params, _ = run.model
     adapter, history = trainer.train(
       run.config.train, decoder_config, params, run.first_adapter(round_),
-      run.phases(round_), run.mesh, stage.path, _log.info,
+      run.phases(round_), run.mesh, stage.path, _log.info, run.replay.budgets(),
     )  # fmt: skip
     export.save_peft(
       adapter, decoder_config, stage.path / "adapter", run.config.model.source
@@ -116,7 +117,8 @@ def evaluate(run: Run) -> EvalReport:
   """Judges base and tuned model in `real`; writes report.json and .html.
 
   `evaluate.suite` is `test` (with the out-of-distribution splits) for the end,
-  or `val` for making choices. Each suite has its own report.
+  or `val` for making choices. Each suite has its own report. One that exceeds a
+  retention budget is written, and raises OverBudget.
   """
   adapter = run.finished("train", run.config.rounds.count) / "adapter"
   with run.stage(run.evaluation) as stage:
@@ -127,6 +129,7 @@ def evaluate(run: Run) -> EvalReport:
   written = report.read(run.report_folder)
   print(report.table(written))
   print(f"report: {run.report_folder / report.HTML}")
+  report.check_budgets(written)
   return written
 
 
@@ -172,15 +175,13 @@ def _report(
 ) -> None:
   """Writes report.json, report.html and the fragment for merging."""
   settings, dataset = run.config.evaluate, run.dataset()
-  scores = language.scores(
-    None if settings.tuned_only else run.sampler,
-    tuned,
-    {name: run.text(name) for name in texts.HELD_OUT},
-    settings.language_tokens,
-  )
-  composed = report.compose(
-    results, scores, dataset.counts, run.facts(stage, dataset)
-  )
+  base = {} if settings.tuned_only else {"base": run.sampler}
+  models = {**base, "tuned": tuned}
+  held_out = {name: run.text(name) for name in texts.HELD_OUT}
+  scores = language.scores(models, held_out, settings.language_tokens)
+  talk = chats.scores(run.sampler, models, settings.chat_prompts)
+  facts = run.facts(stage, dataset)
+  composed = report.compose(results, scores, dataset.counts, facts, talk)
   folder = run.report_folder
   report.write(
     composed,
@@ -192,6 +193,6 @@ def _report(
     folder / fragments.NAME,
     fragments.Fragment(
       settings.arm, run.config.train.seed, results, scores, composed.dataset,
-      composed.run,
+      composed.run, talk=talk,
     ),
   )  # fmt: skip

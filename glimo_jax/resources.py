@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import logging
 
-import numpy as np
 from jax.sharding import Mesh
 
 import simulators
@@ -76,11 +75,6 @@ class Resources:
     """Scores and generates with the base model."""
     return Sampler(*self.model)
 
-  @functools.cached_property
-  def replay_ids(self) -> np.ndarray:
-    """i32[n]: the tokens of the replay text."""
-    return np.asarray(self.tokenizer.encode(self.text("replay")), np.int32)
-
   @property
   def base(self) -> llm.LocalLM:
     """The LLM before training."""
@@ -103,7 +97,7 @@ class Resources:
     return mesh_lib.make(**dataclasses.asdict(self.config.mesh))
 
   def text(self, name: str) -> str:
-    """A text of `data.texts`, such as `replay`, read once."""
+    """A held-out text of `data.texts`, read once."""
     if name not in self._texts:
       self._texts[name] = texts.load(name)
     return self._texts[name]

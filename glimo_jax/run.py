@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ from glimo_jax.data import dataset as dataset_lib
 from glimo_jax.evaluate.report import quality
 from glimo_jax.files import PathLike
 from glimo_jax.models import lora
+from glimo_jax.replay import Replay
 from glimo_jax.resources import Resources
 from glimo_jax.train import export
 from glimo_jax.train.trainer import Phase
@@ -136,8 +138,8 @@ class Run(Resources):
         "evaluate": self.config.evaluate.seed,
       },
       "texts": {
-        name: texts.digest(self.text(name))
-        for name in (*texts.HELD_OUT, "replay")
+        **{name: texts.digest(text) for name, text in texts.held_out().items()},
+        **self.replay.digests(),
       },
       "rounds": [
         summaries[workdir_lib.stage_name("annotate", n + 1)]["counts"]
@@ -217,6 +219,15 @@ class Run(Resources):
     key = jax.random.key(self.config.train.seed)
     return lora.init(key, self.config.lora, self.model[0])
 
+  @functools.cached_property
+  def replay(self) -> Replay:
+    """The replay text, kept with the first training."""
+    config, rounds = self.config.train, self.config.rounds
+    steps = config.understanding_steps + config.acting_steps
+    steps += rounds.count * rounds.steps
+    folder = self.workdir / "train" / "replay"
+    return Replay(config, steps, folder, lambda: self.sampler)
+
   def phases(self, round_: int = 0) -> list[Phase]:
     """What a round trains on, phase by phase.
 
@@ -253,7 +264,7 @@ class Run(Resources):
     return batching.task_and_replay(
       rows,
       self.tokenizer,
-      self.replay_ids,
+      self.replay.pools,
       batch=config.batch,
       length=config.length,
       replay_batch=config.replay_batch,

@@ -14,6 +14,7 @@ PyTree = Any
 Message = dict[str, str]  # {"role": system | user | assistant, "content": ...}
 
 BRANCHES = 256  # segment ids of one trunk and its branches, see `Batch`
+KL_TERMS = ("task", "text", "chat")  # what the KL is paid on, see `Batch`
 VERDICTS = ("verified", "refuted", "unverifiable", "invalid", "failed")
 
 
@@ -160,6 +161,8 @@ class Batch(flax.struct.PyTreeNode):
     row_ids: i32[B, R], indices of the examples in each row; -1 pads.
     activations: f32[B, T, D], output of the layers below the adapter's first
       layer, from the activation cache; None: the step computes it.
+    kl_term: i32[B], index of KL_TERMS, the same for all rows: replay text or
+      chats; None for task rows.
   """
 
   tokens: AnyArray
@@ -172,6 +175,7 @@ class Batch(flax.struct.PyTreeNode):
   kl_weight: AnyArray
   row_ids: AnyArray
   activations: AnyArray | None = None
+  kl_term: AnyArray | None = None
 
 
 class BatchIterator(Protocol):
@@ -198,12 +202,14 @@ class TrainState(flax.struct.PyTreeNode):
     adapter: the LoRA pytree, float32.
     opt_state: optax state of the adapter.
     key: PRNG key of the run.
+    multipliers: f32[terms], by which budgets raise `kl_coef` of KL_TERMS.
   """
 
   step: Array
   adapter: PyTree
   opt_state: PyTree
   key: Array
+  multipliers: Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,6 +222,8 @@ class EvalReport:
     comparisons: paired differences between arms, with intervals.
     dataset: counts by verdict and source.
     run: wall_s, peak_gib, versions, commit, seeds.
+    retention: measure -> arm -> {"mean", "lo", "hi", "n"}; see
+      `evaluate/retention`.
   """
 
   benchmarks: dict[str, Any]
@@ -223,3 +231,4 @@ class EvalReport:
   comparisons: dict[str, Any]
   dataset: dict[str, Any]
   run: dict[str, Any]
+  retention: dict[str, Any] = dataclasses.field(default_factory=dict)

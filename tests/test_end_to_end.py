@@ -86,10 +86,18 @@ def test_run_ends_with_a_table_and_a_report(finished):
   assert {"base", "tuned", "random", "oracle"} <= set(arms)
   assert arms["oracle"]["success"]["n"] == 4
   assert arms["tuned"]["qa"]["n"] > 0
-  for text in ("prose", "technical"):
+  for text in ("prose", "technical", "wiki"):
     bits = report["language"][text]
     assert 0.3 < bits["base"]["bits_per_byte"] < 3
     assert bits["tuned"]["bits_per_byte"] != bits["base"]["bits_per_byte"]
+  talk = report["retention"]
+  assert talk["chat_kl"]["base"]["mean"] == 0 < talk["chat_kl"]["tuned"]["mean"]
+  assert talk["collapsed"]["tuned"]["n"] == talk["instructions"]["base"]["n"]
+  # The replay text is named by its digest and stands in the run's folder.
+  for source in ("self:chats", "self:prose"):
+    assert f"replay {source}" in report["texts"]
+  replayed = [*(folder / "train" / "replay").iterdir()]
+  assert len(replayed) == 2
   for key in ("wall_s", "peak_gib", "versions", "commit"):
     assert key in report
   stages = ("collect", "annotate", "train")
@@ -126,7 +134,10 @@ def test_same_evaluation_twice_gives_the_same_numbers(finished, tmp_path):
     json.loads((where / "report.json").read_text())
     for where in (folder, tmp_path)
   )
-  for part in ("benchmarks", "language", "comparisons", "asked_on_val"):
+  parts = (
+    "benchmarks", "language", "retention", "comparisons", "asked_on_val",
+  )  # fmt: skip
+  for part in parts:
     assert once[part] == twice[part]
 
 

@@ -45,6 +45,7 @@ ALLOWED = {
   ),
   "glimo_jax.nested": ("glimo_jax.agent", "glimo_jax.fields"),
   "glimo_jax.config": _ALL,
+  "glimo_jax.replay": _ALL,
   "glimo_jax.resources": _ALL,
   "glimo_jax.run": _ALL,
   "glimo_jax.pipeline": _ALL,

@@ -1,6 +1,8 @@
 """Imports resolve to our packages, and only ours are packaged."""
 
 import pathlib
+import runpy
+from unittest import mock
 
 import setuptools
 
@@ -28,3 +30,21 @@ def test_every_source_folder_is_a_package():
   for package in ("glimo_jax", "simulators"):
     for path in (ROOT / package).rglob("*.py"):
       assert (path.parent / "__init__.py").exists(), path
+
+
+def test_every_file_that_is_no_module_is_packaged():
+  with mock.patch("setuptools.setup") as setup:
+    runpy.run_path(str(ROOT / "setup.py"))
+  shipped = {
+    path
+    for package, patterns in setup.call_args.kwargs["package_data"].items()
+    for pattern in patterns
+    for path in (ROOT / package.replace(".", "/")).glob(pattern)
+  }
+  others = {
+    path
+    for package in ("glimo_jax", "simulators")
+    for path in (ROOT / package).rglob("*.*")
+    if path.is_file() and path.suffix not in (".py", ".pyc")
+  }
+  assert shipped == others != set()

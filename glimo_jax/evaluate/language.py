@@ -9,7 +9,7 @@ import itertools
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -48,19 +48,15 @@ Scores = Mapping[str, Mapping[str, Score]]  # text -> arm -> Score
 
 
 def scores(
-  base: Sampler | None,
-  tuned: Sampler | None,
-  texts: Mapping[str, str],
-  max_tokens: int,
+  models: Mapping[str, Sampler], texts: Mapping[str, str], max_tokens: int
 ) -> dict[str, dict[str, Score]]:
-  """text -> arm -> Score, for the arms `base` and `tuned`.
+  """text -> arm -> Score.
 
   Args:
-    base, tuned: the models; None leaves an arm out.
+    models: by arm, such as `base` and `tuned`.
     texts: by name; texts that nobody trains on.
     max_tokens: tokens read of each.
   """
-  models = {"base": base, "tuned": tuned}
   out = {}
   for name, text in texts.items():
     _log.info("bits per byte of %s", name)
@@ -72,7 +68,6 @@ def scores(
         max_tokens,
       )
       for arm, model in models.items()
-      if model is not None
     }
   return out
 
@@ -155,12 +150,22 @@ def overlap(a: str, b: str, n: int = NGRAM) -> Overlap:
   """
   if n < 1:
     raise ValueError(f"n {n} must be at least 1")
-  known = set(_ngrams(a, n))
+  known = passages([a], n)
   grams = _ngrams(b, n)
   shared = [gram for gram in grams if gram in known]
   if not shared:
     return Overlap(0.0, "")
   return Overlap(len(shared) / len(grams), " ".join(shared[0]))
+
+
+def passages(texts: Iterable[str], n: int = NGRAM) -> set[tuple[str, ...]]:
+  """The n-grams of words of some texts."""
+  return {gram for text in texts for gram in _ngrams(text, n)}
+
+
+def shares(text: str, known: set[tuple[str, ...]], n: int = NGRAM) -> bool:
+  """Whether a text has an n-gram among those of `passages`."""
+  return any(gram in known for gram in _ngrams(text, n))
 
 
 def check_apart(

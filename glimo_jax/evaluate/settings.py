@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from glimo_jax import fields
+from glimo_jax.data import texts
 from glimo_jax.evaluate import ways
 from glimo_jax.play import writers
 
@@ -29,6 +30,8 @@ class EvaluateConfig:
     depths: chain depths of `test` and `val`.
     ood_episodes: levels of each out-of-distribution split; 0 leaves them out.
     language_tokens: tokens of each held-out text.
+    chat_prompts: held-out chat prompts that show whether the model can still
+      talk, and the most instructions.
     max_steps: actions after which an episode is truncated.
     temperature: of the `sampled` arm.
     shots: solved cases before a prompt of the `few_shot` arm.
@@ -54,6 +57,7 @@ class EvaluateConfig:
   depths: tuple[int, ...] = (0, 1)
   ood_episodes: int = 32
   language_tokens: int = 16384
+  chat_prompts: int = 100
   max_steps: int = 30
   temperature: float = 0.7
   shots: int = 4
@@ -78,8 +82,10 @@ class EvaluateConfig:
         "episodes": 2, "val_episodes": 2, "per_kind": 1, "val_per_kind": 1,
         "ood_episodes": 0, "language_tokens": 256, "max_steps": 1, "shots": 1,
         "seed": 0, "training_spread": 0, "training_spread_qa": 0,
+        "chat_prompts": 2,
       },
       above={"temperature": 0},
+      at_most={"chat_prompts": len(texts.prompts("held_out_chats"))},
     )  # fmt: skip
     if not self.depths or min(self.depths) < 0:
       raise ValueError(

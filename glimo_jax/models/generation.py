@@ -23,6 +23,7 @@ Scalar = Float[AnyArray, ""]
 Answer = tuple[str, str, int]  # text, finish_reason (stop or length), tokens
 
 STEP = 32  # lengths are padded to multiples of it
+BATCH = 32  # prompts that are continued together
 CHUNK = 8  # tokens written between two searches for stop strings
 
 
@@ -237,6 +238,31 @@ def generate(
     if all(reason == "stop" for _, reason, _ in answers):
       break
   return answers
+
+
+def generate_all(
+  config: DecoderConfig,
+  params: PyTree,
+  adapter: Adapter | None,
+  tokenizer: Tokenizer,
+  prompts: Sequence[Sequence[int]],
+  seeds: Sequence[int],
+  settings: GenerationSettings,
+) -> list[Answer]:
+  """Writes behind any number of prompts that share no prefix, in batches.
+
+  Copies fill the last batch up to a power of 2: few shapes are compiled.
+  """
+  out: list[Answer] = []
+  for i in range(0, len(prompts), BATCH):
+    rows = [*zip(prompts[i : i + BATCH], seeds[i : i + BATCH], strict=True)]
+    size = 1 << (len(rows) - 1).bit_length()
+    ids, drawn = zip(*rows, *rows[:1] * (size - len(rows)), strict=True)
+    answers = generate(
+      config, params, adapter, tokenizer, None, ids, drawn, settings
+    )
+    out += answers[: len(rows)]
+  return out
 
 
 def finish(

@@ -210,6 +210,19 @@ class Sampler:
           progress(len(batch))
     return out
 
+  def continue_ids(
+    self,
+    prompts: Sequence[Sequence[int]],
+    max_tokens: int,
+    temperature: float,
+    seeds: Sequence[int],
+  ) -> list[generation.Answer]:
+    """Continues token ids, which need not be chats; see `generate`."""
+    return generation.generate_all(
+      self.config, *self.weights, self.tokenizer, prompts, seeds,
+      generation.GenerationSettings(max_tokens, temperature, 1.0, ()),
+    )  # fmt: skip
+
   def _encode_choices(self, choices: Sequence[str]) -> list[list[int]]:
     ids = [self.tokenizer.encode_plain(choice) for choice in choices]
     if not ids or not all(ids):

@@ -16,8 +16,9 @@ KEEP = 2  # checkpoints kept
 class Checkpointer:
   """The last KEEP checkpoints of a run, each whole or absent.
 
-  A checkpoint is the TrainState (adapter, optimizer, step, PRNG key) and a
-  JSON item: the position in phases and data, and the run's fingerprint.
+  A checkpoint is the TrainState (adapter, optimizer, step, PRNG key, KL
+  multipliers) and a JSON item: the position in phases and data, and the run's
+  fingerprint.
   A background thread writes; `close` waits for it.
   """
 
@@ -101,6 +102,7 @@ def _arrays(state: TrainState) -> dict[str, Any]:
     "step": state.step,
     "adapter": state.adapter,
     "opt_state": state.opt_state,
+    "multipliers": state.multipliers,
     "key": jax.random.key_data(state.key),
   }
 

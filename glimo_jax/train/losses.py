@@ -110,7 +110,7 @@ def ce_and_kl(
   return _scan_chunks(direction, with_ce, cut(policy_BxLxD), head_VxD, fixed)
 
 
-def objective(sums: Sums, kl_coef: float) -> Array:
+def objective(sums: Sums, kl_coef: float | Array) -> Array:
   """f32[]: mean CE + kl_coef * mean KL, each over its own weight."""
   return mean(sums.ce, sums.ce_weight) + kl_coef * mean(sums.kl, sums.kl_weight)
 

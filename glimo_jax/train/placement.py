@@ -15,7 +15,7 @@ from glimo_jax.models.layers import DecoderConfig
 from glimo_jax.models.lora import Adapter
 from glimo_jax.train import losses, step
 from glimo_jax.train.step import StepConfig, Terms
-from glimo_jax.types import Batch, TrainState
+from glimo_jax.types import KL_TERMS, Batch, TrainState
 
 PyTree = Any
 
@@ -29,6 +29,7 @@ def init_state(config: StepConfig, adapter: Adapter, mesh: Mesh) -> TrainState:
     adapter=adapter,
     opt_state=step.optimizer(config).init(adapter),  # pyright: ignore[reportArgumentType] (optax names no pytrees)
     key=jax.random.key(config.seed),
+    multipliers=jnp.ones(len(KL_TERMS), jnp.float32),
   )
   return jax.device_put(state, mesh_lib.sharding(mesh))
 

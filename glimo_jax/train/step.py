@@ -3,7 +3,8 @@
   loss = sum CE / sum CE weight + kl_coef * sum KL / sum KL weight
 
 over all batches, microbatches and devices of a step; each term is divided by
-its own global weight. The base params are an input of the step and never an
+its own global weight. A budget raises kl_coef for the text or the chats of the
+replay (`budget`). The base params are an input of the step and never an
 output.
 """
 
@@ -23,12 +24,13 @@ from glimo_jax import mesh as mesh_lib
 from glimo_jax.models import decoder
 from glimo_jax.models.layers import DecoderConfig
 from glimo_jax.models.lora import Adapter
-from glimo_jax.train import losses
+from glimo_jax.train import budget, losses
 from glimo_jax.types import AnyArray, Batch, TrainState
 
 Array = jax.Array
 PyTree = Any
 Terms = tuple[tuple[bool, bool], ...]  # (has CE, has KL) of each batch
+NO_BUDGETS = budget.as_array({})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,6 +176,7 @@ def train_step(
   params: PyTree,
   batches: tuple[Batch, ...],
   rate: Float[AnyArray, ""],
+  budgets: Float[AnyArray, " terms"] = NO_BUDGETS,
   *,
   config: StepConfig,
   decoder_config: DecoderConfig,
@@ -187,6 +190,7 @@ def train_step(
     params: the base weights, from `placement.place_params`.
     batches: from `placement.place_batches`.
     rate: learning rate.
+    budgets: from `budget.as_array`.
     config: how to train.
     decoder_config: sizes of the model.
     mesh: devices.
@@ -196,14 +200,20 @@ def train_step(
     The new state, and the step's metrics.
   """
 
+  def loss(sums):
+    """Each batch over the weights of all, with the coefficient of its KL."""
+    parts = [
+      losses.objective(s.replace(ce_weight=weight[0], kl_weight=weight[1]), c)
+      for s, c in zip(sums, coefs, strict=True)
+    ]
+    return sum(parts[1:], parts[0])
+
   def objective(adapter, micro):
-    sums = [
+    sums = tuple(
       batch_sums(config, decoder_config, adapter, params, batch, *term)
       for batch, term in zip(micro, terms, strict=True)
-    ]
-    total = jax.tree.map(lambda *parts: sum(parts[1:], parts[0]), *sums)
-    weighed = total.replace(ce_weight=weight[0], kl_weight=weight[1])
-    return losses.objective(weighed, config.kl_coef), total
+    )
+    return loss(sums), sums
 
   def accumulate(total, micro):
     (_, sums), grads = jax.value_and_grad(objective, has_aux=True)(
@@ -216,13 +226,15 @@ def train_step(
     x = x.reshape(-1, config.accumulate, *x.shape[1:])
     return x.swapaxes(0, 1)
 
+  coefs = [config.kl_coef * state.multipliers[budget.term(b)] for b in batches]
   weight = _global_weights(batches, terms)
   start = jax.tree.map(jnp.zeros_like, state.adapter)
-  (grads, sums), _ = jax.lax.scan(
+  (grads, of_batch), _ = jax.lax.scan(
     accumulate,
-    (start, losses.Sums.zero()),
+    (start, (losses.Sums.zero(),) * len(batches)),
     jax.tree.map(split_rows, batches),
   )
+  sums = jax.tree.map(lambda *parts: sum(parts[1:], parts[0]), *of_batch)
   # Optax raises a float to an integer step, which strict promotion refuses.
   with jax.numpy_dtype_promotion("standard"):
     updates, opt_state = optimizer(config).update(
@@ -230,17 +242,21 @@ def train_step(
     )
   adapter = jax.tree.map(lambda p, u: p - rate * u, state.adapter, updates)
   metrics = {
-    "loss": losses.objective(sums, config.kl_coef),
+    "loss": loss(of_batch),
     "ce": losses.mean(sums.ce, sums.ce_weight),
     "kl": losses.mean(sums.kl, sums.kl_weight),
     "accuracy": losses.mean(sums.correct, sums.ce_weight),
     "grad_norm": optax.tree.norm(grads),
     "learning_rate": rate,
+    "kl_coef": coefs[-1],  # of the replay text, which comes last
     "ce_tokens": sums.ce_weight,
     "kl_tokens": sums.kl_weight,
   }
   state = state.replace(
-    step=state.step + 1, adapter=adapter, opt_state=opt_state
+    step=state.step + 1,
+    adapter=adapter,
+    opt_state=opt_state,
+    multipliers=budget.ascend(state.multipliers, budgets, batches, of_batch),
   )
   everywhere = mesh_lib.sharding(mesh)
   return jax.lax.with_sharding_constraint((state, metrics), everywhere)

@@ -8,7 +8,8 @@ import dataclasses
 import itertools
 import math
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +19,7 @@ from jax.sharding import Mesh
 from glimo_jax.files import PathLike
 from glimo_jax.models.layers import DecoderConfig
 from glimo_jax.models.lora import Adapter
-from glimo_jax.train import checkpoint, metrics, placement
+from glimo_jax.train import budget, checkpoint, metrics, placement
 from glimo_jax.train import step as step_lib
 from glimo_jax.train.activation_cache import ActivationCache
 from glimo_jax.train.step import StepConfig
@@ -60,6 +61,7 @@ def train(
   mesh: Mesh,
   workdir: PathLike,
   log: Callable[[str], None] = print,
+  budgets: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[Adapter, list[dict[str, Any]]]:
   """Trains through all phases; continues where an earlier call stopped.
 
@@ -73,6 +75,7 @@ def train(
     workdir: folder of the checkpoints and metrics.jsonl; a finished run
       returns at once.
     log: takes a line of progress where there is no terminal.
+    budgets: most KL of each of KL_TERMS, in nats per token; see `budget`.
 
   Returns:
     The trained adapter and the metrics of each step.
@@ -81,7 +84,7 @@ def train(
     FloatingPointError: a metric is not finite; names the step and its rows.
     ValueError: bad settings, or a workdir made with other settings.
   """
-  rates = learning_rates(config, phases)
+  rates, limits = learning_rates(config, phases), budget.as_array(budgets)
   ends = list(itertools.accumulate(phase.steps for phase in phases))
   workdir = pathlib.Path(workdir)
   state = placement.init_state(config, adapter, mesh)
@@ -121,6 +124,7 @@ def train(
           params,
           cache(batches),
           rates[step],
+          limits,
           config=config,
           decoder_config=decoder_config,
           mesh=mesh,

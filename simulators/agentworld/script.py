@@ -116,6 +116,7 @@ class Script:
     None where the agent is in one of them, or where no doors lead there.
     """
     start = seen["between"] or [YOURS]
+    queue: collections.deque[tuple[str, tuple[str, ...]]]
     queue = collections.deque((room, ()) for room in start)
     known = set(start)
     while queue:

@@ -13,6 +13,7 @@
 | imperfect/many-hands | taking a tool puts none down |
 """
 
+import dataclasses
 import re
 from collections.abc import Mapping
 
@@ -111,7 +112,7 @@ def parse(variant: str, one_hand: bool = True) -> Params:
       wrong.
   """
   params = _parse(variant)
-  return params.replace(one_hand=params.one_hand & one_hand)
+  return dataclasses.replace(params, one_hand=params.one_hand & one_hand)
 
 
 def _parse(variant: str) -> Params:

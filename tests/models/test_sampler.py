@@ -207,3 +207,19 @@ def test_bad_calls_are_named(tiny, plain):
     plain.token_logprobs([1, 2], window=16, stride=32)
   with pytest.raises(ValueError, match="top_p 0"):
     plain.generate([chat("a")], top_p=0)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_continued_ids_are_the_answers_of_the_same_chats(plain, temperature):
+  """In any batch: 35 prompts are one full batch and one that is padded."""
+  chats = [chat(f"{i} goal" * (1 + i % 3)) for i in range(35)]
+  ids = [plain.tokenizer.render_chat(c, True)[0] for c in chats]
+  seeds = list(range(100, 135))
+  written = plain.continue_ids(ids, 12, temperature, seeds)
+  alone = [
+    plain.generate([c], 12, temperature, seeds=[s])[0]
+    for c, s in zip(chats, seeds, strict=True)
+  ]
+  assert written == alone
+  assert len({text for text, *_ in written}) > 5
+  assert plain.continue_ids([], 12, temperature, []) == []

@@ -7,7 +7,7 @@ import numpy as np
 
 from glimo_jax.data.batching import encoding, packing
 from glimo_jax.data.batching.epochs import Epochs, zip_batches
-from glimo_jax.data.batching.replay_text import ReplayBatches
+from glimo_jax.data.batching.replay_text import ReplayBatches, ReplayPool
 from glimo_jax.models.tokenizer import Tokenizer
 from glimo_jax.types import Batch, BatchIterator, InstructionExample
 
@@ -126,7 +126,7 @@ class TaskBatches(Epochs):
 def task_and_replay(
   rows: Sequence[InstructionExample],
   tokenizer: Tokenizer,
-  replay_ids: np.ndarray,
+  replay: Sequence[ReplayPool],
   *,
   batch: int,
   length: int,
@@ -142,12 +142,12 @@ def task_and_replay(
   Args:
     rows: to learn from.
     tokenizer: the model's.
-    replay_ids: i32[n], the replay text.
+    replay: the replay text.
     batch: packed rows of a step.
     length: columns of a packed row.
-    replay_batch: rows of replay text of a step; 0 for none.
+    replay_batch: rows of replay text of a step; no replay text: none.
     replay_length: columns of a row of replay text.
-    seed: of packings, drawn answers and cuts through the text.
+    seed: of packings, drawn answers and the order of the text.
     keep: the same batches return in each epoch, so that the activation cache
       can serve them; as many of the text as of the rows.
     targets: `soft`, over all acceptable answers, or `hard`, the first of them.
@@ -158,10 +158,10 @@ def task_and_replay(
   if targets == "hard":
     rows = hardened(rows)
   task = TaskBatches(rows, tokenizer, batch, length, seed, repack=not keep)
-  if not replay_batch:
+  if not replay:
     return task
   text = ReplayBatches(
-    replay_ids,
+    replay,
     replay_batch,
     replay_length,
     seed,

@@ -7,6 +7,13 @@ _EASY = 0.6  # success of a scripted reader
 
 Values = Mapping[str, Any]  # {"mean", "lo", "hi", ...}
 
+_RETENTION = {
+  "chat_kl": "chats, KL to the base (nats/token)",
+  "first_token_kl": "chats, KL on the first token (nats)",
+  "collapsed": "chats, collapsed answers (share)",
+  "instructions": "instructions followed (share)",
+}
+
 
 def measured(
   benchmarks: Mapping[str, Mapping[str, Any]], arms: Sequence[str]
@@ -68,6 +75,24 @@ def too_easy(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     if "success" in arms.get("script", {})
   }
   return {name: mean for name, mean in scripts.items() if mean > _EASY}
+
+
+def kept(
+  language: Mapping[str, Mapping[str, Any]],
+  retention: Mapping[str, Mapping[str, Values]],
+  arms: Sequence[str],
+) -> list[tuple[str, list[str]]]:
+  """Rows of what the model has kept: (text or measure, each arm's cell)."""
+  rows = []
+  for text, row in language.items():
+    bits = [
+      f"{row[arm]['bits_per_byte']:.4f}" if arm in row else "-" for arm in arms
+    ]
+    rows.append((f"{text} bits/byte", bits))
+  for name, row in retention.items():
+    cells = [interval(row.get(arm)) for arm in arms]
+    rows.append((_RETENTION[name], cells))
+  return rows
 
 
 def interval(values: Values | None) -> str:

@@ -7,6 +7,7 @@ over training seeds and levels; see `merging`. It holds columns:
     {"arm", "seed",
      "benchmarks": {name: {"acted": {arm: {field: [...]}}, "answered": ...}},
      "language": {text: {arm: {"nats": [...], "bytes": [...], "tokens"}}},
+     "chats": {arm: {field: [...]}},
      "failures": [...], "dataset", "run"}
 """
 
@@ -20,6 +21,7 @@ import numpy as np
 
 from glimo_jax import files
 from glimo_jax.evaluate import answering, episodes, language
+from glimo_jax.evaluate.retention import chats
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.play.loop import Episode
 
@@ -40,6 +42,7 @@ class Fragment:
     run: `EvalReport.run`.
     failures: failed episodes of the tuned model with their texts; () before
       the fragment is written.
+    talk: what `chats.scores` returned; empty in older fragments.
   """
 
   arm: str
@@ -49,6 +52,7 @@ class Fragment:
   dataset: Mapping[str, Any]
   run: Mapping[str, Any]
   failures: Sequence[Mapping[str, Any]] = ()
+  talk: chats.ChatScores = dataclasses.field(default_factory=dict)
 
 
 def write(path: files.PathLike, fragment: Fragment) -> None:
@@ -77,6 +81,13 @@ def write(path: files.PathLike, fragment: Fragment) -> None:
         for arm, score in arms.items()
       }
       for text, arms in fragment.scores.items()
+    },
+    "chats": {
+      arm: {
+        name: np.round(column, 4).tolist()
+        for name, column in dataclasses.asdict(score).items()
+      }
+      for arm, score in fragment.talk.items()
     },
     "failures": failures(fragment),
     "dataset": fragment.dataset,
@@ -118,9 +129,13 @@ def read(path: files.PathLike) -> Fragment:
       }
       for text, arms in values["language"].items()
     }  # fmt: skip
+    talk = {
+      arm: chats.ChatScore(**{n: np.array(v, float) for n, v in score.items()})
+      for arm, score in values.get("chats", {}).items()
+    }
     return Fragment(
       values["arm"], values["seed"], results, scores, values["dataset"],
-      values["run"], values["failures"],
+      values["run"], values["failures"], talk,
     )  # fmt: skip
   except (KeyError, TypeError, ValueError) as error:
     raise ValueError(

@@ -10,6 +10,7 @@ from glimo_jax.evaluate import answering, episodes, language, stats
 from glimo_jax.evaluate.report import fragments as fragments_lib
 from glimo_jax.evaluate.report import summaries, trainings
 from glimo_jax.evaluate.report.fragments import Fragment
+from glimo_jax.evaluate.retention import chats
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.types import EvalReport
 
@@ -65,6 +66,9 @@ def merge(fragments: Sequence[Fragment]) -> EvalReport:
     comparisons[name] = summaries.compare(acted, answered, known)
     differences[name] = _differences(name, runs, known)
   bits, compared, more_bits = _language(runs)
+  talk = _talk(runs)
+  if {REFERENCE, "base"} <= talk.keys():
+    compared["retention"] = chats.compare(talk[REFERENCE], talk["base"][0])
   return EvalReport(
     benchmarks=benchmarks,
     language=bits,
@@ -88,7 +92,21 @@ def merge(fragments: Sequence[Fragment]) -> EvalReport:
         for failure in fragments_lib.failures(next(iter(of_seed.values())))[:1]
       ],
     },
+    retention=chats.summary(talk),
   )
+
+
+def _talk(runs: Runs) -> dict[str, list[chats.ChatScore]]:
+  """Arm -> the chats of its trainings; the base's come from the first."""
+  out: dict[str, list[chats.ChatScore]] = {}
+  for arm, of_seed in runs.items():
+    for fragment in of_seed.values():
+      for name, score in fragment.talk.items():
+        if name == "tuned":
+          out.setdefault(arm, []).append(score)
+        else:
+          out.setdefault(name, [score])
+  return out
 
 
 def _commits(fragment: Fragment) -> set[str]:

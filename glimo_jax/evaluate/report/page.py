@@ -37,7 +37,7 @@ def render(
     _headline(values, authorship),
     _benchmarks(values["benchmarks"]),
     _asked(values),
-    _language(values["language"]),
+    _kept(values["language"], values.get("retention", {})),
     _comparisons(values["comparisons"]),
     _differences(values.get("differences", {})),
     _dataset(values["dataset"]),
@@ -69,6 +69,8 @@ def _headline(values: Values, authorship: str) -> str:
     parts.append(
       f"<p>{escape(name)} is too easy: the scripted reader has {mean:.3f}.</p>"
     )
+  for line in values.get("over_budget", ()):
+    parts.append(f"<p><strong>Over budget:</strong> {escape(line)}.</p>")
   if authorship:
     parts.append(f"<p>Learnt from {escape(authorship)}.</p>")
   return "\n".join(parts)
@@ -98,18 +100,11 @@ def _asked(values: Values) -> str:
   return section("How the models were asked", note + table(header, rows))
 
 
-def _language(texts: Values) -> str:
-  arms = list(dict.fromkeys(arm for row in texts.values() for arm in row))
-  rows = [
-    [
-      text,
-      *(f"{row[a]['bits_per_byte']:.4f}" if a in row else "-" for a in arms),
-    ]
-    for text, row in texts.items()
-  ]
-  if not rows:
-    return ""
-  return section("Language, bits per byte", table(["", *arms], rows))
+def _kept(texts: Values, retention: Values) -> str:
+  measured = [*texts.values(), *retention.values()]
+  arms = list(dict.fromkeys(arm for row in measured for arm in row))
+  rows = [[name, *row] for name, row in cells.kept(texts, retention, arms)]
+  return section("Language and chat", table(["", *arms], rows)) if rows else ""
 
 
 def _comparisons(comparisons: Values) -> str:

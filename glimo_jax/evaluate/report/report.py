@@ -7,6 +7,7 @@
                                              "measures": {measure: {...}}},
                                  "qa": {...}}}},
      "language": {text: {arm: {"bits_per_byte"}}},
+     "retention": {measure: {arm: {"mean", "lo", "hi", "n"}}},
      "comparisons": {name: {what: {"mean", "lo", "hi", "n"}}},
      "dataset": {"planned", "verified", "refuted", "unverifiable", "invalid",
                  "failed", "by_source"},
@@ -19,8 +20,9 @@ where null stands for what is not defined. What a training has a part in also
 holds "seeds", the number of trainings; intervals of a single one include
 `evaluate.training_spread`, but for those by depth or kind, the world's measures
 and the texts, whose spread is not known. Comparisons have the names of the
-benchmarks, and `language/TEXT` for the texts. Measures are the world's own,
-such as collisions. `quality` is what `report.quality.summary` returns.
+benchmarks, `language/TEXT` for the texts, and `retention`. Measures are the
+world's own, such as collisions; those of retention are `chats.MEASURES`.
+`quality` is what `report.quality.summary` returns.
 """
 
 import json
@@ -31,6 +33,7 @@ from typing import Any
 from glimo_jax import files
 from glimo_jax.evaluate import language
 from glimo_jax.evaluate.report import cells, page, summaries, trainings
+from glimo_jax.evaluate.retention import budgets, chats
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.play.loop import Episode
 from glimo_jax.types import VERDICTS, EvalReport
@@ -44,6 +47,7 @@ def compose(
   scores: language.Scores,
   counts: Mapping[str, Any],
   facts: Mapping[str, Any],
+  talk: chats.ChatScores | None = None,
 ) -> EvalReport:
   """The report of one run.
 
@@ -52,9 +56,13 @@ def compose(
     scores: what `language.scores` returned.
     counts: rows of the dataset by verdict and source.
     facts: everything else that report.json holds, such as `wall_s`,
-      `provenance.environment` and `quality`.
+      `provenance.environment` and `quality`; `config` has the budgets.
+    talk: what `chats.scores` returned; None if it was not measured.
   """
   bits, compared = summaries.compare_language(scores)
+  talk = talk or {}
+  if {"tuned", "base"} <= talk.keys():
+    compared["retention"] = chats.compare([talk["tuned"]], talk["base"])
   benchmarks, comparisons = {}, {}
   known = trainings.KnownSpread.of(facts)
   for name, result in results.items():
@@ -63,13 +71,29 @@ def compose(
     benchmarks[name] = summaries.benchmark(acted, answered, known)
     comparisons[name] = summaries.compare(acted, answered, known)
   first = next(iter(results.values()))
+  retention = chats.summary({arm: [score] for arm, score in talk.items()})
+  limits = facts.get("config", {}).get("train", {})
+  over = budgets.exceeded(limits, retention, compared)
   return EvalReport(
     benchmarks=benchmarks,
     language=bits,
     comparisons=comparisons | compared,
     dataset=dict(counts),
-    run={**facts, "asked": first.asked, "asked_on_val": first.val},
+    run={
+      **facts,
+      "asked": first.asked,
+      "asked_on_val": first.val,
+      "over_budget": over,
+    },
+    retention=retention,
   )
+
+
+def check_budgets(report: EvalReport) -> None:
+  """Raises OverBudget where a report exceeds a retention budget of its run."""
+  over = report.run.get("over_budget")
+  if over:
+    raise budgets.OverBudget(over)
 
 
 def llm_share(dataset: Mapping[str, Any]) -> float | None:
@@ -102,6 +126,7 @@ def to_json(report: EvalReport) -> dict[str, Any]:
   return {
     "benchmarks": report.benchmarks,
     "language": report.language,
+    "retention": report.retention,
     "comparisons": report.comparisons,
     "dataset": report.dataset,
     **report.run,
@@ -118,8 +143,11 @@ def from_json(values: Mapping[str, Any]) -> EvalReport:
   missing = [part for part in parts if part not in values]
   if missing:
     raise ValueError(f"{JSON} lacks {missing}: write it with report.write")
-  run = {key: value for key, value in values.items() if key not in parts}
-  return EvalReport(**{part: values[part] for part in parts}, run=run)
+  kept = values.get("retention", {})  # older reports have none
+  run = {k: v for k, v in values.items() if k not in (*parts, "retention")}
+  return EvalReport(
+    **{part: values[part] for part in parts}, run=run, retention=kept
+  )
 
 
 def read(folder: files.PathLike) -> EvalReport:
@@ -166,9 +194,8 @@ def table(report: EvalReport) -> str:
   lines: list[tuple[str, ...]] = [("", *_COLUMNS)]
   for name, intervals in cells.measured(report.benchmarks, _COLUMNS):
     lines.append((name, *map(cells.interval, intervals)))
-  for text, arms in report.language.items():
-    bits = [_bits(arms.get(arm)) for arm in _COLUMNS]
-    lines.append((f"{text} bits/byte", *bits))
+  for name, row in cells.kept(report.language, report.retention, _COLUMNS):
+    lines.append((name, *row))
   widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
   rows = [
     "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip()
@@ -201,8 +228,5 @@ def table(report: EvalReport) -> str:
   )
   rows.append(f"dataset: {counts}")
   rows.append(authorship(report.dataset))
+  rows += [f"OVER BUDGET: {line}" for line in report.run.get("over_budget", ())]
   return "\n".join(rows).rstrip()
-
-
-def _bits(values: Mapping[str, float] | None) -> str:
-  return "-" if values is None else f"{values['bits_per_byte']:.4f}"

@@ -19,7 +19,7 @@ def bump(game: Game, action: int, *_: int) -> Answer:
 
 
 def if_held(game: Game, tool: int, action: int, *_: int) -> Answer:
-  agent, _, opened, boxes = game.place()
+  agent, _lying, opened, boxes = game.place()
   more = game.put((agent, game.holding(tool), opened, boxes))
   return more.move(more.place(), action)[0] != agent
 

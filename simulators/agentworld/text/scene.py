@@ -129,9 +129,10 @@ def _scene(
 
   def rooms(there: list[int], mine: str = "") -> tuple[str, ...]:
     at = np.array(there) + 1
-    numbers = [room[tuple(at)]]
+    numbers = [int(room[tuple(at)])]
     if numbers[0] < 0:
-      numbers = sorted({room[tuple(at + delta)] for delta in _NEAR} - {-1})
+      near = {int(room[tuple(at + delta)]) for delta in _NEAR}
+      numbers = sorted(near - {-1})
     names = [ROOMS[n] for n in numbers if n < len(ROOMS)]
     names = [YOURS if name == mine else name for name in names]
     return tuple(sorted(names, key=lambda name: (name != YOURS, name)))

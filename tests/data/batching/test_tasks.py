@@ -13,7 +13,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 from glimo_jax.data.batching import encoding, packing
 from glimo_jax.data.batching import tasks as batching
 from glimo_jax.data.batching.epochs import zip_batches
-from glimo_jax.data.batching.replay_text import ReplayBatches
+from glimo_jax.data.batching.replay_text import Piece, ReplayBatches, ReplayPool
 from glimo_jax.models import decoder, parameters
 from glimo_jax.models.tokenizer import END, START, Tokenizer
 from glimo_jax.train import losses
@@ -279,12 +279,15 @@ def test_shapes_are_the_same_in_every_batch(tokenizer, examples):
 def test_saved_position_resumes_with_the_same_batches(
   tokenizer, examples, steps, returning
 ):
+  ids = np.arange(500, dtype=np.int32) % 97
+  text = ReplayPool("a", 1.0, False, [Piece(ids, np.ones(500, np.float32))])
+
   def make():
     return zip_batches(
       batching.TaskBatches(
         examples, tokenizer, 2, 96, seed=3, repack=returning is None
       ),
-      ReplayBatches(np.arange(500) % 97, 2, 32, seed=3, returning=returning),
+      ReplayBatches([text], 2, 32, seed=3, returning=returning),
     )
 
   straight, resumed = make(), make()

@@ -9,6 +9,7 @@ from glimo_jax.evaluate import answering, language, stats
 from glimo_jax.evaluate import episodes as episodes_lib
 from glimo_jax.evaluate.report import fragments, merging, report
 from glimo_jax.evaluate.report.fragments import Fragment
+from glimo_jax.evaluate.retention import chats
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.play.loop import Episode
 
@@ -39,12 +40,22 @@ def answers(right):
   ]
 
 
+def talk(kl, collapsed=0):
+  """Ten chats, of which some have collapsed, and four instructions."""
+  tokens = np.arange(10.0) + 15
+  return chats.ChatScore(
+    kl * tokens, tokens, np.full(10, 3 * kl),
+    (np.arange(10) < collapsed).astype(float), np.array([1.0, 0.0, 0.0, 1.0]),
+  )  # fmt: skip
+
+
 def fragment(arm, seed, rate, others=False, worse=1.0):
   rng = np.random.default_rng([seed, len(arm)])
   acted = {"tuned": episodes(rng.random(N) < rate)}
   answered = {"tuned": answers(rng.random(N) < rate)}
   base = language.Score(np.full(64, 300.0), np.full(64, 400.0), 9000)
   scores = {"tuned": dataclasses.replace(base, nats=base.nats * worse)}
+  talks = {"tuned": talk(worse - 1, collapsed=seed)}
   if others:
     acted |= {
       "base": episodes(rng.random(N) < 0.3),
@@ -53,6 +64,7 @@ def fragment(arm, seed, rate, others=False, worse=1.0):
     }
     answered["base"] = answers(rng.random(N) < 0.4)
     scores["base"] = base
+    talks["base"] = talk(0.0)
   return Fragment(
     arm,
     seed,
@@ -65,6 +77,7 @@ def fragment(arm, seed, rate, others=False, worse=1.0):
       "wall_s": {"train": 1.0},
       "seeds": {"collect": seed % 2, "annotate": seed % 2, "train": seed},
     },
+    talk=talks,
   )
 
 
@@ -86,6 +99,10 @@ def test_fragment_read_back_measures_the_same(several, tmp_path):
     assert (again.arm, again.seed, again.run) == (one.arm, one.seed, one.run)
     before, after = one.results[NAME], again.results[NAME]
     assert after.answered == before.answered
+    for name, score in one.talk.items():
+      for field, column in dataclasses.asdict(score).items():
+        read = getattr(again.talk[name], field)
+        np.testing.assert_allclose(read, column, atol=1e-4)
     for arm, run in before.acted.items():
       assert episodes_lib.summary([after.acted[arm]]) == episodes_lib.summary(
         [run]
@@ -130,6 +147,23 @@ def test_language_is_a_ratio_to_the_base(several):
   ratios = merged.comparisons["language/prose"]
   assert ratios["bits_per_byte_ratio"]["mean"] == pytest.approx(1.003)
   assert ratios["bits_per_byte_ratio_no-kl"]["mean"] == pytest.approx(1.1)
+
+
+def test_chats_are_pooled_over_the_seeds(several, tmp_path):
+  merged = merging.merge(several)
+  kl = merged.retention["chat_kl"]
+  assert kl["tuned"]["mean"] == pytest.approx(0.003)
+  assert kl["no-kl"]["mean"] == pytest.approx(0.1)
+  assert kl["base"]["mean"] == 0
+  collapsed = merged.retention["collapsed"]
+  assert collapsed["tuned"]["mean"] == pytest.approx(0.1)  # 0, 1, 2 of ten
+  assert collapsed["base"]["hi"] > 0.2
+  paired = merged.comparisons["retention"]["instructions_difference"]
+  assert paired["mean"] == 0
+  report.write(merged, tmp_path)
+  assert report.read(tmp_path) == merged
+  older = [dataclasses.replace(f, talk={}) for f in several]
+  assert merging.merge(older).retention == {}
 
 
 def test_arms_are_compared_with_the_recipe_in_language_and_plans(several):

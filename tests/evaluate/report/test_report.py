@@ -11,6 +11,7 @@ import pytest
 from glimo_jax import provenance
 from glimo_jax.evaluate import answering, language, stats
 from glimo_jax.evaluate.report import report, summaries, trainings
+from glimo_jax.evaluate.retention import budgets, chats
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.play.loop import Episode
 from glimo_jax.types import EvalReport
@@ -412,6 +413,67 @@ def test_composed_report_states_how_the_models_were_asked(
   assert "baseactingfew_shotfew_shot 0.625 [0.3" in page
   assert composed.run["commit"] == "c0"
   assert composed.dataset == COUNTS
+
+
+def test_ability_to_chat_is_in_table_and_page(acted, answered, tmp_path):
+  result = Result(
+    {arm: runs[0] for arm, runs in acted.items()},
+    {arm: runs[0] for arm, runs in answered.items()}, {}, {},
+  )  # fmt: skip
+  tokens, few = np.full(20, 10.0), np.zeros(20)
+  base = chats.ChatScore(few, tokens, few, few, np.ones(4))
+  tuned = chats.ChatScore(
+    np.full(20, 2.5), tokens, np.full(20, 1.5), np.eye(20)[0], np.eye(4)[0]
+  )
+  composed = report.compose(
+    {"a/test": result}, {}, COUNTS, {"commit": "c0"},
+    {"base": base, "tuned": tuned},
+  )  # fmt: skip
+  assert composed.retention["chat_kl"]["tuned"]["mean"] == 0.25
+  gain = composed.comparisons["retention"]["instructions_difference"]
+  assert gain["mean"] == -0.75
+  report.write(composed, tmp_path)
+  assert report.read(tmp_path) == composed
+  page = "".join(_Page((tmp_path / report.HTML).read_text()).text)
+  for shown in (report.table(composed), page):
+    assert "0.250 [0.250, 0.250]" in shown.split("KL to the base")[1][:200]
+    assert "0.050 [" in shown.split("collapsed answers")[1][:200]
+  assert all(len(x) < 160 for x in report.table(composed).splitlines())
+
+
+@pytest.mark.parametrize(
+  ("limits", "names"),
+  [
+    ({"max_chat_kl": 0.2}, ["chat KL 0.2500 is above train.max_chat_kl 0.2"]),
+    ({"max_chat_kl": 0.3, "max_bits_increase": 0.01}, []),
+    ({"max_bits_increase": 0.002},
+     ["bits per byte of language/prose rise by 0.50%"]),
+    ({}, []),
+  ],
+)  # fmt: skip
+def test_report_over_budget_is_written_and_refused(
+  acted, limits, names, tmp_path
+):
+  tokens, few = np.full(20, 10.0), np.zeros(20)
+  tuned = chats.ChatScore(np.full(20, 2.5), tokens, few, few, np.ones(4))
+  score = language.Score(np.full(64, 300.0), np.full(64, 400.0), 9000)
+  worse = dataclasses.replace(score, nats=score.nats * 1.005)
+  composed = report.compose(
+    {"a/test": Result({a: r[0] for a, r in acted.items()}, {}, {}, {})},
+    {"prose": {"base": score, "tuned": worse}}, COUNTS,
+    {"commit": "c0", "config": {"train": limits}}, {"tuned": tuned},
+  )  # fmt: skip
+  report.write(composed, tmp_path)
+  again = report.read(tmp_path)
+  page = "".join(_Page((tmp_path / report.HTML).read_text()).text)
+  assert ("OVER BUDGET" in report.table(again)) == bool(names)
+  assert ("Over budget" in page) == bool(names)
+  for line in names:
+    assert line in page
+    with pytest.raises(budgets.OverBudget, match=r"train\.max_.*are written"):
+      report.check_budgets(again)
+  if not names:
+    report.check_budgets(again)
 
 
 def test_variety_of_the_rows_is_on_the_page(whole, tmp_path):
