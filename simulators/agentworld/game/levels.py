@@ -238,7 +238,7 @@ def generate(
     spare * (more_walls - more_walls // 2 + 1)
   )
   for i in range(more_walls):
-    cell, found = _pick(next(chances) + 0.5 * between, free)
+    cell, found = _pick(next(chances) + jnp.where(between, 0.5, 0.0), free)
     built = found & (i < count)
     wall = wall.at[cell[0], cell[1]].max(built)
     free = free.at[cell[0], cell[1]].min(~built)
