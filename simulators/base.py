@@ -56,9 +56,9 @@ def check_size(size: int) -> None:
 class World(Protocol):
   """A simulator that describes itself in words: what every world must have.
 
-  Derive from this class to inherit the defaults. Anything more is optional.
-  Each optional part is a protocol, checked with `isinstance`: `HasOracle`,
-  `AsksQuestions`, `HasReference`, `HasScript`, `ParsesDescriptions`, `Renders`.
+  Derive from this class to inherit the defaults. The optional parts are
+  protocols: `HasOracle`, `AsksQuestions`, `HasReference`, `HasScript`,
+  `ParsesDescriptions`, `Renders`.
 
   `params(variant)` gives array leaves only: `real` and every imperfect variant
   are values of one pytree type, so they stack and vmap.
@@ -271,16 +271,13 @@ class ParsesDescriptions(Protocol):
   def parse_description(self, text: str, rules: str = "") -> dict[str, Any]:
     """What a description says, as data; the inverse of `describe`.
 
-    Args:
-      text: the description.
-      rules: `World.rules`, where the data shall hold what they say of the
-        things in the text, too.
+    With the rules of the prompt, also what they say of its things.
     """
     ...
 
 
 class Reader(Protocol):
-  """A short program that plays by what it reads; it plays one batch."""
+  """A short program that plays one batch by what it reads."""
 
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
     """f64[B, A]: how good each action is; `rows` name the live episodes."""

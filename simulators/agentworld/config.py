@@ -8,7 +8,7 @@ from simulators.agentworld.game.inventory import inventory
 from simulators.agentworld.vocabulary import GOALS
 
 RENDERINGS = ("plain", "compact", "map", "hints")
-MIN_SIDE = (5, 5, 7, 9, 11)  # side that a chain of each depth needs
+MIN_SIDE = (5, 5, 7, 9, 11)  # room for a chain of each depth and its walls
 MIN_STEPS = 3  # of the shortest solution: nearer goals teach nothing
 MAX_STATES = 2**22  # of a level, so that the oracle is always exact
 SIDES = (5, 13)  # least and greatest side of a level

@@ -12,7 +12,6 @@ anywhere.
 
 import dataclasses
 import functools
-import itertools
 import math
 from collections.abc import Iterator
 
@@ -21,19 +20,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from simulators.agentworld.config import Config
-from simulators.agentworld.game import goals
+from simulators.agentworld.game import goals, layout
 from simulators.agentworld.types import Level
 from simulators.agentworld.vocabulary import GOALS, KINDS, OOD_KINDS
 
 Array = jax.Array
-
-
-def _pick(chance: Array, mask: Array) -> tuple[Array, Array]:
-  """(cell of `mask` bool[S, S] with the greatest chance, whether any)."""
-  chance = jnp.where(mask, chance, -1.0)
-  index = jnp.argmax(chance.reshape(-1))
-  cell = jnp.stack([index // mask.shape[1], index % mask.shape[1]])
-  return cell.astype(jnp.int32), jnp.any(mask)
 
 
 def _dice(key: Array, *shapes: tuple[int, ...]) -> list[Array]:
@@ -46,52 +37,6 @@ def _dice(key: Array, *shapes: tuple[int, ...]) -> list[Array]:
   return [
     part.reshape(shape) for part, shape in zip(parts, shapes, strict=False)
   ]
-
-
-def _ways(size: int, most: int) -> np.ndarray:
-  """i32[W, most]: all choices of columns for up to `most` walls.
-
-  `size` stands for an absent wall. Every room keeps at least one column.
-  """
-  ways = [
-    (*columns, *[size] * (most - count))
-    for count in range(most + 1)
-    for columns in itertools.combinations(range(1, size - 1), count)
-    if all(b - a > 1 for a, b in itertools.pairwise(columns))
-  ]
-  return np.array(ways, np.int32)
-
-
-def _walls_at(
-  chance: Array, depth: Array, side: Array, ways: np.ndarray, size: int
-) -> Array:
-  """i32[most]: the row of `ways` with the greatest chance f32[W] that fits."""
-  count = np.sum(ways < size, axis=1)
-  last = np.max(np.where(ways < size, ways, 0), axis=1)
-  fits = (count == depth) & (last <= side - 2)
-  return jnp.asarray(ways)[jnp.argmax(jnp.where(fits, chance, -1.0))]
-
-
-def flood(free: Array, start: Array) -> Array:
-  """bool[S, S]: cells reached from `start` bool[S, S] through `free` cells."""
-
-  def spread(carry):
-    wet, _ = carry
-    pad = jnp.pad(wet, 1)
-    near = pad[:-2, 1:-1] | pad[2:, 1:-1] | pad[1:-1, :-2] | pad[1:-1, 2:]
-    new = wet | (near & free)
-    return new, jnp.any(new != wet)
-
-  wet, _ = jax.lax.while_loop(
-    lambda carry: carry[1], spread, (start, jnp.ones((), bool))
-  )
-  return wet
-
-
-def _connected(free: Array, start: Array) -> Array:
-  """bool[]: whether all `free` cells are reached from `start` i32[2]."""
-  first = jnp.zeros_like(free).at[start[0], start[1]].set(True) & free
-  return jnp.all(flood(free, first) == free)
 
 
 def _ranks(chance: Array) -> Array:
@@ -168,7 +113,7 @@ def generate(
   """
   size, pairs = config.size, config.pairs
   longest = pairs - 1
-  ways = _ways(size, longest)
+  ways = layout.ways(size, longest)
   more_walls = config.walls
   walls, cells, spare, kinds, order, turn = _dice(
     key,
@@ -184,7 +129,7 @@ def generate(
   inside = (row < side) & (column < side)
 
   # Rooms: walls in columns with one gap each; the end turns the level.
-  walls_at = _walls_at(walls, depth, side, ways, size)
+  walls_at = layout.walls_at(walls, depth, side, ways, size)
   room = functools.reduce(
     jnp.add, [(column > at).astype(jnp.int32) for at in walls_at]
   )
@@ -192,7 +137,7 @@ def generate(
   wall = ~inside | between
   gaps = []
   for at in walls_at:
-    gap, _ = _pick(next(chances), inside & (column == at))
+    gap, _ = layout.pick(next(chances), inside & (column == at))
     gaps.append(gap)
   gaps = jnp.stack(gaps)  # gaps of absent walls are never used
   chain = jnp.arange(pairs) < depth
@@ -201,7 +146,7 @@ def generate(
 
   def place(mask: Array, chances: Iterator[Array] = chances) -> Array:
     nonlocal free, ok
-    cell, found = _pick(next(chances), free & mask)
+    cell, found = layout.pick(next(chances), free & mask)
     free = free.at[cell[0], cell[1]].set(False)
     ok &= found
     return cell
@@ -220,25 +165,27 @@ def generate(
   ])  # fmt: skip
   element_at = []
   for i in range(pairs):
-    stand, found = _pick(next(chances), free)
+    stand, found = layout.pick(next(chances), free)
     gap = gaps[min(i, longest - 1)]
     cell = jnp.where(chain[i], gap, stand)
     ok &= chain[i] | found
     free = free.at[cell[0], cell[1]].set(False)
     element_at.append(cell)
   element_at = jnp.stack(element_at)
-  in_gap = chain[:, None, None] & _mark(element_at, size)
+  in_gap = chain[:, None, None] & layout.mark(element_at, size)
   wall &= ~jnp.any(in_gap, axis=0)
 
   # Single walls in the rooms, rather between two stops than elsewhere: half
   # of the most, or more.
-  stops = _stops(agent, tool_at, element_at, chain)
-  between = _between([*stops, (goal, jnp.ones((), bool))], row, column)
+  stops = layout.stops(agent, tool_at, element_at, chain)
+  between = layout.between([*stops, (goal, jnp.ones((), bool))], row, column)
   count = more_walls // 2 + jnp.floor(
     spare * (more_walls - more_walls // 2 + 1)
   )
   for i in range(more_walls):
-    cell, found = _pick(next(chances) + 0.5 * between, free)
+    cell, found = layout.pick(
+      next(chances) + jnp.where(between, 0.5, 0.0), free
+    )
     built = found & (i < count)
     wall = wall.at[cell[0], cell[1]].max(built)
     free = free.at[cell[0], cell[1]].min(~built)
@@ -257,12 +204,14 @@ def generate(
       last_room = (room == depth) | (asked.kind != GOALS.index("push"))
       box_at.append(place(last_room | (i > 0), chances))
     for i in range(config.hazards):
-      cell, found = _pick(next(chances), free)
+      cell, found = layout.pick(next(chances), free)
       put = found & (i < jnp.floor(count * (config.hazards + 1)))
       hazard = hazard.at[cell[0], cell[1]].max(put)
       free = free.at[cell[0], cell[1]].min(~put)
-  obstacle = jnp.any(~chain[:, None, None] & _mark(element_at, size), axis=0)
-  ok &= _connected(~wall & ~obstacle & ~hazard, agent)
+  obstacle = jnp.any(
+    ~chain[:, None, None] & layout.mark(element_at, size), axis=0
+  )
+  ok &= layout.connected(~wall & ~obstacle & ~hazard, agent)
 
   goal = jnp.select(
     [asked.kind == GOALS.index("take"), asked.kind == GOALS.index("open")],
@@ -270,7 +219,7 @@ def generate(
     goal,
   )
   bring = asked.kind == goals.BRING
-  straight = _straight(
+  straight = layout.straight(
     [*stops, (tool_at[asked.thing], bring), (goal, jnp.ones((), bool))]
   )
   kind = _kinds(kinds, depth, jnp.asarray(novel), pairs)
@@ -294,43 +243,3 @@ def generate(
     limit=jnp.asarray(config.horizon, jnp.int32),  # `pools` knows better
   )
   return _turn(turn, level), ok, straight
-
-
-_Stop = tuple[Array, Array]  # (cell i32[2], whether the agent goes there)
-
-
-def _stops(
-  agent: Array, tools: Array, gaps: Array, chain: Array
-) -> list[_Stop]:
-  """The agent, then each tool of the chain and the gap that it opens."""
-  stops = [(agent, jnp.ones((), bool))]
-  for i, pair in enumerate(zip(tools, gaps, strict=True)):
-    stops += [(cell, chain[i]) for cell in pair]
-  return stops
-
-
-def _straight(stops: list[_Stop]) -> Array:
-  """i32[]: rows plus columns from stop to stop."""
-  here, total = stops[0][0], jnp.zeros((), jnp.int32)
-  for cell, counts in stops[1:]:
-    total += jnp.where(counts, jnp.sum(jnp.abs(cell - here)), 0)
-    here = jnp.where(counts, cell, here)
-  return total
-
-
-def _between(stops: list[_Stop], row: Array, column: Array) -> Array:
-  """bool[S, S]: cells in the rectangle of two successive stops."""
-  here, out = stops[0][0], jnp.zeros_like(row, bool)
-  for cell, counts in stops[1:]:
-    low, high = jnp.minimum(here, cell), jnp.maximum(here, cell)
-    inside = (row >= low[0]) & (row <= high[0])
-    inside &= (column >= low[1]) & (column <= high[1])
-    out |= counts & inside
-    here = jnp.where(counts, cell, here)
-  return out
-
-
-def _mark(cells: Array, size: int) -> Array:
-  """bool[P, S, S]: True at each of `cells` i32[P, 2]."""
-  row, column = jnp.indices((size, size))
-  return (row == cells[:, 0, None, None]) & (column == cells[:, 1, None, None])

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from simulators.agentworld.config import Config
-from simulators.agentworld.game import dynamics, goals, levels, oracle
+from simulators.agentworld.game import dynamics, goals, layout, oracle
 from simulators.agentworld.types import Level, Params, Place
 from simulators.agentworld.vocabulary import (
   ACTIONS,
@@ -217,7 +217,7 @@ def _walks(
   barred = jnp.any(shut[..., None, None] & mark(level.element_at), axis=1)
   free = ~level.wall & ~dynamics.dangers(level, params) & ~barred
   start = mark(place.agent[None])[0]
-  flood = jax.vmap(levels.flood, (0, None))
+  flood = jax.vmap(layout.flood, (0, None))
   if len(place.boxes):
     # Descriptions do not say whether there is a way around a box.
     boxes = jnp.any(mark(place.boxes), axis=0)

@@ -1,4 +1,4 @@
-"""One world, one small pool and one walk, shared by the tests."""
+"""Two worlds, small pools and one walk, shared by the tests."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,9 @@ from simulators.agentworld.vocabulary import GOALS
 
 @pytest.fixture(scope="session")
 def world():
-  return simulators.make("agentworld", size=7, deeper=(3,))
+  return simulators.make(
+    "agentworld", size=8, sides=(5, 6, 7), larger=(8,), deeper=(3,), detour=0
+  )
 
 
 @pytest.fixture(scope="session")
@@ -21,17 +23,29 @@ def pool(world):
 
 @pytest.fixture(scope="session")
 def large(world):
-  """48 levels of side 7, of depths 0, 1 and 2 in turn."""
+  """48 levels of side 8, of depths 0, 1 and 2 in turn."""
   return world.pool("ood-size", 48, (0, 1, 2))
 
 
 @pytest.fixture(scope="session")
 def rich():
-  """48 levels with a box, hazards and every goal, of depths 0, 1 and 2."""
+  """24 levels with a box, hazards and every goal, of depths 0 and 1."""
   world = simulators.make(
-    "agentworld", boxes=1, hazards=3, goals=GOALS, deeper=(3,)
+    "agentworld", size=6, larger=(), boxes=1, hazards=3, goals=GOALS, detour=0
   )
-  return world.pool("test", 48, (0, 1, 2))
+  return world.pool("test", 24, (0, 1))
+
+
+@pytest.fixture(scope="session")
+def usual():
+  """The default world."""
+  return simulators.make("agentworld")
+
+
+@pytest.fixture(scope="session")
+def val(usual):
+  """64 levels of the default world."""
+  return usual.pool("val", 64)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +53,7 @@ def walk(world):
   """walk(params, levels, seed=0, chance=0.3) -> (states, actions).
 
   Follows the oracle, or chance; ties are broken at random. Leaves are
-  [31, n, ...] and [30, n]; finished episodes continue. Always give all
+  [41, n, ...] and [40, n]; finished episodes continue. Always give all
   levels of a pool, so that one compiled walk serves every test.
   """
 
@@ -69,6 +83,6 @@ def walk(world):
 
   def walk(params, levels, seed=0, chance=0.3):
     start, then = jax.random.split(jax.random.key(seed))
-    return run(params, levels, start, jax.random.split(then, 30), chance)
+    return run(params, levels, start, jax.random.split(then, 40), chance)
 
   return walk

@@ -112,6 +112,7 @@ def test_batched_oracle_and_questions_equal_single_ones(world, pool):
     ("dropout", "imperfect/blind(0.5)"),
     ("misread", "imperfect/misread(0.5)"),
     ("hazardous", "imperfect/no-hazards"),
+    ("one_hand", "imperfect/many-hands"),
     ("nominal", None),
   ],
 )
@@ -130,7 +131,7 @@ def test_every_leaf_of_params_has_an_effect(
 def test_every_leaf_is_covered_by_the_test_above(world):
   assert set(vars(world.params())) == {
     "tool_id", "element_id", "opens", "nominal", "hazardous", "slip",
-    "failure", "dropout", "misread",
+    "failure", "dropout", "misread", "one_hand",
   }  # fmt: skip
 
 
@@ -139,7 +140,7 @@ def test_stacked_params_equal_each_alone(world, rich, play, rich_moves):
   names = ("real", "imperfect/swapped(2)", "imperfect/slippery(0.5)")
   names += ("imperfect/blind(0.5)", "imperfect/wrong-rules(1)")
   names += ("imperfect/failing(0.5)", "imperfect/misread(0.5)")
-  names += ("imperfect/no-hazards",)
+  names += ("imperfect/no-hazards", "imperfect/many-hands")
   half = jnp.float32(0.5)
   rules = [world.params(name) for name in names]
   rules.append(
@@ -200,6 +201,69 @@ def go(world):
   return go
 
 
+AWAY = [-1, -1]
+
+
+@pytest.mark.parametrize(
+  ("variant", "held", "cells"),
+  [
+    (
+      "real",
+      [[0], [1], [1], [0]],
+      [[3, 5], [3, 5], [3, 5], [3, 5]],
+    ),
+    (
+      "imperfect/many-hands",
+      [[0], [0, 1], [0, 1], [0, 1]],
+      [[3, 5], AWAY, AWAY, AWAY],
+    ),
+  ],
+)
+def test_taking_a_tool_puts_down_the_one_in_hand(
+  world, go, variant, held, cells
+):
+  """To and fro between two tools; the empty slot changes nothing."""
+  level = _floor(world, tool_at=np.array([[3, 4], [3, 5], [-1, -1]]))
+  states = go(level, [RIGHT, RIGHT, LEFT, RIGHT], variant)
+  for state, now, cell in zip(states, held, cells, strict=True):
+    assert np.flatnonzero(state.obs.held).tolist() == now
+    lying = [i for i in (0, 1) if i not in now]
+    for i in now:  # a tool in hand lies nowhere
+      assert state.obs.tool_at[i].tolist() == AWAY
+    for i in lying:
+      assert state.obs.tool_at[i].tolist() == cell
+
+
+def test_world_of_many_hands_has_no_variant_with_one(world):
+  free = simulators.make("agentworld", one_hand=False)
+  for name in ("real", "imperfect/blind(0.1)", "imperfect/many-hands"):
+    assert not free.params(name).one_hand
+  assert world.params("real").one_hand
+  assert not world.params("imperfect/many-hands").one_hand
+  hold = "You hold one tool"
+  assert hold in world.rules(world.params("real"))
+  assert hold in world.rules(world.params("imperfect/many-hands"))
+  assert hold not in free.rules(free.params("real"))
+
+
+def test_element_stays_open_without_its_tool(world, go):
+  """The tree is opened, then the ax is put down for another tool."""
+  level = _floor(
+    world,
+    tool_kind=np.array([0, 1, 2]),
+    element_kind=np.array([0, 1, 2]),
+    tool_at=np.array([[3, 4], [3, 2], [-1, -1]]),
+    element_at=np.array([[3, 5], [-1, -1], [-1, -1]]),
+  )
+  to_and_fro = [RIGHT, RIGHT, LEFT, LEFT, LEFT, RIGHT, RIGHT, RIGHT]
+  states = go(level, to_and_fro)
+  env = [state.env_state for state in states]
+  assert [bool(e.opened[0]) for e in env] == [False] + [True] * 7
+  assert env[4].held.tolist() == [False, True, False]
+  assert states[4].obs.tool_at[0].tolist() == [3, 2]
+  assert env[-1].agent.tolist() == [3, 5]  # without the ax
+
+
 def test_box_is_pushed_until_something_is_behind_it(world, go):
   level = _floor(world, box_at=np.array([[2, 3], [-1, -1]]))
   states = go(level, [UP, UP, UP, RIGHT])
@@ -213,11 +277,11 @@ def test_box_is_pushed_until_something_is_behind_it(world, go):
 def test_obstacles_stop_a_box(world, go, behind):
   there = np.zeros((7, 7), bool)
   there[1, 3] = True
-  away, element = [-1, -1], np.full((3, 2), -1)
+  element = np.full((3, 2), -1)
   element[1] = (1, 3)
   level = _floor(
     world,
-    box_at=np.array([[2, 3], [1, 3] if behind == "box" else away]),
+    box_at=np.array([[2, 3], [1, 3] if behind == "box" else AWAY]),
     **{
       "wall": {"wall": there},
       "hazard": {"hazard": there},
@@ -312,10 +376,20 @@ def test_state_remembers_its_last_steps(world, pool, play, moves):
     np.testing.assert_array_equal(then, env.agent[: len(then)])
 
 
-def test_taken_tools_and_opened_elements_stay_so(world, pool, play, moves):
-  params = world.params("imperfect/slippery(0.5)")
+@pytest.mark.parametrize("one_hand", [True, False])
+def test_tools_and_opened_elements_stay_so(world, pool, play, moves, one_hand):
+  """One hand holds one tool at most; many hands drop none."""
+  params = world.params("imperfect/slippery(0.5)").replace(
+    one_hand=jnp.asarray(one_hand)
+  )
   env = _numbers(play(params, pool.take(np.arange(12)), moves)).env_state
-  assert (env.held[1:] >= env.held[:-1]).all()
+  if one_hand:
+    assert env.held.sum(-1).max() == 1
+    assert (env.held.any(-1)[1:] >= env.held.any(-1)[:-1]).all()
+    assert (env.held[1:] < env.held[:-1]).any()  # some tools are put down
+  else:
+    assert (env.held[1:] >= env.held[:-1]).all()
+    assert env.held.sum(-1).max() > 1
   assert (env.opened[1:] >= env.opened[:-1]).all()
   assert env.held[-1].any()
   assert env.opened[-1].any()
@@ -447,7 +521,7 @@ def test_picture_shows_changes(world, pool, walk):
   states = jax.tree.map(lambda x: x[:13, :3], states)
   draw = jax.jit(jax.vmap(jax.vmap(world.render, (0, None)), (0, None)))
   pictures = np.asarray(draw(states, params))
-  assert pictures.shape == (13, 3, 8 * 16, 7 * 16, 3)
+  assert pictures.shape == (13, 3, 9 * 16, 8 * 16, 3)
   assert pictures.dtype == np.uint8
   moved = np.asarray(states.obs.moved)[1:]
   changed = (pictures[1:] != pictures[:-1]).any((2, 3, 4))

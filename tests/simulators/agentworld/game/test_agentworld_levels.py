@@ -140,49 +140,52 @@ def test_each_goal_is_at_its_cell(rich):
       assert (levels.tool_at[i, thing] != levels.goal[i]).any()
 
 
-GOLDEN = "346c7546da602344"
+GOLDEN = "6072116792a142b8"
 
 
 def test_small_levels_are_unchanged():
   """The recipe's figures were measured on exactly these levels."""
   digest = hashlib.blake2b(digest_size=8)
   for split in ("train", "test", "ood-size"):
-    depths = (0,) if split == "ood-size" else (0, 1)
-    levels = pools.pool(split, 24, depths).levels
-    for name in ("wall", "agent", "goal", "tool_kind", "tool_at"):
+    levels = pools.pool(split, 16).levels
+    for name in ("wall", "agent", "goal", "tool_kind", "tool_at", "limit"):
       digest.update(np.ascontiguousarray(getattr(levels, name)).tobytes())
   assert digest.hexdigest() == GOLDEN
 
 
 def test_long_chains_have_the_promised_depth(walk):
   """Depths 3 and 4, in a world whose pool has enough room."""
-  world = simulators.make("agentworld", deeper=(3, 4))
-  drawn = world.pool("ood-depth", 8)
+  world = simulators.make("agentworld", deeper=(3, 4), detour=0)
+  drawn = world.pool("ood-depth", 2)
   levels = drawn.levels
-  assert levels.tool_kind.shape == (8, 5)
-  assert levels.wall.shape == (8, 10, 10)
-  np.testing.assert_array_equal(levels.side, [8, 10] * 4)
+  assert levels.tool_kind.shape == (2, 5)
+  assert levels.wall.shape == (2, 11, 11)
+  np.testing.assert_array_equal(levels.side, [9, 11])
+  np.testing.assert_array_equal(drawn.depths, [3, 4])
   states, _ = walk(world.params(), levels, chance=0.0)
   success, opened = jax.device_get(
     (states.metrics["success"], states.metrics["opened"])
   )
   assert success.any(0).all()
   end = success.argmax(0)
-  np.testing.assert_array_equal(opened[end, np.arange(8)], drawn.depths)
+  np.testing.assert_array_equal(opened[end, np.arange(2)], drawn.depths)
+
+
+SPLIT = 48  # levels of each
 
 
 @pytest.fixture(scope="module")
 def splits(world):
   drawn = {
-    split: world.pool(split, 96, (1, 2)) for split in SPLITS[:5]
+    split: world.pool(split, SPLIT, (1, 2)) for split in SPLITS[:5]
   }  # at equal depths and sides: the hash alone must separate them
-  usual = simulators.make("agentworld")
-  return drawn | {"ood-depth": usual.pool("ood-depth", 96)}
+  usual = simulators.make("agentworld", detour=0)
+  return drawn | {"ood-depth": usual.pool("ood-depth", SPLIT)}
 
 
 def test_levels_are_unique_across_and_within_splits(splits):
   names = np.concatenate([pool.hashes for pool in splits.values()])
-  assert len(np.unique(names)) == len(names) == 96 * len(SPLITS)
+  assert len(np.unique(names)) == len(names) == SPLIT * len(SPLITS)
 
 
 def test_each_ood_split_is_one_shift(splits):
@@ -191,22 +194,32 @@ def test_each_ood_split_is_one_shift(splits):
     levels = drawn.levels
     new = (levels.tool_kind >= usual).sum(1)
     chain = levels.depth if split == "ood-chain" else 0
-    np.testing.assert_array_equal(new, np.zeros(96, int) + chain)
-    sides = (7,) if split == "ood-size" else (5, 6)
+    np.testing.assert_array_equal(new, np.zeros(SPLIT, int) + chain)
+    sides = (8,) if split == "ood-size" else (5, 6, 7)
     assert set(levels.side) <= set(sides)
-    assert (levels.side >= np.where(levels.depth == 2, 6, 5)).all()
+    assert (levels.side >= np.where(levels.depth == 2, 7, 5)).all()
 
 
-def test_default_depths_alternate():
-  world = simulators.make("agentworld")
-  expected = {"ood-chain": [1] * 4, "ood-depth": [2] * 4}
+def test_depth_0_is_left_out_unless_asked_for(world, usual):
+  """It asks for no plan. Where it is the only depth, it is kept."""
+  assert usual.depths("train") == usual.depths("ood-size") == (1,)
+  assert usual.depths("ood-depth") == (2,)
+  assert world.depths("test") == (1, 2)
+  assert world.depths("ood-chain") == (1, 2)
+  assert world.depths("ood-depth") == (3,)
+  assert world.depths("test", (0, 1)) == (0, 1)
+  flat = simulators.make("agentworld", deeper=(1,))
+  assert flat.depths("train") == (0,)
+
+
+def test_every_split_of_the_default_world_can_be_drawn(usual):
   for split in SPLITS:
-    depths = world.pool(split, 4).depths
-    np.testing.assert_array_equal(depths, expected.get(split, [0, 1] * 2))
+    drawn = usual.pool(split, 4)
+    np.testing.assert_array_equal(drawn.depths, usual.depths(split) * 4)
 
 
 def test_longer_pool_starts_with_the_shorter_one(pool, world):
-  again = world.pool("test", 200, (0, 1, 2))
+  again = world.pool("test", 60, (0, 1, 2))
   np.testing.assert_array_equal(again.hashes[:48], pool.hashes)
   jax.tree.map(
     np.testing.assert_array_equal, again.take(np.arange(48)), pool.levels
@@ -214,7 +227,8 @@ def test_longer_pool_starts_with_the_shorter_one(pool, world):
 
 
 def test_four_pairs_have_one_more_distractor():
-  levels = pools.pool("train", 4, (1,), Config(size=7, pairs=4)).levels
+  config = Config(size=7, pairs=4, detour=0)
+  levels = pools.pool("train", 4, (1,), config).levels
   assert levels.tool_kind.shape == (4, 4)
   assert all(len(set(kinds)) == 4 for kinds in levels.tool_kind)
 
@@ -240,7 +254,7 @@ def test_exhausted_pool_is_reported(monkeypatch):
   monkeypatch.setattr(hashing, "hashes", same)
   monkeypatch.setattr(pools, "_PATIENCE", 1)
   with pytest.raises(ValueError, match="train has 1 levels of depth 0"):
-    pools.pool("train", 2, (0,))
+    pools.pool("train", 2, (0,), Config(detour=0))
 
 
 def test_deeper_split_of_too_many_states_is_refused_before_sampling():
@@ -257,13 +271,13 @@ def test_open_level_has_a_chain():
 
 def test_only_ood_depth_has_its_chain_depths():
   world = simulators.make("agentworld", pairs=5, deeper=(2,))
-  assert world.depths("train") == (0, 1)
+  assert world.depths("train", (0, 1)) == (0, 1)
   with pytest.raises(ValueError, match=r"give distinct ones of \(0, 1\)"):
     world.depths("train", (3,))
 
 
 def test_world_can_have_no_larger_levels():
-  world = simulators.make("agentworld", size=9, sides=(9,), larger=())
+  world = simulators.make("agentworld", size=9, sides=(9,), larger=(), detour=0)
   assert world.pool("val", 1).levels.side == 9
   with pytest.raises(ValueError, match="set sides, larger or size"):
     world.depths("ood-size")
@@ -278,7 +292,7 @@ def test_small_array_has_no_large_levels():
   ("fields", "message"),
   [
     ({"size": 14}, "size 14 must be at most 13: lower it"),
-    ({"size": 13, "boxes": 1}, "more than 1048576"),
+    ({"size": 13, "boxes": 1}, "more than 4194304"),
     ({"goals": ("push",)}, "set boxes to 1"),
     ({"goals": ("fly",)}, "reach, take"),
     ({"sides": (5, 7)}, "must be larger than all of sides"),
@@ -286,8 +300,14 @@ def test_small_array_has_no_large_levels():
     ({"sides": ()}, r"sides \(\) is empty"),
     ({"deeper": (5,)}, r"1\.\.4"),
     ({"deeper": (0,)}, r"1\.\.4"),
-    ({"rendering": "film"}, "words, map"),
+    ({"rendering": "film"}, "plain, compact, map, hints"),
+    ({"rendering": "words"}, "plain, compact, map, hints"),
     ({"horizon": 2}, "horizon 2 must be at least 3: raise it"),
+    ({"walls": -1}, "walls -1 must be at least 0: raise it"),
+    ({"walls": 33}, "walls 33 must be at most 32: lower it"),
+    ({"detour": -1}, "detour -1 must be at least 0: raise it"),
+    ({"budget": -1.0}, r"budget -1\.0 must be at least 0"),
+    ({"budget": 0.9}, "set it to 1 or more, or to 0 for no limit"),
     ({"sides": (5.5,)}, "must hold only int"),
     ({"deeper": ("2",)}, "must hold only int"),
     ({"kinds": (3,)}, "must hold only str"),
@@ -301,11 +321,11 @@ def test_impossible_world_is_refused(fields, message):
 
 
 def test_levels_solved_in_an_array_of_their_own_side_are_the_same(monkeypatch):
-  config = Config(size=6, boxes=1, sides=(5, 6))
+  config = Config(size=6, boxes=1, sides=(5, 6), detour=0)
   assert config.states > pools._CROPPED
-  cropped = pools.pool("train", 24, (0, 1), config)
+  cropped = pools.pool("train", 12, (0, 1), config)
   monkeypatch.setattr(pools, "_CROPPED", config.states)
-  whole = pools.pool("train", 24, (0, 1), config)
+  whole = pools.pool("train", 12, (0, 1), config)
   assert set(cropped.levels.side.tolist()) == {5, 6}
   jax.tree.map(np.testing.assert_array_equal, cropped.levels, whole.levels)
   np.testing.assert_array_equal(cropped.hashes, whole.hashes)

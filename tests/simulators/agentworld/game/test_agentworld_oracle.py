@@ -20,24 +20,46 @@ def _cells(grid):
 
 
 class _Puzzle:
-  """One level under the rules in words, with sets and tuples."""
+  """One level under the rules in words, with sets and tuples.
 
-  def __init__(self, level, opens, hazards):
+  A state is (cell, floor, opened, boxes): `floor` holds (cell, tool) for each
+  tool that lies somewhere.
+  """
+
+  def __init__(self, level, params):
     self.size, self.walls = len(level.wall), _cells(level.wall)
-    self.hazards = _cells(level.hazard) if hazards else set()
+    self.hazards = _cells(level.hazard) if params.hazardous else set()
     self.goal, self.asked = tuple(level.goal), GOALS[level.goal_kind]
-    self.thing = int(level.goal_thing)
-    self.tools = [tuple(x) for x in level.tool_at.tolist()]
+    self.thing, self.one_hand = int(level.goal_thing), bool(params.one_hand)
+    self.slots = [tuple(x) for x in level.tool_at.tolist()]
     self.elements = [tuple(x) for x in level.element_at.tolist()]
     kinds = level.tool_kind, level.element_kind
-    self.fits = opens[kinds[0][:, None], kinds[1][None]]
+    self.fits = np.asarray(params.opens)[kinds[0][:, None], kinds[1][None]]
+
+  def held(self, floor):
+    return set(range(len(self.slots))) - {tool for _, tool in floor}
+
+  def state(self, env, i):
+    """The state of row i of a batch."""
+    floor = {
+      (self.slots[slot], tool)
+      for tool, slot in enumerate(env.slot[i].tolist())
+      if slot >= 0
+    }
+    return (
+      tuple(env.agent[i].tolist()),
+      frozenset(floor),
+      frozenset(np.flatnonzero(env.opened[i])),
+      tuple(tuple(box) for box in env.boxes[i].tolist()),
+    )
 
   def barred(self, cell):
     inside = 0 <= cell[0] < self.size and 0 <= cell[1] < self.size
     return not inside or cell in self.walls
 
   def won(self, state):
-    cell, held, opened, boxes = state
+    cell, floor, opened, boxes = state
+    held = self.held(floor)
     return {
       "reach": cell == self.goal,
       "take": self.thing in held,
@@ -47,7 +69,7 @@ class _Puzzle:
     }[self.asked]
 
   def after(self, state, move):
-    (row, column), held, opened, boxes = state
+    (row, column), floor, opened, boxes = state
     cell = (row + move[0], column + move[1])
     beyond = (cell[0] + move[0], cell[1] + move[1])
     closed = {at for j, at in enumerate(self.elements) if j not in opened}
@@ -59,11 +81,14 @@ class _Puzzle:
       boxes = tuple(beyond if box == cell else box for box in boxes)
     for j, at in enumerate(self.elements):
       if at == cell and j not in opened:
-        if not any(self.fits[i, j] for i in held):
+        if not any(self.fits[i, j] for i in self.held(floor)):
           return state
         opened = opened | {j}
-    held = held | {i for i, at in enumerate(self.tools) if at == cell}
-    return cell, held, opened, boxes
+    found = {(at, tool) for at, tool in floor if at == cell}
+    if found:
+      put = {(cell, tool) for tool in self.held(floor)} if self.one_hand else {}
+      floor = (floor - found).union(put)
+    return cell, floor, opened, boxes
 
   def search(self, start):
     """Fewest steps, breadth first; inf if there is no solution."""
@@ -82,11 +107,13 @@ class _Puzzle:
     return math.inf
 
 
-@pytest.mark.parametrize("variant", ["real", "imperfect/wrong-rules(0.5)"])
+@pytest.mark.parametrize(
+  "variant", ["real", "imperfect/many-hands", "imperfect/wrong-rules(0.5)"]
+)
 def test_costs_equal_a_plain_search(world, pool, large, rich, walk, variant):
-  """Also under wrong rules, where some levels cannot be solved."""
+  """One hand and many, boxes, five goals, levels that cannot be solved."""
   params = world.params(variant)
-  opens, hopeless = np.asarray(params.opens), 0
+  hopeless, holding, put_down = 0, 0, 0
   for levels in (pool, large, rich):
     states, _ = walk(params, levels.levels, chance=0.5)
     over = np.asarray(jnp.cumsum(states.terminated, axis=0) > 0)
@@ -100,17 +127,17 @@ def test_costs_equal_a_plain_search(world, pool, large, rich, walk, variant):
     env = jax.device_get(states.env_state.replace(key=None))
     for i in range(len(rows)):
       level = jax.tree.map(lambda x, i=i: x[i], env.level)
-      puzzle = _Puzzle(level, opens, bool(params.hazardous))
-      state = (
-        tuple(env.agent[i].tolist()),
-        frozenset(np.flatnonzero(env.held[i])),
-        frozenset(np.flatnonzero(env.opened[i])),
-        tuple(tuple(box) for box in env.boxes[i].tolist()),
-      )
+      puzzle = _Puzzle(level, params)
+      state = puzzle.state(env, i)
       found = [1 + puzzle.search(puzzle.after(state, move)) for move in MOVES]
       np.testing.assert_array_equal(costs[i], found)
       hopeless += all(math.isinf(x) for x in found)
-  assert hopeless > 0 or variant == "real"
+    holding += (env.slot < 0).any(-1).sum()
+    moved = (env.slot >= 0) & (env.slot != np.arange(3))
+    put_down += moved.any(-1).sum()
+  assert hopeless > 0 or variant != "imperfect/wrong-rules(0.5)"
+  assert holding > 0
+  assert (put_down > 0) == bool(params.one_hand)
 
 
 def test_place_numbers_are_unique(rich, pool):
@@ -188,14 +215,29 @@ def test_best_cost_decreases_by_one_per_step(world, pool, walk, costs):
 def test_price_of_an_element_is_added_to_the_cost(world, pool):
   """Every solution of a chain opens all elements, at any price."""
   params = world.params()
-  closed = jnp.zeros(3, bool)
+  slots, closed = jnp.arange(3, dtype=jnp.int32), jnp.zeros(3, bool)
 
   def cost(level, price):
     table = oracle.solve(level, params, jnp.full(3, price))
-    start = Place(level.agent, closed, closed, level.box_at)
+    start = Place(level.agent, slots, closed, level.box_at)
     return oracle.value(table, start)
 
   cost = jax.jit(jax.vmap(cost, (0, None)))
   levels = pool.levels
   dear, plain = cost(levels, 101.0), cost(levels, 1.0)
   np.testing.assert_array_equal(dear, np.asarray(plain) + 100 * pool.depths)
+
+
+def test_one_hand_makes_some_ways_longer_and_none_shorter(world, pool):
+  """A tool that is put down must be fetched again."""
+
+  def cost(level, params):
+    state = world.reset(jax.random.key(0), params, level)
+    return jnp.min(world.oracle(state, params))
+
+  one, many = (
+    jax.jit(jax.vmap(cost, (0, None)))(pool.levels, world.params(variant))
+    for variant in ("real", "imperfect/many-hands")
+  )
+  assert (one >= many).all()
+  assert (one > many).any()

@@ -1,5 +1,7 @@
 """The second path: plain Python equals JAX and puzzles solved by hand."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,12 +12,12 @@ from simulators.agentworld import reference
 from simulators.agentworld.reference import Game
 from simulators.agentworld.vocabulary import ANSWERS, BOX, HAZARD
 
-WORLD = simulators.make("agentworld")
+WORLD = simulators.make("agentworld", detour=0)
 WIDE = simulators.make(
-  "agentworld", size=5, boxes=1, hazards=2, sides=(5,),
-  goals=("reach", "take", "open", "bring", "push"),
+  "agentworld", size=5, boxes=1, hazards=2, walls=2, sides=(5,), larger=(),
+  detour=0, goals=("reach", "take", "open", "bring", "push"),
 )  # fmt: skip
-LEVELS = 48
+LEVELS = 24
 STEPS = 16
 
 UP, DOWN, LEFT, RIGHT = range(4)
@@ -27,7 +29,8 @@ def _corridor(**changes) -> Game:
     "size": 5,
     "walls": frozenset((r, c) for r in (1, 2, 3, 4) for c in range(5)),
     "goal": (0, 4),
-    "tools": (((0, 1), 0),),
+    "tools": (0,),
+    "lying": ((0, 1),),
     "elements": (((0, 3), 0),),
     "opens": frozenset({(0, 0)}),
     "nominal": frozenset({(0, 0)}),
@@ -42,19 +45,25 @@ def _row(tree, i):
   return jax.tree.map(lambda x: x[i], tree)
 
 
+@functools.cache
+def _pool(world, count):
+  return world.pool("train", count)
+
+
 @pytest.mark.parametrize(
   ("world", "variant"),
   [
     (WORLD, "real"),
     (WORLD, "imperfect/swapped(1)"),
     (WORLD, "imperfect/wrong-rules(0.5)"),
+    (WORLD, "imperfect/many-hands"),
     (WIDE, "real"),
     (WIDE, "imperfect/no-hazards"),
   ],
 )
 def test_steps_and_optimal_actions_equal_the_jax_rules(world, variant):
-  params, count = world.params(variant), LEVELS if world is WORLD else 20
-  levels = world.pool("val", count).take(np.arange(count))
+  params, count = world.params(variant), LEVELS if world is WORLD else 16
+  levels = _pool(world, count).take(np.arange(count))
   actions = jax.random.randint(jax.random.key(3), (count, STEPS), 0, 4)
 
   def walk(level, actions):
@@ -63,7 +72,7 @@ def test_steps_and_optimal_actions_equal_the_jax_rules(world, variant):
     def take(state, action):
       new = world.step(state, action, params)
       new = jax.tree.map(
-        lambda old, new: jnp.where(state.done, old, new), state, new
+        lambda old, new: jnp.where(state.terminated, old, new), state, new
       )
       return new, (new, world.lookup(table, new, params))
 
@@ -96,6 +105,23 @@ def test_taken_tool_opens_the_way_and_its_steps_count():
   assert game.done
   assert game.held == game.opened == {0}
   assert game.step(LEFT) == game
+
+
+@pytest.mark.parametrize("one_hand", [True, False])
+def test_one_hand_puts_its_tool_down_in_the_slot_of_the_next(one_hand):
+  """Agent, ax, key, tree, goal: the key makes the one hand drop the ax."""
+  game = _corridor(tools=(0, 1), lying=((0, 1), (0, 2)), one_hand=one_hand)
+  game = game.step(RIGHT).step(RIGHT)
+  if not one_hand:
+    assert (game.held, game.lying) == ({0, 1}, (None, None))
+    assert game.costs()[RIGHT] == 2.0
+    return
+  assert (game.held, game.lying) == ({1}, ((0, 2), None))
+  assert game.step(RIGHT) == game  # the tree needs the ax
+  assert game.costs()[LEFT] == 4.0  # to the empty slot, back: the ax is taken
+  back = game.step(LEFT)
+  assert back.lying == game.lying
+  assert back.step(RIGHT).lying == (None, (0, 2))
 
 
 def test_element_bars_the_way_without_its_tool():
@@ -181,7 +207,7 @@ def test_tool_of_a_closed_element_is_lacking_before_it():
 
 
 def test_box_is_pushed_onto_floor_and_blocks_otherwise():
-  game = _corridor(tools=(), elements=(), boxes=((0, 1),))
+  game = _corridor(tools=(), lying=(), elements=(), boxes=((0, 1),))
   assert _answer(game, "pushes", (RIGHT,)) == "yes"
   assert _answer(game, "adjacent", (RIGHT,)) == BOX
   assert _answer(game, "reachable", (0,)) == "no"
@@ -191,7 +217,9 @@ def test_box_is_pushed_onto_floor_and_blocks_otherwise():
   assert _answer(game, "pushes", (RIGHT,)) == "no"
   assert _answer(game, "why_barred", (RIGHT,)) == BOX
   assert game.optimal() == ()
-  hazard = _corridor(tools=(), boxes=((0, 1),), hazards=frozenset({(0, 2)}))
+  hazard = _corridor(
+    tools=(), lying=(), boxes=((0, 1),), hazards=frozenset({(0, 2)})
+  )
   assert hazard.step(RIGHT) == hazard
 
 
