@@ -35,13 +35,13 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     teacher=dict(base_url="", model="", api_key_env="", concurrency=16),
     collect=dict(
       variants=tuple(f"imperfect/swapped({k})" for k in range(4)),
-      one_variant_per_level=False,
-      depths=(1,),
-      levels=256,
+      one_variant_per_level=True,
+      depths=(0, 1),
+      levels=1600,
       episodes=1,
       steps=24,
       epsilon=0.3,
-      moments=1600,
+      moments=2000,
       surprise_candidates=96,
       seed=0,
       trained_on_real=False,
@@ -50,8 +50,8 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       label_source="oracle",
       # Rows of each skill, and how many of them the language model drafts.
       skills=dict(
-        question=dict(rows=3000, drafted=600, per_moment=8),
-        next_action=dict(rows=850, drafted=180, regret_scale=0.0),
+        question=dict(rows=1200, drafted=240, per_moment=8),
+        next_action=dict(rows=1700, drafted=170, regret_scale=0.0),
         plan=dict(rows=12, drafted=4),
       ),
       action_noise=0.0,
@@ -77,7 +77,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       # One stage on questions and actions together. A first stage on questions
       # alone, as in the paper, lowered success and did not improve answers.
       understanding_steps=0,
-      acting_steps=140,
+      acting_steps=170,
       lr=3e-3,
       warmup=10,
       kl_coef=4.0,
@@ -109,7 +109,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       val_episodes=64,
       per_kind=16,
       val_per_kind=6,
-      depths=(1,),
+      depths=(0, 1),
       ood_episodes=16,
       language_tokens=8192,
       chat_prompts=100,
