@@ -60,12 +60,13 @@ def test_arm_differs_from_the_recipe_only_in_its_named_fields(arm):
 def test_laptop_arm_is_the_recipe_arm_at_a_larger_size(arm):
   small, large = built(recipe.get_config(arm)), built(laptop.get_config(arm))
   assert large.train.length == small.train.length
-  assert large.train.acting_steps == 4 * small.train.acting_steps
+  steps = laptop.STEPS * small.train.acting_steps
+  assert large.train.acting_steps == steps
   assert large.train.replay_length == 2 * small.train.replay_length
   large, small = large.annotate, small.annotate
-  assert large.rows("question") == 4 * small.rows("question")
+  assert large.rows("question") == 3 * small.rows("question")
   acting = large.rows("next_action") / small.rows("next_action")
-  assert acting == pytest.approx(50 / 17, abs=0.01)
+  assert acting == pytest.approx(3.5, abs=0.01)
 
 
 def test_recipe_trains_as_the_quickstart_does():
@@ -118,7 +119,7 @@ def test_kinds_unknown_to_the_world_are_refused(field):
 def test_impossible_shift_is_refused_at_evaluation():
   config = quickstart.get_config()
   config.world.options.larger = (13,)
-  with pytest.raises(ValueError, match="ood-size at depth 0 needs a side"):
+  with pytest.raises(ValueError, match="ood-size at depth 1 needs a side"):
     checked(config)
   config.evaluate.ood_episodes = 0
   checked(config)
