@@ -345,6 +345,9 @@ def check_descriptions_can_be_parsed(case: Case):
   texts = case.world.describe(case.obs)
   found = [case.world.parse_description(text) for text in texts]
   assert all(isinstance(data, dict) and data for data in found)
+  rules = case.world.rules(case.rules["real"])
+  for text, data in zip(texts, found, strict=True):
+    assert set(data) <= set(case.world.parse_description(text, rules))
   for (a, parsed), (b, other) in itertools.pairwise(
     zip(texts, found, strict=True)
   ):

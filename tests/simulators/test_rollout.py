@@ -1,5 +1,7 @@
 """Rollouts: bitwise replay, no change after the end, new levels on reset."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,14 +10,19 @@ import pytest
 import simulators
 from simulators import rollout
 
-WORLD = simulators.make("agentworld", horizon=12)
+WORLD = simulators.make("agentworld", horizon=12, detour=0)
 N = 24
 STEPS = 16
 
 
+@functools.cache
+def _pool():
+  return WORLD.pool("train", N)
+
+
 def _play(variant, policy, seeds=None, key=0, n=N, **options):
   params = WORLD.params(variant) if isinstance(variant, str) else variant
-  levels = WORLD.pool("train", n).take(np.arange(n))
+  levels = _pool().take(np.arange(n))
   seeds = np.arange(n) if seeds is None else seeds
   trajectory = rollout.rollout(
     WORLD, params, levels, seeds, policy, jax.random.key(key), STEPS, **options
@@ -154,7 +161,7 @@ def test_equal_actors_compile_once_and_a_missing_oracle_is_named():
 
 def test_continuous_play_draws_new_levels_and_shows_the_final_moment():
   params = WORLD.params("real")
-  pool = WORLD.pool("train", N)
+  pool = _pool()
   policy = rollout.oracle_policy(WORLD)
 
   def play(key):

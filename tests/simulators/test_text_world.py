@@ -1,5 +1,7 @@
 """TextWorld: texts of exactly the states of a rollout."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -9,14 +11,18 @@ from simulators import rollout
 from simulators import text_world as module
 from simulators.text_world import TextWorld
 
-WORLD = simulators.make("agentworld", horizon=10)
+WORLD = simulators.make("agentworld", horizon=16, detour=0)
 POOL_SIZE = 32
 INDICES = [5, 0, 9, 9, 30]
 
 
+@functools.cache
+def _pool():
+  return WORLD.pool("train", POOL_SIZE)
+
+
 def _make(variant="real") -> TextWorld:
-  pool = WORLD.pool("train", POOL_SIZE)
-  return TextWorld(WORLD, WORLD.params(variant), pool)
+  return TextWorld(WORLD, WORLD.params(variant), _pool())
 
 
 def _random(rng, text_world):

@@ -48,6 +48,7 @@ def _read(rows):
     box_at=np.zeros((0, 2), np.int32),
     side=np.int32(len(grid)),
     depth=np.int32(1),
+    limit=np.int32(640),
   )
   none = np.zeros(1, bool)
   return level, minigrid.Pose(agent, np.int32(facing), none, none)

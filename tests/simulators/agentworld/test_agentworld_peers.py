@@ -139,8 +139,8 @@ def test_agentworld_moves_need_no_more_steps(side):
 
   def walk(level):
     table = oracle.solve(level, REAL)
-    none = np.zeros(1, bool)
-    start = Place(level.agent, none, none, level.box_at)
+    slot, closed = np.zeros(1, np.int32), np.zeros(1, bool)
+    start = Place(level.agent, slot, closed, level.box_at)
     return oracle.value(table, start)
 
   ours = np.asarray(jax.jit(jax.vmap(walk))(levels))
