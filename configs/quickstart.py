@@ -104,6 +104,14 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     evaluate=dict(
       suite="test",
       arm="tuned",
+      # Of the ways to ask the base, those that have been good, or are cheap.
+      arms=(
+        "plain",
+        "few_shot",
+        "prior_calibrated",
+        "options_calibrated",
+        "instructed_calibrated",
+      ),
       tuned_only=False,
       episodes=128,
       val_episodes=64,
