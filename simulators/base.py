@@ -229,12 +229,10 @@ class AsksQuestions(Protocol):
 
 
 class Reference(Protocol):
-  """A plain Python implementation of a world's rules, written independently.
+  """A world's rules a second time, in plain Python, written independently.
 
-  It checks the world's answers independently. `Game.from_state(env_state,
-  params, config)` gives a game with `step(action)`, `done`, `failed`,
-  `legal()`, `costs()` and `optimal()`; `answer(game, kind, args)` gives the
-  codes of `World.answer`.
+  `Game.from_state(env_state, params, config)` gives a game with `step(action)`,
+  `done`, `failed`, `legal()`, `costs()` and `optimal()`.
   """
 
   Game: Any
