@@ -28,12 +28,14 @@ from simulators.agentworld.questions.sampling import KINDS
 from simulators.agentworld.reference import SEARCHED
 from simulators.agentworld.vocabulary import GOALS
 
+SMALL = {"walls": 2, "sides": (5, 6, 7), "larger": ()}
 CROWDED = {
-  "size": 6, "boxes": 1, "hazards": 3, "goals": GOALS, "larger": (7,),
+  "size": 6, "boxes": 1, "hazards": 3, "walls": 2, "detour": 0,
+  "goals": GOALS, "larger": (),
   "kinds": tuple(kind for kind in KINDS if kind not in SEARCHED),
 }  # fmt: skip
 BOXED = {
-  "size": 5, "sides": (5,), "larger": (), "boxes": 1, "hazards": 2,
+  "size": 5, "sides": (5,), "larger": (), "boxes": 1, "hazards": 2, "walls": 2,
   "goals": GOALS, "kinds": SEARCHED,
 }  # fmt: skip
 _RULES = (
@@ -42,7 +44,7 @@ _RULES = (
 )  # fmt: skip
 # World -> (fields of its Config, variants).
 WORLDS = {
-  "small": ({}, _RULES),
+  "small": (SMALL, _RULES),
   "crowded": (CROWDED, (*_RULES, "imperfect/no-hazards")),
   "boxed": (BOXED, ("real", "imperfect/wrong-rules(0.5)")),
 }

@@ -1,34 +1,42 @@
-"""Do the words of a question reveal its answer without the moment?
+"""Does one word reveal the answer to a question?
 
   python -m benchmarks.words --world=agentworld|driving [--moments=4000]
-    [--variants real imperfect/swapped(0)]
+    [--variants real imperfect/swapped(0)] [--rendering=compact]
 
-Asks every kind about moments of random play under true rules, and guesses the
-answers among the choices: by their frequency (`common`), and by naive Bayes on
-the question's bag of words, trained on one half and tested on the other
-(`words`). All play on one level is in one half. With two variants, each variant
-is a half: the guesser trains on one and is tested on the other, as models train
-and are evaluated in different variants.
+Asks every kind about moments of play under true rules, and guesses the answers
+among the choices: by their frequency (`common`), by naive Bayes on the
+question's bag of words (`words`), and by one phrase of the description (`rule`,
+see `one_rule`). Each guesser learns from one half and is tested on the other.
+All play on one level is in one half. With two variants, each variant is a half:
+the guesser learns from one and is tested on the other, as models train and are
+evaluated in different variants.
 """
 
 import collections
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 import simulators
 from benchmarks import agreement, common
+from benchmarks.one_rule import Asked, OneRule
 from glimo_jax.agent.tools import Tools
 from glimo_jax.data import collect
-from simulators.base import Question
+from simulators.agentworld.questions import sampling as grid_questions
+from simulators.asking import Kind
+from simulators.base import HasOracle, Question
+from simulators.driving.questions import sampling as road_questions
 
-# World -> fields of the worlds under test; a kind is reported for the first
-# world that asks it.
+# World -> fields of the worlds under test, each with its share of the moments;
+# a kind is reported for the first world that asks it.
+_BUSY = {**agreement.CROWDED, "kinds": ("task", "pushes", "deadly", "bump")}
 WORLDS = {
-  "agentworld": ({}, agreement.CROWDED),
-  "driving": ({},),
+  "agentworld": (({}, 1.0), (_BUSY, 0.1)),
+  "driving": (({}, 1.0),),
 }
+KINDS = {"agentworld": grid_questions.KINDS, "driving": road_questions.KINDS}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +49,9 @@ class Row:
     chance: share that a random choice has right.
     common: share guessed right by the frequency of answers.
     words: share guessed right by the words of the question.
-    error: two standard errors of `words` minus `common`, paired by question.
+    rule: share guessed right by one rule on the description.
+    error: two standard errors of `rule` minus `common`, paired by question.
+    phrase: the rule of the first half.
   """
 
   kind: str
@@ -49,7 +59,9 @@ class Row:
   chance: float
   common: float
   words: float
+  rule: float
   error: float
+  phrase: str
 
 
 class NaiveBayes:
@@ -90,14 +102,39 @@ def guessed(one: Sequence[Question], other: Sequence[Question]) -> np.ndarray:
   return np.array(right, np.float32)
 
 
+def by_rule(
+  one: Sequence[Asked], other: Sequence[Asked], templates: Sequence[str]
+) -> tuple[np.ndarray, str]:
+  """(bool[N] whether the guess by one rule is right, the first half's rule).
+
+  Args:
+    one, other: the halves of N questions, with the descriptions of the moments.
+    templates: of their kind.
+  """
+  right, rules = [], []
+  for seen, asked in ((one, other), (other, one)):
+    bayes = NaiveBayes([question for _, question in seen])
+    usual = functools.partial(bayes.guess, words=False)
+    rule = OneRule(seen, templates, usual)
+    right += [rule.guess(text, q) == q.answer for text, q in asked]
+    rules.append(str(rule.rule))
+  return np.array(right), rules[0]
+
+
 def questions(
   world, moments: int, seed: int, variants: Sequence[str] = ("real",)
-) -> dict[str, tuple[list, list]]:
-  """kind -> questions about one half of the levels, or variants; the other."""
+) -> dict[str, tuple[list[Asked], list[Asked]]]:
+  """kind -> questions about one half of the levels, or variants; the other.
+
+  With the description of the moment that each is about.
+  """
+  actors = {"random": 1.0}
+  if isinstance(world, HasOracle) and not getattr(world.config, "boxes", 0):
+    actors = {"random": 0.3, "mixed": 0.7}
   played = collect.CollectConfig(
     variants=variants, trained_on_real=True, levels=max(8, moments // 4),
-    depths=world.depths("train"), episodes=1, steps=16,
-    actors={"random": 1.0}, moments=moments, seed=seed,
+    depths=_depths(world), episodes=1, steps=24, actors=actors,
+    moments=moments, seed=seed, one_variant_per_level=len(variants) > 1,
   )  # fmt: skip
   experiences = collect.collect(world, played)
   tools = Tools(world, collect.pool_of(world, played))
@@ -107,12 +144,22 @@ def questions(
     if len(variants) > 1:
       half = variants.index(e.variant)
     for question in asked:
-      out[question.kind][half].append(question)
+      out[question.kind][half].append((e.description, question))
   return out
 
 
+def _depths(world) -> tuple[int, ...]:
+  """Those of the pool; 0 too, where it is left out unless asked for."""
+  depths = world.depths("train")
+  return (0, *depths) if world.name == "agentworld" else depths
+
+
 def rows(
-  world, moments: int, seed: int, variants: Sequence[str] = ("real",)
+  world,
+  kinds: Mapping[str, Kind],
+  moments: int,
+  seed: int,
+  variants: Sequence[str] = ("real",),
 ) -> list[Row]:
   """One Row for each kind that both halves were asked."""
   out = []
@@ -121,17 +168,20 @@ def rows(
   ):
     if not one or not other:
       continue
-    right_Nx2 = guessed(one, other)
-    gain = right_Nx2[:, 1] - right_Nx2[:, 0]
+    right_Nx2 = guessed([q for _, q in one], [q for _, q in other])
+    right_N, phrase = by_rule(one, other, kinds[kind].templates)
+    gain = right_N - right_Nx2[:, 0]
     usual, words = right_Nx2.mean(0)
     out.append(
       Row(
         kind=kind,
         asked=len(gain),
-        chance=float(np.mean([1 / len(q.choices) for q in one + other])),
+        chance=float(np.mean([1 / len(q.choices) for _, q in one + other])),
         common=float(usual),
         words=float(words),
+        rule=float(right_N.mean()),
         error=float(2.0 * gain.std() / len(gain) ** 0.5),
+        phrase=phrase,
       )
     )
   return out
@@ -143,22 +193,28 @@ def main() -> None:
   flags.add_argument("--moments", type=int, default=4000)
   flags.add_argument("--seed", type=int, default=0)
   flags.add_argument("--variants", nargs="+", default=["real"])
+  flags.add_argument("--rendering", help="default: that of the world")
   args = flags.parse_args()
   if len(args.variants) > 2:
     flags.error(f"--variants {args.variants}: give one, or two, a half each")
   first_rows: dict[str, Row] = {}
-  for fields in WORLDS[args.world]:
+  for fields, share in WORLDS[args.world]:
+    if args.rendering:
+      fields = fields | {"rendering": args.rendering}
     world = simulators.make(args.world, **fields)
-    for row in rows(world, args.moments, args.seed, tuple(args.variants)):
+    moments, variants = int(args.moments * share), tuple(args.variants)
+    found = rows(world, KINDS[args.world], moments, args.seed, variants)
+    for row in found:
       first_rows.setdefault(row.kind, row)
   print(
     f"{'kind':14} {'asked':>6} {'chance':>6} {'common':>6} {'words':>6} "
-    f"{'gain':>6} {'+-':>5}"
+    f"{'rule':>6} {'gain':>6} {'+-':>5}  rule of the first half"
   )
   for row in first_rows.values():
     print(
       f"{row.kind:14} {row.asked:6} {row.chance:6.2f} {row.common:6.2f} "
-      f"{row.words:6.2f} {row.words - row.common:+6.2f} {row.error:5.2f}"
+      f"{row.words:6.2f} {row.rule:6.2f} {row.rule - row.common:+6.2f} "
+      f"{row.error:5.2f}  {row.phrase}"
     )
   common.report(list(first_rows.values()), {}, args.json)
 

@@ -12,10 +12,11 @@ questions .67 (base .37), and bits per byte 0.2 to 0.3 % above the base's
 
 from ml_collections import config_dict
 
-# The kinds of question that a run of 15 minutes has time for.
+# The kinds of question that a run of 15 minutes has time for. No single phrase
+# of a text answers one of them (python -m benchmarks.words).
 KINDS = (
-  "where", "adjacent", "nearer", "which_tool", "bump", "if_held", "reachable",
-  "optimal_next", "plan", "steps",
+  "adjacent", "distance", "nearer", "relative", "which_tool", "if_held",
+  "way_bar", "optimal_next", "plan", "steps",
 )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ ARMS = {
     "evaluate.written": ("plan",),
   },
   # How many kinds of question are learnt from; the same ten are in the exam.
-  "kinds-1": {"annotate.skills.question.kinds": ("bump",)},
+  "kinds-1": {"annotate.skills.question.kinds": ("if_held",)},
   "kinds-all": {
     "world.options.kinds": (),
     "evaluate.kinds": quickstart.KINDS,

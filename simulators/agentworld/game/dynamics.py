@@ -44,7 +44,7 @@ def openers(level: Level, params: Params) -> Array:
   return params.opens[level.tool_kind[:, None], level.element_kind[None, :]]
 
 
-def _inside(wall: Array, cell: Array) -> Array:
+def inside(wall: Array, cell: Array) -> Array:
   """bool[]: whether `cell` i32[2] is inside the array and no wall."""
   size = wall.shape[-1]
   row, column = jnp.clip(cell, 0, size - 1)
@@ -79,14 +79,14 @@ def move(level: Level, place: Place, action: Array, params: Params) -> Place:
   target = place.agent + delta
   entered = at(level.element_at, target)
   fits = jnp.any(place.held[:, None] & openers(level, params), axis=0)
-  free = _inside(level.wall, target)
+  free = inside(level.wall, target)
   free &= jnp.all(~entered | place.opened | fits)
   boxes = place.boxes
   if boxes.shape[0]:
     beyond = target + delta
     pushed = at(boxes, target)
     shut = at(level.element_at, beyond) & ~place.opened
-    room = _inside(level.wall, beyond) & ~jnp.any(at(boxes, beyond))
+    room = inside(level.wall, beyond) & ~jnp.any(at(boxes, beyond))
     room &= ~jnp.any(shut) & ~_on(dangers(level, params), beyond)
     free &= ~jnp.any(pushed) | room
     boxes = jnp.where((free & pushed)[:, None], beyond, boxes)

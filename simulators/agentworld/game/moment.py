@@ -130,7 +130,7 @@ def moment(state: State, params: Params, config: Config) -> Moment:
   named = (obs.tool == word) & _alone(obs.tool)
   table = oracle.solve(level, params)
   floor, behind, within, vague, unclear = _walks(
-    level, place, params, obs.element >= 0, config.rendering == "hints"
+    level, place, params, obs.element >= 0, config
   )
   one, two, three = _plans(level, place, params)
   tools = jnp.eye(len(word), dtype=bool)
@@ -191,14 +191,17 @@ def _alone(words: Array) -> Array:
 
 
 def _walks(
-  level: Level, place: Place, params: Params, shown: Array, hints: bool
+  level: Level, place: Place, params: Params, shown: Array, config: Config
 ) -> tuple[Array, Array, Array, Array, Array]:
   """(floor, behind, within, vague, unclear): see Moment.
 
   One flood computes all of them, as each separate loop has to be compiled. A
   description ignores elements that are not `shown`, bool[P]. Of a cell behind
   an open and then a closed element, `hints` say that it is past the open one.
+  Rooms, which other words name, are not divided by hazards.
   """
+  hints = config.rendering == "hints"
+  rooms = config.rendering in ("plain", "compact")
   size, pairs = level.wall.shape[-1], level.tool_kind.shape[-1]
   row, column = jnp.indices((size, size))
 
@@ -215,15 +218,16 @@ def _walks(
     place.opened[None],
   ])  # fmt: skip
   barred = jnp.any(shut[..., None, None] & mark(level.element_at), axis=1)
-  free = ~level.wall & ~dynamics.dangers(level, params) & ~barred
+  free, hazard = ~level.wall & ~barred, dynamics.dangers(level, params)
+  loose = jnp.any(mark(place.boxes), axis=0) | (hazard & rooms)
+  free &= ~hazard | rooms
   start = mark(place.agent[None])[0]
   flood = jax.vmap(layout.flood, (0, None))
-  if len(place.boxes):
-    # Descriptions do not say whether there is a way around a box.
-    boxes = jnp.any(mark(place.boxes), axis=0)
-    wet = flood(jnp.concatenate([free & ~boxes, free]), start)
-    wet, pushed = jnp.split(wet, 2)
-    vague = jnp.any((wet != pushed)[:-2], axis=0)
+  if len(place.boxes) or (config.hazards and rooms):
+    # Descriptions do not say whether there is a way around these.
+    wet = flood(jnp.concatenate([free & ~loose, free]), start)
+    wet, passed = jnp.split(wet, 2)
+    vague = jnp.any((wet != passed)[:-2], axis=0)
   else:
     wet, vague = flood(free, start), jnp.zeros_like(start)
   floor, behind, within = wet[0], wet[1:-3], wet[-3]

@@ -15,15 +15,19 @@ from simulators.asking import Kind
 
 
 def if_held(moment: Moment, args: Array) -> tuple[Array, Array]:
-  """With a tool in hand, would a move move the agent?"""
-  place = moment.place
+  """With a tool in hand, would a move move the agent?
+
+  Asked about closed elements. Of other cells the text says so in one word.
+  """
+  place, level = moment.place, moment.level
+  there = dynamics.at(level.element_at, moment.beside(args[1]))
+  shut = jnp.any(there & moment.shut & moment.seen)
   tool = jnp.arange(len(place.slot)) == args[0]
   slot = with_tool(place, tool, moment.params)
   more = dataclasses.replace(place, slot=slot)
-  after = dynamics.move(moment.level, more, args[1], moment.params)
+  after = dynamics.move(level, more, args[1], moment.params)
   code = parts.yes(jnp.any(after.agent != place.agent))
-  asked = moment.present[1 + args[0]]
-  return code, jnp.where(asked, moment.move_weight(args[1]), 0.0)
+  return code, moment.present[1 + args[0]] & shut
 
 
 def _if_held_gaps(args: Sequence[int], names: parts.Names) -> parts.Gaps:
@@ -44,6 +48,7 @@ IF_HELD = Kind(
   truth=if_held,
   gaps=_if_held_gaps,
   needs=needs.tool,
+  two_sided=True,
 )
 
 

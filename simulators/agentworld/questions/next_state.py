@@ -17,8 +17,16 @@ from simulators.asking import Kind, Requirement
 
 
 def bump(moment: Moment, args: Array) -> tuple[Array, Array]:
-  """Would a move move the agent?"""
-  return parts.yes(moment.one.moved[args[0]]), moment.move_weight(args[0])
+  """Would a move move the agent?
+
+  Asked about closed elements with a tool in hand, right or wrong, and about
+  boxes. Of other cells the text says so in one word.
+  """
+  cell = moment.beside(args[0])
+  shut = dynamics.at(moment.level.element_at, cell) & moment.shut & moment.seen
+  asked = jnp.any(shut) & jnp.any(moment.place.held)
+  asked |= moment.boxed(cell) & (moment.move_weight(args[0]) > 0)
+  return parts.yes(moment.one.moved[args[0]]), asked
 
 
 BUMP = Kind(

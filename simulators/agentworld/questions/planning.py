@@ -3,9 +3,10 @@
 import itertools
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 
-from simulators.agentworld.game import goals
+from simulators.agentworld.game import dynamics, goals
 from simulators.agentworld.game.moment import Array, Moment
 from simulators.agentworld.questions import parts
 from simulators.agentworld.questions.counterfactual import helpful
@@ -14,18 +15,38 @@ from simulators.agentworld.vocabulary import ACTIONS, NOTHING_CODE
 from simulators.asking import Kind
 
 
+def _next_cells(moment: Moment) -> tuple[Array, Array]:
+  """(bool[A] moves not into a wall, bool[A] those of them nearer to the goal).
+
+  Nearer by rows plus columns, whatever stands in between.
+  """
+  cells = jax.vmap(moment.beside)(jnp.arange(len(ACTIONS)))
+  free = jax.vmap(dynamics.inside, (None, 0))(moment.level.wall, cells)
+  goal, here = moment.level.goal, moment.place.agent
+  steps = jnp.sum(jnp.abs(cells - goal), axis=-1)
+  return free, free & (steps < jnp.sum(jnp.abs(here - goal)))
+
+
 def optimal_next(moment: Moment, args: Array) -> tuple[Array, Array]:
-  """The one best move."""
+  """The one best move.
+
+  Not asked where the text says it in one word: it is the only free move that
+  leads nearer to the goal, or the only move that runs into no wall.
+  """
   del args
   best = moment.cost == jnp.min(moment.cost)
   alone = (jnp.sum(best) == 1) & jnp.any(jnp.isfinite(moment.cost))
-  return parts.UP + jnp.argmin(moment.cost), alone
+  free, nearer = _next_cells(moment)
+  plain = jnp.any(nearer & best) & (jnp.sum(nearer) == 1)
+  asked = alone & ~plain & (jnp.sum(free) > 1)
+  return parts.UP + jnp.argmin(moment.cost), asked
 
 
 def move_choices(moment: Moment, args: Array) -> Array:
-  """Choices of a kind: the four moves."""
-  del moment, args
-  return parts.UP + jnp.arange(len(ACTIONS))
+  """Choices of a kind: the moves that run into no wall, as texts say."""
+  del args
+  free, _ = _next_cells(moment)
+  return jnp.where(free, parts.UP + jnp.arange(len(ACTIONS)), -1)
 
 
 OPTIMAL_NEXT = Kind(

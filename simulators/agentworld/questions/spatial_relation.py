@@ -10,12 +10,15 @@ from simulators.agentworld.questions import parts
 from simulators.agentworld.text import needs
 from simulators.asking import Kind
 
+NEAR = 2  # steps by which two objects differ at most
+
 
 def nearer(moment: Moment, args: Array) -> tuple[Array, Array]:
   """Which of two objects is fewer rows plus columns away?
 
-  The goal is usually farther than the tools. So the goal is one of the two only
-  if one tool is nearer and another farther; otherwise both are tools.
+  One is the goal, as texts name tools in the order of their distance. It is
+  usually farther than the tools, so one tool must be nearer and another
+  farther. A difference of more than NEAR could be seen in one word.
   """
   steps = moment.distance(moment.place.agent)
   first, second = args[0], args[1]
@@ -25,7 +28,8 @@ def nearer(moment: Moment, args: Array) -> tuple[Array, Array]:
   between = jnp.any(tools & (steps[1:] < steps[0]))
   between &= moment.present[0] & jnp.any(tools & (steps[1:] > steps[0]))
   of_goal = (first == 0) | (second == 0)
-  return code, both & (steps[first] != steps[second]) & (of_goal == between)
+  apart = jnp.abs(steps[first] - steps[second])
+  return code, both & of_goal & between & (apart > 0) & (apart <= NEAR)
 
 
 def _nearer_choices(moment: Moment, args: Array) -> Array:
@@ -105,11 +109,17 @@ ALIGNED = Kind(
 
 
 def relative(moment: Moment, args: Array) -> tuple[Array, Array]:
-  """Seen from one object, is another up or down, left or right?"""
-  first, second = args[0], args[1]
+  """Seen from one object, is another up or down, left or right?
+
+  Both lie on the same side of the agent, or one word of the text would do.
+  """
+  first, second, axis = args[0], args[1], args[2]
   offset = moment.at[second] - moment.at[first]
-  code, exists = parts.toward(offset, args[2])
-  return code, moment.present[first] & moment.present[second] & exists
+  code, exists = parts.toward(offset, axis)
+  side = jnp.sign(moment.at[:, axis] - moment.place.agent[axis])
+  same = (side[first] == side[second]) & (side[first] != 0)
+  both = moment.present[first] & moment.present[second]
+  return code, both & exists & same
 
 
 def _relative_arguments(moment: Moment) -> Array:

@@ -73,10 +73,11 @@ def lacking(game: Game, action: int, *_: int) -> Answer:
 
 
 def plan(game: Game, index: int, *moves: int) -> Answer:
+  there = thing_at(game, index)  # although a plan may carry it on
   for action in moves:
     if action >= 0:
       game = game.step(action)
-  return game.agent == thing_at(game, index)
+  return game.agent == there
 
 
 def stopped(game: Game, *moves: int) -> Answer:
