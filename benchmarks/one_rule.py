@@ -1,7 +1,7 @@
 """The best rule of the form "if the text has this phrase, say A, else B".
 
 A phrase is one to three successive words of a sentence of the description, or
-two words of a sentence with others in between (`wall ... up`). Words of the
+two words of a sentence in their order (`wall ... up`). Words of the
 question count as slots: `{d}` in `wall ... {d}` is the move asked about. Slots
 in the whole text form pairs too: `{x} ... {y}` is a text that names x before y.
 A and B are words or slots.
@@ -66,8 +66,8 @@ def _phrases(words: Sequence[str]) -> set[str]:
   runs = {
     " ".join(words[i : i + n]) for n in (1, 2, 3) for i in range(count - n + 1)
   }
-  pairs = itertools.combinations(range(count), 2)
-  return runs | {f"{words[i]} ... {words[j]}" for i, j in pairs if j > i + 1}
+  pairs = itertools.combinations(words, 2)
+  return runs | {f"{one} ... {other}" for one, other in pairs}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -98,7 +98,7 @@ ADJACENT = Kind(
   truth=adjacent,
   gaps=parts.move_gap,
   needs=needs.next_cell,
-  share={"wall": 0.1, "nothing": 0.1},
+  share={"wall": 0.03, "nothing": 0.05},
   looked_up=True,
   shuffled=True,
 )

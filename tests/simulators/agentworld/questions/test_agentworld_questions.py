@@ -34,12 +34,16 @@ TEN = (
   "where", "adjacent", "nearer", "which_tool", "bump", "if_held", "reachable",
   "optimal_next", "plan", "steps",
 )  # fmt: skip
-WORLD = simulators.make("agentworld")
+WORLD = simulators.make("agentworld", detour=0)
 WIDE = simulators.make(
-  "agentworld", size=5, boxes=1, hazards=2, sides=(5,),
-  goals=("reach", "take", "open", "bring", "push"),
+  "agentworld", size=5, boxes=1, hazards=2, walls=2, sides=(5,), larger=(),
+  detour=0, goals=("reach", "take", "open", "bring", "push"),
 )  # fmt: skip
+HINTS = dataclasses.replace(
+  WIDE, config=dataclasses.replace(WIDE.config, rendering="hints")
+)
 STATES = 160  # of each variant
+FEW = 64  # of a world with boxes, whose levels have many hidden states
 WALK = 12  # random steps at most before the questions
 
 
@@ -70,12 +74,21 @@ def _sampler(world):
   return jax.jit(jax.vmap(world.sample_questions, (0, 0, None)))
 
 
+@functools.cache
+def _pool(world, count: int):
+  return world.pool("train", count, (0, 1))
+
+
+def _count(world) -> int:
+  return FEW if world.config.boxes else STATES
+
+
 @functools.lru_cache
 def _moments(variant: str, world=WORLD, seed: int = 0):
   """States of random walks, with a sampled question of each kind."""
-  params = world.params(variant)
-  levels = world.pool("train", STATES).take(np.arange(STATES))
-  keys = jax.random.split(jax.random.key(seed), STATES)
+  params, count = world.params(variant), _count(world)
+  levels = _pool(world, count).take(np.arange(count))
+  keys = jax.random.split(jax.random.key(seed), count)
   state, ask = _player(world)(keys, levels, params)
   asked = _sampler(world)(ask, state, params)
   return params, *jax.device_get((state, asked))
@@ -112,7 +125,7 @@ def test_sampled_answers_agree_with_the_reference(world, variant):
         game,
       )
       checked[kinds[k]] += 1
-  assert checked.total() > 12 * STATES
+  assert checked.total() > 10 * _count(world)
   assert set(kinds) - set(checked) <= set(
     SEARCHED
   )  # one in eight of these is checked
@@ -201,10 +214,10 @@ def test_lacking_is_correct_if_a_box_is_in_an_open_element():
   """The box blocks the way, and no tool would help."""
   params = WIDE.params()
   kind = WIDE.question_kinds.index("lacking")
-  levels = WIDE.pool("train", STATES).take(np.arange(STATES))
+  levels = _pool(WIDE, FEW).take(np.arange(FEW))
   agent_at = levels.element_at[:, 0] - np.array([0, 1], np.int32)  # go right
 
-  keys = jax.random.split(jax.random.key(0), STATES)
+  keys = jax.random.split(jax.random.key(0), FEW)
   states, _ = _player(WIDE)(keys, levels, params)
   env = states.env_state
   env = env.replace(
@@ -222,7 +235,7 @@ def test_lacking_is_correct_if_a_box_is_in_an_open_element():
     args = asked.args[i, kind]
     assert reference.answer(game, "lacking", args) == code
     checked += 1
-  assert 0 < checked < STATES
+  assert 0 < checked < FEW
 
 
 # --- Balance ------------------------------------------------------------------
@@ -239,13 +252,13 @@ def test_every_kind_appears_and_none_has_a_constant_answer(
   asked = jax.tree.map(lambda *x: np.concatenate(x), *drawn)
   for k, kind in enumerate(world.question_kinds):
     rows = np.flatnonzero(asked.valid[:, k])
-    assert len(rows) >= 12, (kind, len(rows))
+    assert len(rows) >= 6, (kind, len(rows))
     answers = asked.options[rows, k, asked.answer[rows, k]]
     count = collections.Counter(answers.tolist())
     share = max(count.values()) / len(rows)
-    spread = (
-      1.0 / len(rows) ** 0.5
-    )  # two standard deviations of a fair coin's share
+    # Two standard deviations of a fair coin's share. A random walk seldom has
+    # the right tool in hand where `bump` is asked.
+    spread = 1.0 / len(rows) ** 0.5 + 0.25 * (kind == "bump")
     assert share <= 0.6 + spread, (kind, share, len(rows))
 
 
@@ -253,7 +266,7 @@ def test_name_of_an_object_does_not_reveal_the_answer():
   """Goals are behind closed elements and farther away than tools."""
   params = WORLD.params()
   n = 4 * STATES
-  levels = WORLD.pool("train", n)
+  levels = _pool(WORLD, n)
   keys, rows = jax.random.split(jax.random.key(1), n), []
   for part in np.split(
     np.arange(n), 4
@@ -264,7 +277,7 @@ def test_name_of_an_object_does_not_reveal_the_answer():
   for kind in ("nearer", "reachable", "way_bar"):
     questions = [q for row in rows for q in row if q.kind == kind]
     usual, by_words = guessed(questions[::2], questions[1::2]).mean(0)
-    assert len(questions) >= n // 4, kind
+    assert len(questions) >= n // 8, kind
     assert by_words - usual <= 0.03 + 1.0 / len(questions) ** 0.5, (
       kind,
       by_words,
@@ -349,33 +362,32 @@ def test_world_asks_the_configured_kinds():
 # A checksum for each kind of the sampled arguments, choices and answers.
 GOLDEN = {
   "real": (
-    531476244, 1999661013, 2167480713, 505982060, 1428201128, 623539071,
-    1018549501, 2806119337, 446158515, 2899614946,
+    2604533689, 44112605, 3135779866, 2730239383, 2725251352,
+    3255872073, 208124914, 1427815817, 3426106321, 3424974569,
   ),
   "imperfect/wrong-rules(0.5)": (
-    531476244, 1999661013, 2167480713, 505982060, 1428201128, 3147742626,
-    1018549501, 2997055364, 1091614826, 1831600212,
+    2604533689, 44112605, 3135779866, 2730239383, 2725251352,
+    3095579848, 208124914, 1888563729, 3426106321, 548876997,
   ),
 }  # fmt: skip
 GOLDEN_WORDS = {
-  "where": "which way is ax, up or down?",
+  "where": "which way is pick, up or down?",
   "adjacent": "what is one step up?",
-  "nearer": "which is nearer, goal or boat?",
-  "which_tool": "which tool does river need?",
+  "which_tool": "what do you need for door?",
   "bump": "you go up. do you move?",
-  "if_held": "suppose you had torch: could you go right?",
-  "reachable": "can you reach boat and open nothing?",
-  "optimal_next": "which move is best?",
-  "plan": "you go right down. are you at goal?",
-  "steps": "how many steps to the goal?",
+  "if_held": "suppose you had pick: could you go up?",
+  "reachable": "is key reachable as things stand?",
+  "optimal_next": "which move leads to the goal soonest?",
+  "plan": "does down down down lead to pick?",
+  "steps": "count the fewest steps to the goal.",
 }
 
 
 @pytest.mark.parametrize("variant", GOLDEN)
 def test_samples_of_the_first_ten_kinds_are_unchanged(variant):
-  world = simulators.make("agentworld", kinds=TEN)
+  world = simulators.make("agentworld", kinds=TEN, detour=0)
   params = world.params(variant)
-  levels = world.pool("train", 16).take(np.arange(16))
+  levels = _pool(WORLD, STATES).take(np.arange(16))
   keys = jax.random.split(jax.random.key(7), 32)[:16]
   state, ask = _player(world)(keys, levels, params)
   asked = _sampler(world)(ask, state, params)
@@ -393,7 +405,7 @@ def test_samples_of_the_first_ten_kinds_are_unchanged(variant):
     zip(TEN, GOLDEN[variant], strict=True)
   )
   if variant == "real":
-    questions = world.ask(asked, obs, seed=5)[3]
+    questions = world.ask(asked, obs, seed=5)[11]
     assert {q.kind: q.text for q in questions} == GOLDEN_WORDS
 
 
@@ -407,11 +419,7 @@ def test_question_texts_offer_the_truth_and_fit_the_budget(world):
   texts = collections.defaultdict(set)
   for i, row in enumerate(rows):
     valid = [world.question_kinds[k] for k in np.flatnonzero(asked.valid[i])]
-    asked_kinds = [q.kind for q in row]
-    # Texts of crowded levels omit things that could be asked about.
-    assert asked_kinds == [
-      kind for kind in valid if world is WORLD or kind in asked_kinds
-    ]
+    assert [q.kind for q in row] == valid
     for question in row:
       assert question.answer in question.choices
       assert len(set(question.choices)) == len(question.choices) > 1
@@ -422,20 +430,22 @@ def test_question_texts_offer_the_truth_and_fit_the_budget(world):
       assert len(question.text.split()) + marks <= (28 if past else 16)
       texts[question.kind].add(question.text)
   assert set(texts) == set(world.question_kinds)
-  assert all(len(kind) >= 3 for kind in texts.values())
+  often = np.array(world.question_kinds)[asked.valid.sum(0) >= 16]
+  assert len(often) > 20
+  assert all(len(texts[kind]) >= 3 for kind in often)
 
 
-def test_parts_omitted_from_a_text_are_not_asked_about():
+def test_parts_omitted_from_hints_are_not_asked_about():
   """Checks the words of the text and of the question."""
-  _, states, asked = _moments("real", WIDE)
-  rows = WIDE.ask(asked, states.obs, seed=1)
+  _, states, asked = _moments("real", HINTS)
+  rows = HINTS.ask(asked, states.obs, seed=1)
   checked = collections.Counter()
-  for text, row in zip(WIDE.describe(states.obs), rows, strict=True):
-    parsed = WIDE.parse_description(text)
+  for text, row in zip(HINTS.describe(states.obs), rows, strict=True):
+    parsed = HINTS.parse_description(text)
     for question in row:
       checked[question.kind] += _is_stated(question, parsed, text)
-  assert checked.total() > 6 * STATES
-  assert asked.valid.sum() - sum(map(len, rows)) > STATES // 8
+  assert checked.total() > 6 * FEW
+  assert asked.valid.sum() - sum(map(len, rows)) > FEW // 8
   assert all(checked[kind] for kind in ("nearer", "pushes", "way_bar", "takes"))
 
 
@@ -483,10 +493,10 @@ def _is_stated(question, parsed, text) -> bool:
   return True
 
 
-def test_all_valid_questions_are_asked_about_a_map():
-  """A map shows everything, so no question is dropped."""
+@pytest.mark.parametrize("rendering", ["map", "plain", "compact"])
+def test_all_valid_questions_are_asked_of_texts_that_omit_nothing(rendering):
   _, states, asked = _moments("real", WIDE)
-  config = dataclasses.replace(WIDE.config, rendering="map")
+  config = dataclasses.replace(WIDE.config, rendering=rendering)
   rows = sampling.ask(asked, states.obs, 1, config)
   np.testing.assert_array_equal([len(row) for row in rows], asked.valid.sum(1))
 

@@ -1,5 +1,6 @@
 """Questions that the text would not answer, or would answer wrongly."""
 
+import functools
 import types
 
 import jax
@@ -16,30 +17,36 @@ from simulators.agentworld.vocabulary import ANSWERS, GOALS
 from simulators.base import QuestionArrays
 
 WORLD = simulators.make("agentworld", size=5)
+HINTS = simulators.make("agentworld", size=5, rendering="hints")
+RISKY = simulators.make("agentworld", size=5, hazards=1)
 PARAMS = WORLD.params()
 ASKED = ("first_tool", "reachable", "way_bar")
 AX, KEY, PICK = range(3)  # each opens the element of its number
 NOWHERE = (-1, -1)
 
 
-@jax.jit
-def look(level, held, opened, shown):
+@functools.partial(jax.jit, static_argnums=4)
+def look(level, held, opened, shown, world):
   """{kind: (word's code, weight)} at the start of a level, about its goal."""
-  state = WORLD.reset(jax.random.key(0), PARAMS, level)
-  env = state.env_state.replace(held=held, opened=opened)
+  state = world.reset(jax.random.key(0), PARAMS, level)
+  slot = jnp.where(held, -1, jnp.arange(3, dtype=jnp.int32))
+  env = state.env_state.replace(slot=slot, opened=opened)
   obs = state.obs.replace(
     held=held,
     opened=opened,
-    tool=PARAMS.tool_id[level.tool_kind],
+    tool=jnp.where(
+      held | (level.tool_at[:, 0] >= 0), PARAMS.tool_id[level.tool_kind], -1
+    ),
     element=jnp.where(shown, state.obs.element, -1),
   )
-  now = moment(state.replace(env_state=env, obs=obs), PARAMS, WORLD.config)
+  now = moment(state.replace(env_state=env, obs=obs), PARAMS, world.config)
   args = jnp.zeros(ARGS, jnp.int32)
   return {kind: KINDS[kind].truth(now, args) for kind in ASKED}
 
 
 def corridor(
-  tools=(), elements=(), goal="reach", thing=0, held=(), opened=(), unseen=()
+  tools=(), elements=(), goal="reach", thing=0, held=(), opened=(), unseen=(),
+  hazards=(), world=WORLD,
 ):  # fmt: skip
   """Answers in a row of five, the agent on the left, the goal on the right.
 
@@ -47,6 +54,8 @@ def corridor(
     tools, elements: the column of each of the three; None for nowhere.
     goal, thing: what is asked for.
     held, opened, unseen: numbers of tools, and of elements.
+    hazards: columns.
+    world: that asks.
 
   Returns:
     kind -> the word, None where it is not asked.
@@ -61,18 +70,20 @@ def corridor(
   def flags(numbers):
     return np.isin(np.arange(3), numbers)
 
+  hazard = np.zeros((5, 5), bool)
+  hazard[0, list(hazards)] = True
   level = Level(
-    wall=wall, hazard=np.zeros((5, 5), bool), agent=np.array([0, 0]),
+    wall=wall, hazard=hazard, agent=np.array([0, 0]),
     goal=np.array([0, 4]), goal_kind=np.int32(GOALS.index(goal)),
     goal_thing=np.int32(thing), tool_kind=np.arange(3, dtype=np.int32),
     tool_at=cells(tools), element_kind=np.arange(3, dtype=np.int32),
     element_at=cells(elements), box_at=np.zeros((0, 2), int), side=np.int32(5),
-    depth=np.int32(0),
+    depth=np.int32(0), limit=np.int32(40),
   )  # fmt: skip
   level = jax.tree.map(
     lambda x: x.astype(np.int32) if x.dtype == int else x, level
   )
-  answers = look(level, flags(held), flags(opened), ~flags(unseen))
+  answers = look(level, flags(held), flags(opened), ~flags(unseen), world)
   return {
     kind: ANSWERS[code] if float(weight) > 0 else None
     for kind, (code, weight) in answers.items()
@@ -89,7 +100,8 @@ def corridor(
     ),  # the key or the ax can be first
     ({"tools": (1,), "elements": (None, 3)}, None),  # no solution
     ({"tools": (2,), "goal": "bring"}, None),  # open floor, and still a tool
-    ({"tools": (2, 3), "goal": "bring", "held": (AX,)}, "nothing"),
+    # The key on the way makes the hand put down the ax.
+    ({"tools": (2, 3), "goal": "bring", "held": (AX,)}, None),
     ({"tools": (2,)}, "nothing"),
     ({"held": (AX, KEY, PICK)}, None),  # no other choice exists
   ],
@@ -105,14 +117,25 @@ def test_paths_with_unseen_elements_are_not_asked_about():
   assert (blind["reachable"], blind["way_bar"]) == (None, None)
 
 
-def test_things_past_an_open_and_a_closed_element_are_not_asked_about():
-  """The text mentions only the first of them."""
+def test_things_past_an_open_and_a_closed_element():
+  """Hints mention only the first of them; other texts mention both."""
   both = {"tools": (None, 0), "elements": (1, 3)}
-  closed, open_ = corridor(**both), corridor(**both, opened=(AX,))
-  through = corridor(**both, opened=(AX, KEY))
-  assert (closed["reachable"], closed["way_bar"]) == ("no", None)
-  assert (open_["reachable"], open_["way_bar"]) == (None, None)
-  assert (through["reachable"], through["way_bar"]) == ("yes", "nothing")
+  expected = {HINTS: (None, None), WORLD: ("no", "door")}
+  for world, half_open in expected.items():
+    closed = corridor(**both, world=world)
+    open_ = corridor(**both, opened=(AX,), world=world)
+    through = corridor(**both, opened=(AX, KEY), world=world)
+    assert (closed["reachable"], closed["way_bar"]) == ("no", None)
+    assert (open_["reachable"], open_["way_bar"]) == half_open
+    assert (through["reachable"], through["way_bar"]) == ("yes", "nothing")
+
+
+def test_ways_across_a_hazard_are_not_asked_about():
+  """Rooms, which the text names, are not divided by hazards."""
+  safe = corridor(tools=(1,), world=RISKY)
+  risky = corridor(tools=(1,), hazards=(2,), world=RISKY)
+  assert (safe["reachable"], safe["way_bar"]) == ("yes", "nothing")
+  assert (risky["reachable"], risky["way_bar"]) == (None, None)
 
 
 def test_steps_count_to_success_for_goals_other_than_reach():
