@@ -3,10 +3,10 @@
   python -m launch.pipeline --config=configs/quickstart.py --workdir=runs/quickstart
 
 SmolLM2-135M-Instruct in AgentWorld, trained in `imperfect/swapped`, judged in
-`real`. 9 to 25 minutes on 2 CPU cores, depending on the host, and 3 GiB. On test
-(depths 0-1, 128 levels) seed 0 has success .77 (base .22, random .14, oracle 1),
-questions .67 (base .37), and bits per byte 0.2 to 0.3 % above the base's
-(docs/results/quickstart); on `val` success .87.
+`real`. 15 to 30 minutes on 2 CPU cores, depending on the host, and 3 GiB. On
+test (depths 0-1, 128 levels) seed 0 has success .29 (base 0, random .01, script
+.55, MLP .24, oracle 1), questions .31 (base .33), bits per byte .5 to .9 % above
+the base's, and no collapsed chat answer (docs/results/quickstart).
 `configs/quickstart.py:tiny` is the same run at the size of a test.
 """  # noqa: E501
 

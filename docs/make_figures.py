@@ -4,7 +4,7 @@
 
 `before_after.gif` replays one test level as base and tuned model played it.
 It is the first level of `--depth` that the base fails and the tuned model
-solves. `success.png` shows the success of four arms on all test levels.
+solves. `success.png` shows the success of five arms on all test levels.
 """
 
 import argparse
@@ -33,6 +33,7 @@ ARMS = {
   "random": ("random actions", "#c4cbd3"),
   "base": ("base model", GREY),
   "tuned": ("tuned model", BLUE),
+  "script": ("script", "#c4cbd3"),
   "oracle": ("oracle", "#c4cbd3"),
 }
 TITLES = ("Base model", "Tuned model")
@@ -269,10 +270,11 @@ def success(report: pathlib.Path, path: pathlib.Path) -> None:
     bold = title.startswith("tuned")
     canvas.text(left - 12, y, title, INK, 13, bold, "rm")
     canvas.box(left, y - 11, length, 22, "#f0f2f5", radius=3)
-    canvas.box(left, y - 11, length * value["mean"], 22, colour, radius=3)
-    low, high = (left + length * value[end] for end in ("lo", "hi"))
-    canvas.line([(low, y), (high, y)], INK, 1)
-    for end in (low, high):
+    width = max(length * value["mean"], 6)
+    canvas.box(left, y - 11, width, 22, colour, radius=3)
+    ends = [left + length * value[end] for end in ("lo", "hi")]
+    canvas.line([(end, y) for end in ends], INK, 1)
+    for end in ends:
       canvas.line([(end, y - 4), (end, y + 4)], INK, 1)
     canvas.text(left + length + 12, y, f"{value['mean']:.0%}", INK, 14, bold)
   canvas.image().save(path, optimize=True)
