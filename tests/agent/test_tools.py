@@ -58,7 +58,7 @@ def test_truths_agree_with_the_reference_and_wrong_answers_are_refuted(
     for e, row in zip(experiences, asked, strict=True)
     for question in row
   ]
-  assert {task.kind for task in tasks} >= {"where", "bump", "plan"}
+  assert {task.kind for task in tasks} >= {"where", "steps", "nearer"}
   right = [task.question.answer for task in tasks]
   rows = [
     PlannedRow(task, (answer,), (1.0,))

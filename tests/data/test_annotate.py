@@ -197,12 +197,12 @@ def test_questions_per_moment_follow_the_settings(
 
 
 def test_only_named_kinds_are_asked(world, pool, experiences):
-  skill = SKILLS["question"](rows=20, kinds=("bump", "where"), per_moment=2)
+  skill = SKILLS["question"](rows=20, kinds=("steps", "where"), per_moment=2)
   config = AnnotateConfig(skills={"question": skill})
   asked = Counter(
     row.kind for row in rows_of(annotate(experiences, world, pool, config))
   )
-  assert asked == {"bump": 10, "where": 10}
+  assert asked == {"steps": 10, "where": 10}
 
 
 class FirstChoice(ScriptedLM):
