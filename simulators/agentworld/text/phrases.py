@@ -12,6 +12,7 @@ way to write each of these facts; its patterns read them again.
 """
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -93,7 +94,7 @@ def _plain_rooms(rooms: Sequence[str]) -> str:
 
 
 def _plain(scene: Scene) -> list[str]:
-  where = lambda cell: _offset(cell, ", ")  # noqa: E731
+  where = functools.partial(_offset, comma=", ")
   holding = _list([f"the {word}" for word in scene.holding] or ["nothing"])
   out = [
     f"{_TASKS[scene.task].format(scene.of)} in {scene.limit} moves",
@@ -157,7 +158,7 @@ def _compact_rooms(rooms: Sequence[str]) -> str:
 
 
 def _compact(scene: Scene) -> list[str]:
-  where = lambda cell: _offset(cell, " ")  # noqa: E731
+  where = functools.partial(_offset, comma=" ")
   out = [f"moves {scene.limit}"]
   if scene.task != "reach":
     out.append(" ".join(filter(None, ["task", scene.task, scene.of])))
