@@ -143,7 +143,10 @@ def main() -> None:
   flags = common.parser(__doc__ or "")
   flags.add_argument("--levels", type=int, default=192)
   args = flags.parse_args()
-  rows = [measure(*setting, args.levels) for setting in SETTINGS]
+  rows = []
+  for setting in SETTINGS:
+    rows.append(measure(*setting, args.levels))
+    print(" | ".join(map(str, dataclasses.astuple(rows[-1]))), flush=True)
   common.report(rows, {}, args.json)
 
 
