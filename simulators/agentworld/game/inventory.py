@@ -40,7 +40,7 @@ class Inventory(NamedTuple):
 
 
 def code(slot: tuple[int, ...]) -> int:
-  """An arrangement as a number with base P + 1, the last tool first."""
+  """An arrangement as digits of base P + 1, those of tool 0 the highest."""
   out = 0
   for place in slot:
     out = out * (len(slot) + 1) + place + 1

@@ -23,13 +23,13 @@ def ways(size: int, most: int) -> np.ndarray:
 
   `size` stands for an absent wall. Every room keeps at least one column.
   """
-  ways = [
+  out = [
     (*columns, *[size] * (most - count))
     for count in range(most + 1)
     for columns in itertools.combinations(range(1, size - 1), count)
     if all(b - a > 1 for a, b in itertools.pairwise(columns))
   ]
-  return np.array(ways, np.int32)
+  return np.array(out, np.int32)
 
 
 def walls_at(
@@ -66,10 +66,10 @@ def connected(free: Array, start: Array) -> Array:
 
 def stops(agent: Array, tools: Array, gaps: Array, chain: Array) -> list[Stop]:
   """The agent, then each tool of the chain and the gap that it opens."""
-  stops = [(agent, jnp.ones((), bool))]
+  out = [(agent, jnp.ones((), bool))]
   for i, pair in enumerate(zip(tools, gaps, strict=True)):
-    stops += [(cell, chain[i]) for cell in pair]
-  return stops
+    out += [(cell, chain[i]) for cell in pair]
+  return out
 
 
 def straight(stops: list[Stop]) -> Array:

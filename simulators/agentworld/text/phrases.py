@@ -112,8 +112,7 @@ def _plain(scene: Scene) -> list[str]:
     name = f"The {'open ' * it.is_open}{it.word}"
     return f"{name} is {where(it.at)}{_plain_rooms(it.rooms)}"
 
-  goal = (scene.goal,) if scene.goal else ()
-  out += [thing(it) for it in (*goal, *scene.tools, *scene.elements)]
+  out += map(thing, scene.things)
   out += [f"A {BOX} is {where(cell)}" for cell in scene.boxes]
   out += [f"{HAZARD.capitalize()} is {where(cell)}" for cell in scene.hazards]
   return out
@@ -130,7 +129,8 @@ PLAIN = Style(
     re.compile(pattern)
     for pattern in (
       *(
-        rf"(?P<{name}>{text.format('(?P<of>[a-z]+)')}) in (?P<limit>\d+) moves"
+        rf"(?P<task_{name}>{text.format('(?P<of>[a-z]+)')})"
+        r" in (?P<limit>\d+) moves"
         for name, text in _TASKS.items()
       ),
       rf"You hold (?P<hold>nothing|the {_TOOL}(?:(?:,| and) the {_TOOL})*)",
@@ -175,8 +175,7 @@ def _compact(scene: Scene) -> list[str]:
     name = f"{'open ' * it.is_open}{it.word}"
     return f"{name} {where(it.at)}{_compact_rooms(it.rooms)}"
 
-  goal = (scene.goal,) if scene.goal else ()
-  out += [thing(it) for it in (*goal, *scene.tools, *scene.elements)]
+  out += map(thing, scene.things)
   out += [f"{BOX} {where(cell)}" for cell in scene.boxes]
   out += [f"{HAZARD} {where(cell)}" for cell in scene.hazards]
   return out
@@ -190,8 +189,7 @@ COMPACT = Style(
     re.compile(pattern)
     for pattern in (
       r"moves (?P<limit>\d+)",
-      r"task (?:(?P<take>take)|(?P<open_>open)|(?P<bring>bring)|(?P<push>push))"
-      r"(?: (?P<of>[a-z]+))?",
+      rf"task (?P<task>{'|'.join(_TASKS)})(?: (?P<of>[a-z]+))?",
       rf"hold (?P<hold>{_TOOL}(?: {_TOOL})*)",
       rf"(?P<rooms>door [{ROOMS}](?: [{ROOMS}])*)",
       rf"wall (?P<walls>{_MOVE}(?: {_MOVE})*)",
@@ -244,11 +242,10 @@ def _store(out: dict[str, Any], found: dict[str, Any]) -> None:
   """Stores what one sentence says."""
   if found.get("limit"):
     out["limit"] = int(found["limit"])
-  for task in _TASKS:
-    if found.get(task) and task != "reach" and "word" not in found:
-      out["task"] = {task: found.get("of") or BOX}
-  if found.get("open_"):
-    out["task"] = {"open": found["of"]}
+  named = [name for name in _TASKS if found.get(f"task_{name}")]
+  task = found.get("task") or next(iter(named), "reach")
+  if task != "reach":
+    out["task"] = {task: found.get("of") or BOX}
   if found.get("hold"):
     words = re.findall(_TOOL, found["hold"].replace("the ", ""))
     out["holding"] = words

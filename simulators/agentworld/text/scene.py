@@ -71,6 +71,12 @@ class Scene:
   boxes: tuple[Cell, ...]
   hazards: tuple[Cell, ...]
 
+  @property
+  def things(self) -> tuple[Thing, ...]:
+    """The goal, if it is a cell, then tools and elements."""
+    goal = (self.goal,) if self.goal else ()
+    return (*goal, *self.tools, *self.elements)
+
 
 def scenes(obs: Obs) -> list[Scene]:
   """The scene of each row of `obs` (numpy leaves, leading axis B)."""
@@ -79,11 +85,9 @@ def scenes(obs: Obs) -> list[Scene]:
   wall = np.pad(seen.wall, border, constant_values=True)
   hazard = np.pad(seen.hazard, border)
   room = _rooms(seen, wall)
-  rows = zip(
-    *(seen.__dict__[f.name].tolist() for f in dataclasses.fields(obs)),
-    strict=True,
-  )
-  names = [f.name for f in dataclasses.fields(obs)]
+  grids = ("wall", "hazard")  # read as arrays
+  names = [f.name for f in dataclasses.fields(obs) if f.name not in grids]
+  rows = zip(*(getattr(seen, name).tolist() for name in names), strict=True)
   return [
     _scene(dict(zip(names, row, strict=True)), wall[i], hazard[i], room[i])
     for i, row in enumerate(rows)
