@@ -3,16 +3,16 @@
   python -m launch.pipeline --config=configs/quickstart.py --workdir=runs/quickstart
 
 SmolLM2-135M-Instruct in AgentWorld, trained in `imperfect/swapped`, judged in
-`real`. 15 to 30 minutes on 2 CPU cores, depending on the host, and 3 GiB. On
-test (depths 0-1, 128 levels) seed 0 has success .29 (base 0, random .01, script
-.55, MLP .24, oracle 1), questions .31 (base .33), bits per byte .5 to .9 % above
-the base's, and no collapsed chat answer (docs/results/quickstart).
+`real`. It took 30 minutes on 2 busy CPU cores, and 3 GiB. On test (depths 0-1,
+128 levels) seed 0 has success .29 (base 0, random .01, script .55, MLP .24,
+oracle 1), questions .31 (base .33), bits per byte .5 to .9 % above the base's,
+and no collapsed chat answer (docs/results/quickstart).
 `configs/quickstart.py:tiny` is the same run at the size of a test.
 """  # noqa: E501
 
 from ml_collections import config_dict
 
-# The kinds of question that a run of 15 minutes has time for. No single phrase
+# The kinds of question that a short run has time for. No single phrase
 # of a text answers one of them (python -m benchmarks.words).
 KINDS = (
   "adjacent", "distance", "nearer", "relative", "which_tool", "if_held",
