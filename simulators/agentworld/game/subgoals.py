@@ -43,7 +43,10 @@ def subgoal(state: State, params: Params) -> Array:
 def _needed(
   level: Level, place: Place, params: Params, steps: Array
 ) -> tuple[Array, Array]:
-  """(bool[P] tools, bool[P] elements) that every shortest way makes use of."""
+  """(bool[P] tools, bool[P] elements) that every shortest way makes use of.
+
+  A tool in hand is not to be fetched, even if the way puts it down for a while.
+  """
   each = jnp.arange(level.tool_kind.shape[-1])
 
   def without_tool(tool: Array) -> Array:
@@ -58,7 +61,7 @@ def _needed(
   fetched = (level.goal_kind == goals.TAKE) | (level.goal_kind == goals.BRING)
   tools = jax.vmap(without_tool)(each) > steps
   tools |= fetched & (each == level.goal_thing)
-  return tools, jax.vmap(without_element)(each) > steps
+  return tools & ~place.held, jax.vmap(without_element)(each) > steps
 
 
 def _follow(

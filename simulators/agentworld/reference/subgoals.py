@@ -21,6 +21,8 @@ def _next_on(game: Game, way: Way) -> str:
   for before, after in way:
     for tool, cell in enumerate(after[1]):
       taken = cell is None and before[1][tool] is not None
+      if tool in game.held:  # put down on the way, and taken up again
+        continue
       if taken and _needs_tool(game, tool, len(way)):
         return game.tool_words[game.tools[tool]]
     for element in after[2] - before[2]:
