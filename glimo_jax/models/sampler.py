@@ -19,7 +19,7 @@ from jaxtyping import Int
 
 from glimo_jax.models import generation, kv_cache, lora, scoring_rows
 from glimo_jax.models.attention import Prefix
-from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
 from glimo_jax.models.scoring_rows import ScoringItem
 from glimo_jax.models.tokenizer import Tokenizer
@@ -144,7 +144,7 @@ class Sampler:
       )
     if not len(ids):
       return np.zeros(0, np.float32)
-    inputs = [self.tokenizer.end_of_text, *ids[:-1]]
+    inputs = [self.tokenizer.start_of_text, *ids[:-1]]
     items, done = [], 0
     while done < len(ids):
       end = min(len(ids), done + (stride if done else window))
@@ -224,7 +224,7 @@ class Sampler:
     )  # fmt: skip
 
   def _encode_choices(self, choices: Sequence[str]) -> list[list[int]]:
-    ids = [self.tokenizer.encode_plain(choice) for choice in choices]
+    ids = [self.tokenizer.encode_answer(choice)[:-1] for choice in choices]
     if not ids or not all(ids):
       raise ValueError(
         f"choices {list(choices)} are empty or hold an empty text: give at "
@@ -241,15 +241,13 @@ class Sampler:
     for index, messages in enumerate(prompts):
       if not messages:
         raise ValueError(f"prompt {index} has no messages: give at least one")
-      ids, _ = self.tokenizer.render_chat(messages, generation_prompt=True)
+      ids, _, count = self.tokenizer.render_prompt(messages)
       if len(ids) > self.config.context:
         raise ValueError(
           f"prompt {index} has {len(ids)} tokens but the model's context is "
           f"{self.config.context}: shorten its messages"
         )
-      shared, _ = self.tokenizer.render_chat(messages[:-1])
-      shared = shared + self.tokenizer.header(messages[-1]["role"])
-      groups[tuple(shared)].append((index, ids))
+      groups[tuple(ids[:count])].append((index, ids))
     lone = [
       key
       for key, rows in groups.items()

@@ -14,8 +14,8 @@ from glimo_jax.models import (
   layers,
   lora,
   parameters,
-  weights,
 )
+from glimo_jax.models.loading import assembling, hf_folder
 from glimo_jax.train import export
 
 torch = pytest.importorskip("torch")
@@ -92,11 +92,11 @@ def test_merged_folder_round_trips(tmp_path, tied):
   raw = json.loads((tmp_path / "config.json").read_text())
   family = families.find(raw["model_type"])
   assert family.read_hf(raw) == config
-  read = weights.assemble(
+  read = assembling.assemble(
     config,
     family.hf,
     family.ignored,
-    weights.read_safetensors(tmp_path),
+    hf_folder.read_safetensors(tmp_path),
     np.float32,
   )
   jax.tree.map(np.testing.assert_array_equal, read, lora.merge(params, adapter))
