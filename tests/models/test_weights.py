@@ -214,9 +214,7 @@ def test_index_decides_which_files_count(folder):
   jax.tree.map(np.testing.assert_array_equal, got, want)
   shard = sorted(folder.glob("model-*.safetensors"))[1]
   shard.unlink()
-  with pytest.raises(
-    FileNotFoundError, match=f"names.*{shard.name}"
-  ):
+  with pytest.raises(FileNotFoundError, match=f"names.*{shard.name}"):
     weights.load(str(folder))
 
 
