@@ -81,7 +81,8 @@ TEMPLATES = {
     "{{ ' ' + m.content + eos_token }}{% elif m.role == 'system' %}"
     "{{ '[INST] ' + m.content + '\n\n' }}{% else %}"
     "{% set joins = loop.index0 == 1 and messages[0].role == 'system' %}"
-    "{{ ('' if joins else '[INST] ') + m.content + '[/INST]' }}{% endif %}{% endfor %}"
+    "{{ ('' if joins else '[INST] ') + m.content + '[/INST]' }}"
+    "{% endif %}{% endfor %}"
   ),
   # Reasoning mode and day in the system turn: SmolLM3.
   "metadata": (

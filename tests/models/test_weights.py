@@ -266,3 +266,20 @@ def test_all_parts_of_a_split_file_are_read(tmp_path):
   (tmp_path / names[1]).unlink()
   with pytest.raises(FileNotFoundError, match=names[1]):
     gguf_file.read(tmp_path / names[0])
+
+
+def test_tokens_of_turns_that_the_model_lacks_are_refused(folder):
+  """Here <|im_end|> has an id behind the last row of the embedding."""
+  path = folder / "tokenizer.json"
+  raw = json.loads(path.read_text())
+  added = raw["added_tokens"]
+  [end] = [t for t in added if t["content"] == "<|im_end|>"]
+  del raw["model"]["vocab"]["<|im_end|>"]
+  added.remove(end)
+  others = [end | {"content": f"<{i}>", "id": 262 + i} for i in range(5)]
+  added += [*others, end | {"id": 267}]
+  path.write_text(json.dumps(raw))
+  with pytest.raises(
+    ValueError, match=r"uses token 26\d, and the model has 264"
+  ):
+    weights.load(str(folder))

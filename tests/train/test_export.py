@@ -10,8 +10,8 @@ import pytest
 
 from glimo_jax.models import (
   decoder,
+  decoder_config,
   families,
-  layers,
   lora,
   parameters,
 )
@@ -82,7 +82,7 @@ def test_merged_folder_round_trips(tmp_path, tied):
     mlp_dim=24,
     rope_theta=5e5,
     tied=tied,
-    rope_scaling=None if tied else layers.RopeScaling(),
+    rope_scaling=None if tied else decoder_config.RopeScaling(),
   )
   params = jax.jit(parameters.init, static_argnums=1)(jax.random.key(1), config)
   low = lora.LoraConfig(rank=2, first_layer=0, targets=("q", "down"))

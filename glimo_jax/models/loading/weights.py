@@ -43,6 +43,13 @@ def load(
     family, config = hf_folder.read_config(path)
     tensors, rows = hf_folder.read_safetensors(path), family.hf
     tokenizer = Tokenizer.from_folder(path)
+  beyond = max(tokenizer.turn_ids)
+  if beyond >= config.vocab_size:
+    raise ValueError(
+      f"weights {source!r}: the chat uses token {beyond}, and the model has "
+      f"{config.vocab_size}: it could never write it; take model and tokenizer "
+      "from one checkpoint"
+    )
   if source.startswith(sources.RANDOM):
     params = parameters.init(jax.random.key(0), config, dtype)
   else:

@@ -44,6 +44,7 @@ class Tokenizer:
     end_of_text: id of the token between documents.
     start_of_text: id of the token before a document's first.
     ends: ids at which the model stops writing.
+    turn_ids: ids that the template writes or that end a text.
   """
 
   def __init__(
@@ -85,6 +86,8 @@ class Tokenizer:
     ids = [i for i in map(backend.token_to_id, known) if i is not None]
     self.end_of_text = ids[0] if ids else self.end_of_turn
     self.ends = frozenset([self.end_of_turn, self.end_of_text, *ids[-1:]])
+    written = frozenset(map(self._id, turns))
+    self.turn_ids = written | self.ends
     self._bos = [self._id(tokens["bos_token"])] if adds_bos else []
     self.start_of_text = self._bos[0] if adds_bos else self.end_of_text
 
