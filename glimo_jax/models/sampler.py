@@ -46,6 +46,18 @@ def _prefill(
 _merge = jax.jit(lora.merge)
 
 
+def _ids_of(
+  choices: Sequence[str], ids: Mapping[str, list[int]]
+) -> list[list[int]]:
+  """Ids of each choice; checks that there are choices, and words in each."""
+  if not choices or not all(choices):
+    raise ValueError(
+      f"choices {list(choices)} are empty or hold an empty text: give at "
+      "least one choice and a word for each"
+    )
+  return [ids[choice] for choice in choices]
+
+
 class Sampler:
   """A decoder that scores closed sets and writes text.
 
@@ -105,7 +117,9 @@ class Sampler:
         f"{len(prompts)} prompts but {len(choices)} lists of choices: give one "
         "list for each prompt"
       )
-    coded = [self._encode_choices(c) for c in choices]
+    words = {word for some in choices for word in some}
+    ids = {w: self.tokenizer.encode_answer(w)[:-1] for w in words}
+    coded = [_ids_of(some, ids) for some in choices]
     scores: dict[int, np.ndarray] = {}
     for prefix_ids, rows in self._groups(prompts).items():
       start = len(prefix_ids)
@@ -222,15 +236,6 @@ class Sampler:
       self.config, *self.weights, self.tokenizer, prompts, seeds,
       generation.GenerationSettings(max_tokens, temperature, 1.0, ()),
     )  # fmt: skip
-
-  def _encode_choices(self, choices: Sequence[str]) -> list[list[int]]:
-    ids = [self.tokenizer.encode_answer(choice)[:-1] for choice in choices]
-    if not ids or not all(ids):
-      raise ValueError(
-        f"choices {list(choices)} are empty or hold an empty text: give at "
-        "least one choice and a word for each"
-      )
-    return ids
 
   def _groups(
     self, prompts: Sequence[Sequence[Message]]
