@@ -194,6 +194,7 @@ def test_pair_and_kept_activations_equal_the_models_alone(family):
   assert np.abs(pair[0] - pair[1]).max() > 1e-2
 
 
+@pytest.mark.parametrize("family", [*OTHERS, "mistral"], indirect=True)
 def test_exports_give_equal_logits_in_peft_and_transformers(family, tmp_path):
   peft = pytest.importorskip("peft")
   f = family
