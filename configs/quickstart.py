@@ -53,7 +53,9 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       # Rows of each skill, and how many of them the language model drafts.
       skills=dict(
         question=dict(rows=1200, drafted=240, per_moment=8),
-        next_action=dict(rows=1700, drafted=170, regret_scale=0.0),
+        next_action=dict(
+          rows=1700, drafted=170, regret_scale=0.0, subgoals=False
+        ),
         plan=dict(rows=12, drafted=4),
       ),
       action_noise=0.0,

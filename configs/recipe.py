@@ -47,6 +47,11 @@ ARMS = {
     "annotate.skills.plan.rows": 700,
     "evaluate.written": ("plan",),
   },
+  # The answer says what comes next on the way, then the move.
+  "subgoals": {
+    "annotate.skills.next_action.subgoals": True,
+    "evaluate.tuned_arms": ("subgoal",),
+  },
   # How many kinds of question are learnt from; the same ten are in the exam.
   "kinds-1": {"annotate.skills.question.kinds": ("if_held",)},
   "kinds-all": {

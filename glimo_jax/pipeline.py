@@ -59,7 +59,7 @@ def collect(run: Run, round_: int = 0) -> None:
     else:
       experiences = on_policy.play(
         run.config.collect, run.config.rounds, student, run.tools(round_),
-        round_, progress,
+        round_, progress, run.config.annotate.subgoals,
       )  # fmt: skip
     collect_lib.save(stage.path / "experience.parquet", experiences)
     stage.summary["experiences"] = len(experiences)

@@ -83,7 +83,7 @@ class InstructionExample:
     verdict: always `verified` in a dataset; other rows are only counted.
     checked_by: how: `replay` (simulator) or `reference` (second path) or both.
     attempts: drafts the teacher needed, 0 for tool rows.
-    rationale: the teacher's reason, apart from the answer.
+    rationale: what the assistant says before the answer; "" for nothing.
     world, variant, split, level, level_hash, depth, seed, actions: where the
       state was, as in Experience.
     episode: episode name; splits keep episodes whole.
@@ -123,6 +123,11 @@ class InstructionExample:
   memories: tuple[str, ...]
   question: str
   args: tuple[int, ...]
+
+  @property
+  def completions(self) -> tuple[str, ...]:
+    """The assistant's turn with each answer."""
+    return tuple(f"{self.rationale} {a}".strip() for a in self.answers)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,9 +8,14 @@ the agent may observe; descriptions read `obs` only, as numpy arrays.
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-
 from simulators import fields
+from simulators.players import (
+  HasScript,
+  HasSubgoals,
+  Reader,
+  check_subgoals,
+  subgoals_in,
+)
 from simulators.types import (
   Array,
   LevelPool,
@@ -26,6 +31,7 @@ __all__ = [
   "HasOracle",
   "HasReference",
   "HasScript",
+  "HasSubgoals",
   "LevelPool",
   "ParsesDescriptions",
   "PyTree",
@@ -39,6 +45,8 @@ __all__ = [
   "check_oracle",
   "check_size",
   "check_split",
+  "check_subgoals",
+  "subgoals_in",
 ]
 
 
@@ -58,7 +66,7 @@ class World(Protocol):
 
   Derive from this class to inherit the defaults. The optional parts are
   protocols: `HasOracle`, `AsksQuestions`, `HasReference`, `HasScript`,
-  `ParsesDescriptions`, `Renders`.
+  `HasSubgoals`, `ParsesDescriptions`, `Renders`.
 
   `params(variant)` gives array leaves only: `real` and every imperfect variant
   are values of one pytree type, so they stack and vmap.
@@ -271,23 +279,6 @@ class ParsesDescriptions(Protocol):
 
     With the rules of the prompt, also what they say of its things.
     """
-    ...
-
-
-class Reader(Protocol):
-  """A short program that plays one batch by what it reads."""
-
-  def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
-    """f64[B, A]: how good each action is; `rows` name the live episodes."""
-    ...
-
-
-@runtime_checkable
-class HasScript(Protocol):
-  """A world with a scripted reader, which reports show beside the models."""
-
-  def script(self, rules: str) -> Reader:
-    """A new reader; it knows the text of `World.rules` and nothing else."""
     ...
 
 

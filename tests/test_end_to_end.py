@@ -45,7 +45,7 @@ def _run_command(command, check=True):
     env=_environment(),
     capture_output=True,
     text=True,
-    timeout=600,
+    timeout=1800,
     check=check,
   )
 

@@ -28,7 +28,7 @@ def finished(tmp_path_factory):
     env={**kept, "JAX_PLATFORMS": "cpu"},
     capture_output=True,
     text=True,
-    timeout=600,
+    timeout=1800,
     check=False,
   )
   assert run.returncode == 0, run.stderr[-4000:]

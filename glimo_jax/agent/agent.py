@@ -51,7 +51,6 @@ class Outcome:
     attempts: drafts asked for.
     prompt_hash: hash of the last request's prompt.
     memories: ids of the memories in the last request.
-    rationale: the model's reason, where one was asked for.
     refutations: the verifier's refutations of earlier drafts.
   """
 
@@ -61,7 +60,6 @@ class Outcome:
   attempts: int = 0
   prompt_hash: str = ""
   memories: tuple[str, ...] = ()
-  rationale: str = ""
   refutations: tuple[str, ...] = ()
 
 

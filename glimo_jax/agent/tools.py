@@ -6,9 +6,7 @@ chunks of one shape, so that each function compiles once.
 
 import collections
 import dataclasses
-import functools
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -16,12 +14,13 @@ import numpy as np
 
 from glimo_jax import fields
 from glimo_jax.agent import costs
+from glimo_jax.agent.chunks import batched, moment_hash, moment_keys
 from glimo_jax.types import Experience
 from simulators import base, rollout, search
 from simulators.base import LevelPool, Question, World
 
-_STEPS = 64  # length of a replay; longer ones are compiled separately
 LABEL_SOURCES = ("oracle", "search", "agent", "self")
+_STEPS = 64  # length of a replay; longer ones are compiled separately
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,12 +133,22 @@ class Tools:
     empty = np.zeros((0, len(self.world.actions)))
     return np.stack([self._costs[n] for n in names]) if names else empty
 
+  def subgoals(self, experiences: Sequence[Experience]) -> list[str]:
+    """What the best way leads to next; "" where the text does not name it."""
+    world = base.check_subgoals(self.world)
+    out = [""] * len(experiences)
+    for rows, params, state in self._replayed(experiences):
+      found = batched(self.world, "subgoal", (0, None))(state, params)
+      for i, index in zip(rows, np.asarray(found).tolist(), strict=False):
+        named = experiences[i].description
+        word = world.subgoals[index] if index >= 0 else ""
+        out[i] = word if word in base.subgoals_in(named, world) else ""
+    return out
+
   def _cost(self, params, state) -> np.ndarray:
     """f32[chunk, A]: by the oracle or by search."""
     if self.label_source == "oracle":
-      return np.asarray(
-        _batched(self.world, "oracle", (0, None))(state, params)
-      )
+      return np.asarray(batched(self.world, "oracle", (0, None))(state, params))
     key = jax.random.fold_in(jax.random.key(self._seed), len(self._costs))
     return np.asarray(
       search.search_labels(
@@ -152,8 +161,8 @@ class Tools:
     out = []
     for action in range(len(self.world.actions)):
       actions = np.full(self._chunk, action, np.int32)
-      after = _batched(self.world, "step", (0, 0, None))(state, actions, params)
-      legal = _batched(self.world, "legal", (0, None))(after, params)
+      after = batched(self.world, "step", (0, 0, None))(state, actions, params)
+      legal = batched(self.world, "legal", (0, None))(after, params)
       regret = costs.random_action_regret(
         self._cost(params, after), np.asarray(legal)
       )
@@ -169,9 +178,11 @@ class Tools:
     world = self._asking_world()
     out: list[list[Question]] = [[] for _ in experiences]
     for rows, params, state in self._replayed(experiences):
-      hashes = [_hash(experiences[i]) for i in np.resize(rows, self._chunk)]
-      keys = _keys(seed, np.array(hashes, np.uint32))
-      arrays = _batched(self.world, "sample_questions", (0, 0, None))(
+      hashes = [
+        moment_hash(experiences[i]) for i in np.resize(rows, self._chunk)
+      ]
+      keys = moment_keys(seed, np.array(hashes, np.uint32))
+      arrays = batched(self.world, "sample_questions", (0, 0, None))(
         keys, state, params
       )
       arrays, obs = jax.device_get((arrays, state.obs))
@@ -190,7 +201,7 @@ class Tools:
     out = np.zeros(len(experiences), np.int32)
     for rows, params, state in self._replayed(experiences):
       full = np.resize(rows, self._chunk)
-      codes = _batched(self.world, "answer", (0, None, 0, 0))(
+      codes = batched(self.world, "answer", (0, None, 0, 0))(
         state, params, kind[full], args[full]
       )
       out[rows] = np.asarray(codes)[: len(rows)]
@@ -278,21 +289,3 @@ def check_label_source(label_source: str, world: World) -> None:
       f"annotate.label_source is 'oracle', but world {world.name} has none: "
       "set it to 'search'"
     )
-
-
-@functools.lru_cache
-def _batched(world: World, method: str, axes: tuple) -> Callable:
-  """A world's method over a chunk of states, compiled once."""
-  return jax.jit(jax.vmap(getattr(world, method), axes))
-
-
-def _hash(e: Experience) -> int:
-  """A hash of the moment, the same at any place in a batch."""
-  content = (e.variant, e.level_hash, e.seed, e.actions)
-  return zlib.crc32(repr(content).encode())
-
-
-@jax.jit
-def _keys(seed, hashes):
-  key = jax.random.key(seed)
-  return jax.vmap(lambda data: jax.random.fold_in(key, data))(hashes)

@@ -94,6 +94,19 @@ class AnnotateConfig:
           "writes acting rows then"
         )
 
+    if self.subgoals and self.label_source != "oracle":
+      raise ValueError(
+        "annotate.skills.next_action.subgoals is True, but subgoals come from "
+        f"the oracle and annotate.label_source is {self.label_source!r}: set "
+        "one of them otherwise"
+      )
+
+  @property
+  def subgoals(self) -> bool:
+    """Whether acting rows say the subgoal before the action."""
+    skill = self.skills.get("next_action")
+    return isinstance(skill, skills_lib.NextActionSkill) and skill.subgoals
+
   @property
   def tools_act(self) -> bool:
     """Whether the tools write acting rows."""
@@ -167,10 +180,10 @@ def annotate(
 
   tally = counts.Tally({"llm": len(to_draft), "tool": len(to_write)})
   kept = []
-  for outcome in outcomes:
+  for row, outcome in zip(to_draft, outcomes, strict=True):
     tally.add("llm", outcome.task.kind, outcome.verdict)
     if outcome.verdict == "verified" and lm is not None:
-      kept.append(rows.drafted(outcome, config.label_source, lm.name))
+      kept.append(rows.drafted(outcome, row, config.label_source, lm.name))
   for row, verdict, how in zip(to_write, verdicts, checked_by, strict=True):
     tally.add("tool", row.task.kind, verdict)
     if verdict == "verified":

@@ -6,6 +6,7 @@ large where the model would fail. Moments are sampled by it and by rarity, as in
 """
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -19,6 +20,7 @@ from glimo_jax.data.annotate import AnnotateConfig
 from glimo_jax.data.collect import CollectConfig, Progress
 from glimo_jax.play import loop, policies
 from glimo_jax.types import Experience
+from simulators import base
 from simulators.text_world import TextWorld
 
 
@@ -87,6 +89,7 @@ def play(
   tools: Tools,
   number: int,
   progress: Progress | None = None,
+  subgoals: bool = False,
 ) -> list[Experience]:
   """Samples moments from the model's own episodes.
 
@@ -97,6 +100,7 @@ def play(
     tools: the world, its levels, and which actions are right.
     number: of the round; every round plays other episodes.
     progress: called with (episodes ended, episodes).
+    subgoals: whether the model says a subgoal before the action.
 
   Returns:
     At most `config.moments` moments, ordered by episode and time.
@@ -106,6 +110,10 @@ def play(
   share = math.ceil(config.episodes / len(played.variants))
   moments: list[Experience] = []
   logprobs: list[np.ndarray] = []
+  named = None
+  if subgoals:
+    known = base.check_subgoals(world)
+    named = functools.partial(base.subgoals_in, world=known)
   for v, variant in enumerate(played.variants):
 
     def report(ended: int, of: int, before: int = v * share) -> None:
@@ -117,7 +125,9 @@ def play(
     seeds = rng.integers(2**31, size=share).tolist()
     text_world = TextWorld(world, world.params(variant), pool)
     model = policies.RecordedPolicy(
-      policies.LanguagePolicy(lm, text_world.preamble, world.actions)
+      policies.LanguagePolicy(
+        lm, text_world.preamble, world.actions, subgoals=named
+      )
     )
     episodes = loop.play(
       policies.SampledPolicy(model, config.temperature, rng),

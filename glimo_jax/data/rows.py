@@ -12,9 +12,16 @@ from glimo_jax.types import InstructionExample
 
 
 def drafted(
-  outcome: Outcome, label_source: str, teacher: str
+  outcome: Outcome, planned: PlannedRow, label_source: str, teacher: str
 ) -> InstructionExample:
-  """The row of a verified draft."""
+  """The row of a verified draft.
+
+  Args:
+    outcome: the draft.
+    planned: the row that it was drafted for.
+    label_source: of the planned answers.
+    teacher: name of the model.
+  """
   return _row(
     outcome.task,
     (outcome.answer,),
@@ -23,7 +30,7 @@ def drafted(
     label_source=label_source,
     checked_by="replay",
     attempts=outcome.attempts,
-    rationale=outcome.rationale,
+    rationale=planned.rationale,
     teacher=teacher,
     prompt_hash=outcome.prompt_hash,
     memories=outcome.memories,
@@ -49,7 +56,7 @@ def by_tool(
     label_source=label_source,
     checked_by=checked_by,
     attempts=0,
-    rationale="",
+    rationale=planned.rationale,
     teacher=label_source if labelled else "simulator",
     prompt_hash="",
     memories=(),

@@ -38,9 +38,9 @@ class MlpConfig:
 
 
 def features(
-  parsed: Mapping[str, Any], known: Collection[str]
-) -> dict[str, float]:
-  """A parsed description as numbers: feature name -> value.
+  parsed: Mapping[str, Any], known: Collection[str], subgoal: str = ""
+) -> tuple[dict[str, float], dict[str, str]]:
+  """A parsed description as numbers.
 
   Keys of a mapping of mappings are words, and so are strings. A word that is
   not known is replaced by the number of its first occurrence.
@@ -48,6 +48,11 @@ def features(
   Args:
     parsed: what `World.parse_description` returns.
     known: words that stay themselves.
+    subgoal: what the description says of this word is told twice: once more
+      under the name `subgoal`.
+
+  Returns:
+    Feature name -> value, and word -> its number.
   """
   numbers: dict[str, str] = {}
   out: dict[str, float] = {}
@@ -64,6 +69,8 @@ def features(
       )
       for key, inner in value.items():
         walk(f"{path}.{word(key) if of_words and path else key}", inner)
+        if subgoal and key == subgoal:
+          walk("subgoal", inner)
     elif isinstance(value, str):
       out[f"{path}={word(value)}"] = 1.0
     elif isinstance(value, (list, tuple)):
@@ -76,11 +83,15 @@ def features(
       out[f"{path}<0"] = float(value < 0)
 
   walk("", parsed)
-  return out
+  return out, numbers
 
 
 class MlpPolicy:
   """Scores actions by an MLP trained on the rows that ask for the next action.
+
+  Where the rows say a subgoal before the action, a first MLP learns the subgoal
+  and a second one the action; the second reads what the text says of the
+  subgoal a second time.
 
   Args:
     rows: training rows of one world.
@@ -103,42 +114,89 @@ class MlpPolicy:
     words: Sequence[str] = (),
     config: MlpConfig | None = None,
   ):
-    config, known = config or MlpConfig(), {*actions, *words}
-
-    def read(text: str, rules: str) -> dict[str, float]:
-      return features(parse_description(text, rules), known)
-
-    self._read, self._rules = read, rules
+    self._parse, self._rules = parse_description, rules
+    self._known = {*actions, *words}
+    config = config or MlpConfig()
     rows = [row for row in rows if row.kind == "next_action"]
     if not rows:
       raise ValueError("no row of kind next_action: the MLP learns from those")
-    read_rows = [
-      read(row.messages[-1]["content"], row.messages[0]["content"])
+    parsed = [
+      parse_description(row.messages[-1]["content"], row.messages[0]["content"])
       for row in rows
     ]
-    names = sorted({name for row in read_rows for name in row})
-    self._column = {name: i for i, name in enumerate(names)}
-    inputs = self._array(read_rows)
-    self._scale = np.maximum(np.abs(inputs).max(0), 1.0)
-    targets = np.zeros((len(rows), len(actions)), np.float32)
-    for target, row in zip(targets, rows, strict=True):
-      for answer, weight in zip(row.answers, row.weights, strict=True):
-        target[actions.index(answer)] += weight
-    trained = _train(config, inputs / self._scale, targets)
-    self._weights = jax.device_get(trained)  # batches of all sizes: no jit
+    self._subgoal = None
+    if all(row.rationale for row in rows):
+      plain = [features(p, self._known) for p in parsed]
+      answers = [
+        {numbers.get(row.rationale, row.rationale): 1.0}
+        for row, (_, numbers) in zip(rows, plain, strict=True)
+      ]
+      self._subgoal = _Classifier([f for f, _ in plain], answers, config)
+    told = [
+      features(p, self._known, row.rationale)[0]
+      for p, row in zip(parsed, rows, strict=True)
+    ]
+    answers = [dict(zip(r.answers, r.weights, strict=True)) for r in rows]
+    self._action = _Classifier(told, answers, config, actions)
 
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
     """f32[B, A]: log p of each action."""
     del rows
-    read = [self._read(text, self._rules) for text in texts]
-    inputs = self._array(read) / self._scale
+    return self._action.logp([self._read(text) for text in texts])
+
+  def _read(self, text: str) -> dict[str, float]:
+    parsed = self._parse(text, self._rules)
+    told, numbers = features(parsed, self._known)
+    if self._subgoal is None:
+      return told
+    logp = self._subgoal.logp([told])[0]
+    words = {number: word for word, number in numbers.items()}
+    for at in np.argsort(-logp):
+      name = self._subgoal.classes[at]
+      if name in words or name in parsed:
+        return features(parsed, self._known, words.get(name) or name)[0]
+    return told
+
+
+class _Classifier:
+  """An MLP from features by name to classes by name.
+
+  Args:
+    rows: features of each training row.
+    answers: class -> target probability, for each row.
+    config: see MlpConfig.
+    classes: in order; by default all that occur, sorted.
+  """
+
+  def __init__(
+    self,
+    rows: Sequence[Mapping[str, float]],
+    answers: Sequence[Mapping[str, float]],
+    config: MlpConfig,
+    classes: Sequence[str] = (),
+  ):
+    self.classes = list(classes or sorted({c for row in answers for c in row}))
+    names = sorted({name for row in rows for name in row})
+    self._column = {name: i for i, name in enumerate(names)}
+    inputs = self._array(rows)
+    self._scale = np.maximum(np.abs(inputs).max(0), 1.0)
+    targets = np.zeros((len(rows), len(self.classes)), np.float32)
+    for target, row in zip(targets, answers, strict=True):
+      for name, weight in row.items():
+        target[self.classes.index(name)] += weight
+    trained = _train(config, inputs / self._scale, targets)
+    self._weights = jax.device_get(trained)  # batches of all sizes: no jit
+
+  def logp(self, rows: Sequence[Mapping[str, float]]) -> np.ndarray:
+    """f32[n, classes]."""
+    inputs = self._array(rows) / self._scale
     logits = _apply(self._weights, inputs, lambda x: np.maximum(x, 0))
     return logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
 
-  def _array(self, read: Sequence[Mapping[str, float]]) -> np.ndarray:
+  def _array(self, rows: Sequence[Mapping[str, float]]) -> np.ndarray:
     """f32[n, names]; features that no training row has are left out."""
-    out = np.zeros((len(read), len(self._column)), np.float32)
-    for row, values in zip(out, read, strict=True):
+    out = np.zeros((len(rows), len(self._column)), np.float32)
+    for row, values in zip(out, rows, strict=True):
       for name, value in values.items():
         if name in self._column:
           row[self._column[name]] = value

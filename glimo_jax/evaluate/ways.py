@@ -6,7 +6,7 @@ here; `settings.CANDIDATES` follows from the list.
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from glimo_jax.agent import llm, prompts
@@ -14,6 +14,7 @@ from glimo_jax.evaluate import answering
 from glimo_jax.evaluate.exam import ExamItem
 from glimo_jax.play import policies, scoring, writers
 from glimo_jax.play.loop import Policy
+from simulators.base import HasSubgoals, subgoals_in
 from simulators.text_world import TextWorldProtocol
 
 
@@ -57,6 +58,11 @@ class Plain:
     """Finds cases for each prompt."""
     return None
 
+  def subgoals(
+    self, text_world: TextWorldProtocol
+  ) -> Callable[[str], Sequence[str]] | None:
+    """Finds the subgoals in a text, of which one is said before an action."""
+
   def policy(
     self,
     lm: llm.LanguageModel,
@@ -88,6 +94,7 @@ class Plain:
       retrieve=self.retrieve(cases),
       prior=self.prior,
       memo=memo,
+      subgoals=self.subgoals(text_world),
     )
 
   def answer(
@@ -205,6 +212,25 @@ class InstructedCalibrated(Instructed):
   prior = True
 
 
+class Subgoal(Plain):
+  """Says a subgoal and then the action, as rows with subgoals teach it.
+
+  The subgoals are those that the world knows and the text names; where the
+  world knows none, this is `Plain`.
+  """
+
+  name = "subgoal"
+  answers = False
+
+  def subgoals(
+    self, text_world: TextWorldProtocol
+  ) -> Callable[[str], Sequence[str]] | None:
+    world = getattr(text_world, "world", None)
+    if isinstance(world, HasSubgoals):
+      return functools.partial(subgoals_in, world=world)
+    return None
+
+
 class Reasoned(Plain):
   """Writes a short reason and then the answer, which is parsed.
 
@@ -257,5 +283,6 @@ WAYS: dict[str, Plain] = {
   for way in (
     Plain(), FewShot(), Retrieval(), PriorCalibrated(), Sampled(), Options(),
     OptionsCalibrated(), Instructed(), InstructedCalibrated(), Reasoned(),
+    Subgoal(),
   )
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """Who acts: policies that draw at random, ask the oracle, or ask a model."""
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -131,6 +131,9 @@ class LanguagePolicy:
     retrieve: finds solved cases for each text.
     prior: whether to divide by the probability of each action where the
       description says nothing.
+    subgoals: finds the subgoals that a text names. Where it names any, the
+      choices are a subgoal and an action, and the probability of an action is
+      the sum over subgoals.
     memo: keeps scores; arms that share it score a prompt once. None: nothing
       is kept from one step to the next.
     form: the words of the prompt.
@@ -147,7 +150,11 @@ class LanguagePolicy:
     retrieve: scoring.Retrieve | None = None,
     prior: bool = False,
     memo: scoring.Memo | None = None,
+    subgoals: Callable[[str], Sequence[str]] | None = None,
   ):
+    if prior and subgoals:
+      raise ValueError("prior and subgoals exclude each other: give one")
+    self._subgoals = subgoals or (lambda text: ())
     self._lm, self._preamble, self._shots = lm, preamble, tuple(shots)
     self._actions, self._retrieve = tuple(actions), retrieve
     self._prior, self._memo, self._form = prior, memo, form
@@ -162,12 +169,22 @@ class LanguagePolicy:
         scoring.with_retrieved(prompt, shots)
         for prompt, shots in zip(messages, found, strict=True)
       ]
-    choices = [self._actions] * len(texts)
-    scores = np.stack(memo.loglik(self._lm, messages, choices))
+    choices = [self._choices(text) for text in texts]
+    scores = np.stack(
+      [
+        np.logaddexp.reduce(row.reshape(-1, len(self._actions)), axis=0)
+        for row in memo.loglik(self._lm, messages, choices)
+      ]
+    )
     if not self._prior:
       return scores
     free = [self._prompt(text) for text in scoring.CONTENT_FREE]
     return scores - scoring.prior(self._lm, memo, free, self._actions)
+
+  def _choices(self, text: str) -> tuple[str, ...]:
+    """All that may be answered; the actions of each subgoal in a row."""
+    named = self._subgoals(text) or ("",)
+    return tuple(f"{w} {a}".strip() for w in named for a in self._actions)
 
   def _prompt(self, text: str) -> scoring.Prompt:
     prompt = self._form.acting(self._preamble, text, self._actions)

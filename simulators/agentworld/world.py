@@ -8,7 +8,7 @@ import jax
 
 from simulators.agentworld import reference, render, variants
 from simulators.agentworld.config import Config
-from simulators.agentworld.game import dynamics, oracle, pools
+from simulators.agentworld.game import dynamics, oracle, pools, subgoals
 from simulators.agentworld.questions import sampling
 from simulators.agentworld.script import Script
 from simulators.agentworld.text import describe, read, rules
@@ -38,6 +38,7 @@ class AgentWorld(World):
   words = (YOURS, *ROOMS)  # other words name things, except the actions
   lookups = sampling.LOOKUPS
   reference = reference
+  subgoals = subgoals.SUBGOALS
 
   def __post_init__(self) -> None:
     sampling.kinds(self.config)  # raises for kinds that cannot be asked
@@ -103,6 +104,9 @@ class AgentWorld(World):
     self, state: State, params: Params, kind: Array, args: Array
   ) -> Array:
     return sampling.answer(state, params, kind, args, self.config)
+
+  def subgoal(self, state: State, params: Params) -> Array:
+    return subgoals.subgoal(state, params)
 
   def script(self, rules: str) -> Script:
     return Script(rules)

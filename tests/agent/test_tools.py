@@ -50,6 +50,36 @@ def test_results_do_not_depend_on_batch_size_and_order(tools, experiences):
   assert again == [tools.ask(experiences, seed=0)[i] for i in order]
 
 
+def test_subgoals_are_said_by_rows_and_checked_by_the_reference(
+  world, experiences
+):
+  tools = Tools(world, world.pool("train", 6, (1,)))
+  moments = [
+    dataclasses.replace(
+      experiences[0],
+      level=i,
+      level_hash=f"{int(level_hash):016x}",
+      seed=i,
+      actions=(),
+    )
+    for i, level_hash in enumerate(tools.pool.hashes)
+  ]
+  moments = [
+    dataclasses.replace(moment, description=text)
+    for moment, text in zip(
+      moments, tools.simulate(moments).description, strict=True
+    )
+  ]
+  skill = NextActionSkill(rows=len(moments), subgoals=True)
+  rows = skill.plan(tools, moments, 0).rows
+  said = {row.rationale for row in rows}
+  assert len(said) > 1
+  assert all(row.rationale in row.task.experience.description for row in rows)
+  assert skill.recheck(tools, rows).all()
+  wrong = [dataclasses.replace(row, rationale="room") for row in rows]
+  assert not skill.recheck(tools, wrong).any()
+
+
 def test_truths_agree_with_the_reference_and_wrong_answers_are_refuted(
   tools, experiences, asked
 ):

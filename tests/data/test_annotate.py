@@ -13,7 +13,7 @@ import simulators
 from glimo_jax.agent import costs, prompts
 from glimo_jax.agent.llm import Completion, ScriptedLM
 from glimo_jax.agent.memory import Memory
-from glimo_jax.agent.skills import SKILLS, PlanSkill, Task
+from glimo_jax.agent.skills import SKILLS, NextActionSkill, PlanSkill, Task
 from glimo_jax.agent.tools import Tools
 from glimo_jax.data import collect, counts, dataset
 from glimo_jax.data.annotate import AnnotateConfig, annotate
@@ -327,6 +327,13 @@ def test_agent_labels_add_no_tool_rows_for_actions(world, pool, experiences):
     ({"skills": {"questoin": PlanSkill()}}, "did you mean 'question'"),
     ({"skills": {"question": PlanSkill()}}, "give QuestionSkill"),
     ({"val_share": 1.0}, "val_share"),
+    (
+      {
+        "label_source": "search",
+        "skills": {"next_action": NextActionSkill(subgoals=True)},
+      },
+      "subgoals come from the oracle",
+    ),
     ({"search_width": 0}, "must be at least 1"),
     ({"temperature": math.inf}, "finite"),
   ],

@@ -12,9 +12,10 @@ from simulators.agentworld.vocabulary import NUMBERS
 ACTIONS = ("up", "down", "left", "right")
 
 
-def row(text, answers):
+def row(text, answers, rationale=""):
   return types.SimpleNamespace(
     kind="next_action",
+    rationale=rationale,
     messages=({"role": "user", "content": text},),
     answers=answers,
     weights=(1 / len(answers),) * len(answers),
@@ -39,13 +40,13 @@ def test_words_are_numbered_by_their_first_appearance():
     for a, b in (("tree", "ax"), ("vine", "coat"))
   )
   first, second = (
-    mlp.features(parse_description(t), ACTIONS) for t in (one, other)
+    mlp.features(parse_description(t), ACTIONS)[0] for t in (one, other)
   )
   assert first == second
   assert first[".blocked=up"] == 1  # an action's word is not numbered
   assert first[".goal.offset.0"] == -2
   swapped = one.replace("needs ax", "needs key")
-  assert mlp.features(parse_description(swapped), ACTIONS) != first
+  assert mlp.features(parse_description(swapped), ACTIONS)[0] != first
 
 
 def test_mlp_learns_the_way_to_the_goal_and_generalises():
@@ -61,6 +62,28 @@ def test_mlp_learns_the_way_to_the_goal_and_generalises():
   hits = [
     ACTIONS[s.argmax()] in best
     for s, (_, best) in zip(scores, new, strict=True)
+  ]
+  assert np.mean(hits) > 0.9
+
+
+def test_subgoals_that_the_rows_say_are_learnt_first():
+  # Go to the tool that lies up: which of the two it is, only its place tells.
+  def moment(rng):
+    (near, far), places = rng.permutation(["ax", "key"]), rng.integers(1, 4, 2)
+    across = ACTIONS[2:][rng.integers(2)]
+    offset = f"{NUMBERS[places[0]]} up {NUMBERS[places[1]]} {across}"
+    words = [f"{near} {offset}", f"{far} {NUMBERS[places[0]]} down"]
+    text = ". ".join(["moves 9", "goal here", *rng.permutation(words)]) + "."
+    return text, ("up", across), str(near)
+
+  rng = np.random.default_rng(0)
+  rows = [row(*moment(rng)) for _ in range(80)]
+  policy = mlp.MlpPolicy(rows, parse_description, ACTIONS)
+  tests = [moment(rng) for _ in range(40)]
+  scores = policy.scores([text for text, *_ in tests], range(40))
+  hits = [
+    ACTIONS[s.argmax()] in best
+    for s, (_, best, _) in zip(scores, tests, strict=True)
   ]
   assert np.mean(hits) > 0.9
 

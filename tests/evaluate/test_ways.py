@@ -72,11 +72,12 @@ def test_every_way_differs_from_plain_and_holds_rules_and_text(name):
   plain_scores, plain = _acts("plain")
   assert asked[0][0]["content"].startswith("the rules.")
   assert "goal up." in asked[0][-1]["content"]
-  if name not in ("plain", "sampled"):
+  if name not in ("plain", "sampled", "subgoal"):
     assert asked != plain
   else:
     assert asked == plain
-    assert (name == "plain") == np.array_equal(scores, plain_scores)
+    same = name in ("plain", "subgoal")  # the fake world knows no subgoals
+    assert same == np.array_equal(scores, plain_scores)
 
 
 @pytest.mark.parametrize("name", ["options", "options_calibrated"])
@@ -105,6 +106,32 @@ def test_calibration_keeps_the_words_and_divides_by_the_prior(name):
     assert prompt[-1]["content"] == text + end
   # The same bias with and without a description: nothing is preferred.
   assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+
+
+def test_subgoals_that_the_text_names_come_before_the_actions():
+  class Walk(FakeTextWorld):
+    """Its world knows two subgoals."""
+
+    class world:
+      subgoals = ("goal", "key")
+
+      @staticmethod
+      def subgoal(state, params):
+        raise AssertionError("a player must not ask the simulator")
+
+  class Choices(FakeLM):
+    def loglik(self, prompts, continuations):
+      self.choices = list(continuations)
+      return [np.arange(len(c)) * -1.0 for c in continuations]
+
+  lm = Choices()
+  way = ways.WAYS["subgoal"]
+  way.policy(lm, Walk(), CASES, scoring.Memo()).scores(["goal up."], [0])
+  assert lm.choices == [("goal up", "goal down")]
+  # A world that knows none is asked as usual.
+  policy = way.policy(lm, FakeTextWorld(), CASES, scoring.Memo())
+  policy.scores(["goal up."], [0])
+  assert lm.choices == [ACTIONS]
 
 
 def test_instruction_stands_with_the_rules_and_differs_by_task():

@@ -21,7 +21,7 @@ def _launch(*arguments, script="pipeline"):
     env=environment,
     capture_output=True,
     text=True,
-    timeout=120,
+    timeout=600,
   )
 
 

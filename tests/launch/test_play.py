@@ -21,7 +21,7 @@ def _play(*arguments, typed=""):
     input=typed,
     capture_output=True,
     text=True,
-    timeout=300,
+    timeout=900,
   )
 
 

@@ -126,6 +126,29 @@ def test_calibration_subtracts_the_score_without_a_text():
   assert ACTIONS[calibrated.scores(text, [0])[0].argmax()] == "right"
 
 
+def test_subgoals_of_the_text_are_said_before_the_action():
+  logprobs = {"key up": -1.0, "goal down": -1.2, "goal up": -3.0}
+  asked = []
+
+  def loglik(text, choice):
+    asked.append((text, choice))
+    return logprobs.get(choice, -9.0)
+
+  policy = policies.LanguagePolicy(
+    FakeLM(loglik),
+    "rules",
+    ACTIONS,
+    subgoals=lambda text: [w for w in ("key", "goal") if w in text],
+  )
+  named, free = policy.scores(["goal key", "nothing"], [0, 1])
+  # Of each action, the sum over subgoals; without any, the action alone.
+  np.testing.assert_allclose(np.exp(named[0]), np.exp(-1.0) + np.exp(-3.0))
+  assert named.argmax() == 0
+  np.testing.assert_allclose(free, -9.0)
+  assert ("goal key", "key left") in asked
+  assert ("nothing", "left") in asked
+
+
 def test_shots_come_before_and_retrieved_cases_in_the_last_turn():
   lm = FakeLM()
   shots = [("goal left.", "left"), ("goal up.", "up")]

@@ -367,6 +367,20 @@ def check_scripted_readers_know_the_texts_alone(case: Case):
   np.testing.assert_array_equal(scores, again)
 
 
+def check_subgoals_are_named_where_there_is_a_way(case: Case):
+  if not isinstance(case.world, base.HasSubgoals):
+    return
+  find = jax.jit(jax.vmap(case.world.subgoal, (0, None)))
+  found = np.asarray(find(case.moments, case.rules["real"]))
+  texts = case.world.describe(case.obs)
+  assert found.shape == (ROWS,)
+  assert (found >= 0).any()
+  for index, text in zip(found.tolist(), texts, strict=True):
+    assert index < len(case.world.subgoals)
+    word = case.world.subgoals[index]
+    assert index < 0 or word in base.subgoals_in(text, case.world)
+
+
 def check_pictures_are_rgb(case: Case):
   if not isinstance(case.world, base.Renders):
     return

@@ -92,7 +92,7 @@ def test_killed_process_resumes_bitwise(
   here = os.path.dirname(__file__)
   root = os.path.dirname(os.path.dirname(here))
   command = [sys.executable, "-c", script, str(tmp_path), here, root]
-  done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+  done = subprocess.run(command, capture_output=True, text=True, timeout=900)
   assert done.returncode == -signal.SIGKILL, done.stderr
   steps = [
     json.loads(line)["step"]

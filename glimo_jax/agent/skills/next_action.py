@@ -19,6 +19,7 @@ from glimo_jax.agent.skills.task import (
 from glimo_jax.agent.tools import Tools
 from glimo_jax.agent.verifier import Check
 from glimo_jax.types import Experience
+from simulators.base import World, check_subgoals
 
 _ROUNDING = 0.5  # by which two paths may differ in a mean of rounded costs
 
@@ -31,9 +32,12 @@ class NextActionSkill(Skill):
     regret_scale: how much worse an action may be and still be taught, in the
       unit of the world's costs: an action with regret r has weight
       exp(-r / regret_scale); 0 teaches the best actions alone.
+    subgoals: whether the answer first says what the best way leads to next, by
+      the world's oracle (`HasSubgoals`).
   """
 
   regret_scale: float = 0.0
+  subgoals: bool = False
 
   name = "next_action"
   stage = 2
@@ -42,6 +46,10 @@ class NextActionSkill(Skill):
   def __post_init__(self):
     super().__post_init__()
     fields.check_ranges(self, self.section, at_least={"regret_scale": 0})
+
+  def check(self, world: World) -> None:
+    if self.subgoals:
+      check_subgoals(world)
 
   def plan(
     self,
@@ -52,20 +60,24 @@ class NextActionSkill(Skill):
   ) -> Plan:
     """Plans moments until `rows` of them have a right action.
 
-    Moments without a known right action are planned, too: they are counted as
-    unverifiable.
+    Moments without a known right action, or without the subgoal that the row
+    should say, are planned, too: they are counted as unverifiable.
     """
     del student
     plan, order, found = Plan(), shuffled(experiences, seed), 0
     for at in range(0, len(order), max(1, self.rows)):
       moments = order[at : at + self.rows]
-      for moment, cost in zip(moments, tools.measure(moments), strict=True):
+      said = tools.subgoals(moments) if self.subgoals else [""] * len(moments)
+      measured = tools.measure(moments)
+      for moment, cost, word in zip(moments, measured, said, strict=True):
         if found >= self.rows:
           return plan
         weights = costs.target_weights(cost, self.regret_scale)
+        if self.subgoals and not word:
+          weights = {}
         words = tuple(tools.world.actions[a] for a in weights)
         row = PlannedRow(
-          self.task(tools, moment), words, tuple(weights.values())
+          self.task(tools, moment), words, tuple(weights.values()), word
         )
         found += plan.add(row) and bool(words)
     return plan
@@ -110,7 +122,8 @@ class NextActionSkill(Skill):
     """Whether exactly the best answers are optimal by the reference.
 
     With action noise a cost is a mean of many: whether none is better by half
-    a unit. A search has no second path to what is shortest.
+    a unit. A subgoal has to be the reference's, too. A search has no second
+    path to what is shortest.
     """
     if tools.label_source != "oracle":
       return None
@@ -125,7 +138,15 @@ class NextActionSkill(Skill):
         same.append(cost[list(best)].max() <= cost.min() + _ROUNDING)
       else:
         same.append(tuple(game.optimal()) == best)
+      if row.rationale:
+        same[-1] &= _subgoal(tools.world, game) == row.rationale
     return np.array(same, bool)
+
+
+def _subgoal(world: World, game) -> str:
+  """The subgoal of a game, by the reference; "" where it has none."""
+  index = world.reference.subgoal(game)  # pyright: ignore[reportAttributeAccessIssue]
+  return check_subgoals(world).subgoals[index] if index >= 0 else ""
 
 
 def _noisy_costs(game, action_noise: float) -> np.ndarray:

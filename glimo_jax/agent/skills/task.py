@@ -45,11 +45,14 @@ class PlannedRow:
     task: the task.
     answers: all right answers by the label source; () where it found none.
     weights: target probability of each answer, the best first; they sum to 1.
+    rationale: what the assistant says before the answer, computed by the
+      simulator; "" for nothing.
   """
 
   task: Task
   answers: tuple[str, ...]
   weights: tuple[float, ...]
+  rationale: str = ""
 
   @property
   def best(self) -> tuple[str, ...]:

@@ -25,11 +25,13 @@ class Item:
     prompt: the last turn behind its trunk, and the opening of the answer.
     answers: tokens of each answer, with or without the end of the turn.
     probs: f64[len(answers)], the target distribution.
+    fork: tokens with which all answers begin; the next tells them apart.
   """
 
   prompt: list[int]
   answers: list[list[int]]
   probs: np.ndarray
+  fork: int = 0
 
   def size(self, answer: int) -> int:
     """Columns of the branch with this answer."""
@@ -68,9 +70,9 @@ def encode(
 ) -> Encoded:
   """Tokenises examples once, for packing in any order.
 
-  Several answers become a soft target on the first token; of more than SLOTS,
-  the SLOTS heaviest. Where two answers begin with the same token, only the
-  first answer is kept.
+  Several answers become a soft target on the first token after what they have
+  in common; of more than SLOTS, the SLOTS heaviest. Where two of them have that
+  token in common, too, only the first answer is kept.
 
   Raises:
     ValueError: an example does not fit into `length` columns, or its weights
@@ -89,10 +91,10 @@ def encode(
       prefixes.append(list(prefix))
     moment = (groups[prefix], example.episode, example.actions)
     moments.setdefault(moment, []).append(i)
-    for answer in example.answers:
+    for answer in example.completions:
       if answer not in cache:
         cache[answer] = _answer(answer, example, tokenizer, train_end)
-    item = _item(example, ids[before:], [cache[a] for a in example.answers])
+    item = _item(example, ids[before:], [cache[a] for a in example.completions])
     need = before
     need += max(map(item.size, range(len(item.answers))))
     if need > length:
@@ -125,17 +127,18 @@ def _item(
   heaviest = np.argsort(-weights, kind="stable")[:SLOTS]
   kept = np.sort(heaviest[weights[heaviest] > 0])
   answers = [answers[i] for i in kept]
-  if len({tokens[0] for tokens in answers}) < len(answers):
-    kept, answers = kept[:1], answers[:1]
-  return Item(prompt, answers, weights[kept] / weights[kept].sum())
+  fork = len(_shared(answers))
+  if len({tokens[fork] for tokens in answers}) < len(answers):
+    kept, answers, fork = kept[:1], answers[:1], 0
+  return Item(prompt, answers, weights[kept] / weights[kept].sum(), fork)
 
 
-def _shared(prompts: Sequence[list[int]]) -> list[int]:
-  """The longest common beginning of several prompts that none of them is."""
-  if len(prompts) < 2:
+def _shared(sequences: Sequence[list[int]]) -> list[int]:
+  """The longest common beginning of several sequences that none of them is."""
+  if len(sequences) < 2:
     return []
-  low, high = min(prompts), max(prompts)
-  most = min(map(len, prompts)) - 1
+  low, high = min(sequences), max(sequences)
+  most = min(map(len, sequences)) - 1
   pairs = itertools.takewhile(
     lambda p: p[0] == p[1], zip(low, high, strict=False)
   )

@@ -143,9 +143,9 @@ class Packing:
         columns[b, targets] = np.arange(end - len(answer), end)
         target_ids[b, targets, 0] = answer
         target_probs[b, targets, 0] = 1.0
-        several = len(item.answers)
-        target_ids[b, slot, :several] = [a[0] for a in item.answers]
-        target_probs[b, slot, :several] = item.probs
+        several, fork = len(item.answers), slot + item.fork
+        target_ids[b, fork, :several] = [a[item.fork] for a in item.answers]
+        target_probs[b, fork, :several] = item.probs
         ce_weight[b, targets] = 1.0
         slot += len(answer)
     return Batch(

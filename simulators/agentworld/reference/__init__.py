@@ -21,9 +21,10 @@ from simulators.agentworld.reference import (
   answers_seen,
 )
 from simulators.agentworld.reference.game import Game
-from simulators.agentworld.vocabulary import ANSWERS
+from simulators.agentworld.reference.subgoals import next_thing
+from simulators.agentworld.vocabulary import ANSWERS, BOX, ELEMENTS, TOOLS
 
-__all__ = ["SEARCHED", "Game", "answer", "answered"]
+__all__ = ["SEARCHED", "Game", "answer", "answered", "subgoal"]
 
 _FUNCTIONS = {
   name: function
@@ -72,3 +73,10 @@ def answer(game: Game, kind: str, args: Sequence[int]) -> int:
       "where QuestionArrays.valid is True"
     )
   return ANSWERS.index(word)
+
+
+def subgoal(game: Game) -> int:
+  """The index of `AgentWorld.subgoals` that `AgentWorld.subgoal` gives."""
+  words = ("goal", BOX, *TOOLS, *ELEMENTS)
+  word = next_thing(game)
+  return words.index(word) if word else -1

@@ -136,9 +136,27 @@ def test_soft_targets_weigh_every_answer(tokenizer):
   assert short.ce_weight[0].sum() == 1
 
 
-def test_only_the_first_answer_with_the_same_first_token_is_kept(tokenizer):
-  same_start = example(0, "goal", "tree", ["up up", "up down"])
-  batch = batching.pack([same_start], tokenizer, 64)
+def test_rationale_comes_first_and_answers_are_weighed_after_it(tokenizer):
+  row = dataclasses.replace(
+    example(0, "goal", "tree", ["up", "left"], [0.75, 0.25]), rationale="tree"
+  )
+  assert row.completions == ("tree up", "tree left")
+  batch = batching.pack([row], tokenizer, 64)
+  said = [tokenizer.encode(text) for text in row.completions]
+  fork = next(i for i, (a, b) in enumerate(zip(*said, strict=True)) if a != b)
+  assert fork > 0
+  assert batch.target_ids[0, :fork, 0].tolist() == said[0][:fork]
+  assert not batch.target_probs[0, :fork, 1:].any()
+  assert batch.target_ids[0, fork, :2].tolist() == [s[fork] for s in said]
+  assert batch.target_probs[0, fork, :2].tolist() == [0.75, 0.25]
+  # The row goes on with one of the answers.
+  last = batch.scored[0][int(batch.ce_weight[0].sum()) - 1]
+  assert batch.tokens[0, last] in (said[0][-1], said[1][-1])
+
+
+def test_only_the_first_answer_is_kept_where_two_go_on_alike(tokenizer):
+  alike = example(0, "goal", "tree", ["up up", "up down left", "up down up"])
+  batch = batching.pack([alike], tokenizer, 64)
   assert set(np.unique(batch.target_probs)) == {0.0, 1.0}
   first = tokenizer.encode("up up")
   assert batch.target_ids[0, : len(first), 0].tolist() == first

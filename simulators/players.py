@@ -1,0 +1,73 @@
+"""Parts of a world that help players: scripts, and names for what comes next.
+
+`base` lists these protocols with the others.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from simulators.types import Array, PyTree, State
+
+
+class Reader(Protocol):
+  """A short program that plays one batch by what it reads."""
+
+  def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
+    """f64[B, A]: how good each action is; `rows` name the live episodes."""
+    ...
+
+
+@runtime_checkable
+class HasScript(Protocol):
+  """A world with a scripted reader, which reports show beside the models."""
+
+  def script(self, rules: str) -> Reader:
+    """A new reader; it knows the text of `World.rules` and nothing else."""
+    ...
+
+
+@runtime_checkable
+class HasSubgoals(Protocol):
+  """A world that names what the best way leads to next.
+
+  Where the world is `HasReference`, `reference.subgoal(game)` gives the same
+  index, found independently.
+
+  Attributes:
+    subgoals: the words for it. A description names those that a player may
+      choose from.
+  """
+
+  subgoals: tuple[str, ...]
+
+  def subgoal(self, state: State, params: PyTree) -> Array:
+    """i32[]: index into `subgoals`.
+
+    -1 where there is no way to succeed, or where some of the best ways lead to
+    other things first.
+    """
+    ...
+
+
+def check_subgoals(world: Any) -> HasSubgoals:
+  """The world itself, where it names subgoals.
+
+  Raises:
+    ValueError: it names none.
+  """
+  if not isinstance(world, HasSubgoals):
+    raise ValueError(
+      f"world {world.name!r} names no subgoals: give it `subgoals` and "
+      "`subgoal` (simulators.base.HasSubgoals), or set "
+      "annotate.skills.next_action.subgoals to False"
+    )
+  return world
+
+
+def subgoals_in(text: str, world: HasSubgoals) -> tuple[str, ...]:
+  """The subgoals of a world that a text names, in the order of the world."""
+  words = set(re.findall(r"\w+", text))
+  return tuple(word for word in world.subgoals if word in words)
