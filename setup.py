@@ -20,7 +20,9 @@ _REQUIREMENTS = [
   "flax>=0.12",
   "gguf>=0.17",
   "httpx>=0.27",
+  "huggingface_hub>=1,<3",
   "jaxtyping>=0.3",
+  "jinja2>=3.1",
   "ml_collections>=1.0",
   "numpy>=2",
   "optax>=0.2.5",
@@ -37,7 +39,6 @@ _REQUIREMENTS = [
   # tensorflow-datasets imports these when it writes and reads array_record.
   "array_record>=0.8",
   "importlib_resources>=6",
-  # The tests load the exported models with it, as users do.
   "transformers>=5,<6",
 ]
 

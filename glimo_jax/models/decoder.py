@@ -15,15 +15,12 @@ from glimo_jax.models.attention import (
   Cache,
   Mask,
   Prefix,
+  Sight,
   attention_mask,
+  sight_of,
 )
-from glimo_jax.models.layers import (
-  Block,
-  DecoderConfig,
-  Rope,
-  rms_norm,
-  rotary,
-)
+from glimo_jax.models.decoder_config import DecoderConfig
+from glimo_jax.models.layers import Block, rms_norm
 from glimo_jax.models.lora import Adapter
 from glimo_jax.types import AnyArray
 
@@ -51,12 +48,20 @@ def logits(
   )
 
 
+def embed(
+  config: DecoderConfig, params: PyTree, tokens: Tokens
+) -> Float[Array, "B T D"]:
+  """The residual stream before the first layer."""
+  x = params["embed"][tokens]
+  scale = config.embed_scale
+  return x if scale == 1 else x * jnp.asarray(scale, x.dtype)
+
+
 def _layers(
   config: DecoderConfig,
   params: PyTree,
   x: States,
-  rope: Rope,
-  mask: Mask,
+  sight: Sight,
   span: tuple[int, int],
   *,
   adapter: Adapter | None = None,
@@ -79,7 +84,8 @@ def _layers(
 
   def body(carry: tuple[Array, Any], xs: Any) -> tuple[Any, Any]:
     x, cache = carry
-    i, layer, low, past = xs
+    i, kind, layer, low, past = xs
+    rope, mask = sight.at(kind)
     if not whole:  # a part of the stack is indexed: slicing would copy it
       layer = jax.tree.map(lambda p: at(p, i), layers)
     room = (cache.k, cache.v, i, column) if cache else None
@@ -94,8 +100,9 @@ def _layers(
       prefix=past,
       cache=room,
     )
-    kv = Cache(k, v)  # pyright: ignore[reportArgumentType]
-    return ((x, None), kv) if cache is None else ((x, kv), None)
+    if cache is None:
+      return (x, None), Cache(k, v)  # pyright: ignore[reportArgumentType]
+    return (x, cache.replace(k=k, v=v)), None
 
   if cache is None:
     keep = jax.checkpoint_policies.save_only_these_names(SAVED)
@@ -103,6 +110,7 @@ def _layers(
     body = jax.checkpoint(body, policy=keep, prevent_cse=False)
   xs = (
     jnp.arange(*span),
+    sight.kinds(span),
     layers if whole else None,
     adapter.weights if adapter else None,
     (prefix.k[slice(*span)], prefix.v[slice(*span)]) if prefix else None,
@@ -144,17 +152,21 @@ def forward(
     The stream, and k, v [layers, B, K, T, H] of the tokens or the continued
     cache.
   """
+  if cache is not None and cache.positions is not None:
+    written = jax.lax.dynamic_update_slice(
+      cache.positions, jnp.asarray(positions), (0, jnp.asarray(column))
+    )
+    cache = cache.replace(positions=written)
   run = functools.partial(
     _layers,
     config,
     params,
-    rope=rotary(config, positions),
-    mask=mask,
+    sight=sight_of(config, positions, mask, prefix=prefix, cache=cache),
     prefix=prefix,
     column=column,
     remat=remat,
   )
-  x = params["embed"][tokens]
+  x = embed(config, params, tokens)
   if adapter is None or adapter.first_layer == 0:
     span = (0, config.layers)
     return run(x, span=span, adapter=adapter, cache=cache)
@@ -169,7 +181,8 @@ def forward(
 
 def final(config: DecoderConfig, params: PyTree, x: States) -> States:
   """f32: the residual stream `x` after the final norm."""
-  return rms_norm(x, params["norm"], config.norm_eps).astype(jnp.float32)
+  weight, shift = params["norm"], config.norm_shift
+  return rms_norm(x, weight, config.norm_eps, shift).astype(jnp.float32)
 
 
 def frozen_activations(
@@ -184,10 +197,10 @@ def frozen_activations(
 
   Training an adapter from layer `first` on leaves it as it is.
   """
-  x = params["embed"][tokens]
+  x = embed(config, params, tokens)
   if first:
-    rope, mask = rotary(config, positions), attention_mask(segment_ids)
-    x, _ = _layers(config, params, x, rope, mask, (0, first))
+    sight = sight_of(config, positions, attention_mask(segment_ids))
+    x, _ = _layers(config, params, x, sight, (0, first))
   return x
 
 
@@ -234,8 +247,7 @@ def hidden_states(
       config,
       params,
       jnp.asarray(activations),
-      rotary(config, positions),
-      mask,
+      sight_of(config, positions, mask),
       (adapter.first_layer, config.layers),
       adapter=adapter,
       remat=remat,
@@ -270,10 +282,8 @@ def hidden_pair(
       config, params, first, tokens, positions, segment_ids
     )
   x = jax.lax.stop_gradient(jnp.asarray(activations))
-  mask = attention_mask(segment_ids)
-  run = functools.partial(
-    _layers, config, params, rope=rotary(config, positions), mask=mask
-  )
+  sight = sight_of(config, positions, attention_mask(segment_ids))
+  run = functools.partial(_layers, config, params, sight=sight)
   upper = (first, config.layers)
   policy, _ = run(x, span=upper, adapter=adapter, remat=remat)
   reference, _ = run(x, span=upper)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from glimo_jax.models import decoder, scoring_rows
-from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
 from glimo_jax.models.sampler import Sampler
 from glimo_jax.models.scoring_rows import ScoringItem

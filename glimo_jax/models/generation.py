@@ -12,7 +12,7 @@ from jaxtyping import Float, Int, UInt32
 
 from glimo_jax.models import decoder, kv_cache
 from glimo_jax.models.attention import MASKED, Cache, Prefix, with_prefix
-from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
 from glimo_jax.models.tokenizer import Tokenizer
 from glimo_jax.types import AnyArray
@@ -270,8 +270,8 @@ def finish(
 ) -> Answer:
   """The answer in the written ids: up to its end or its first stop string."""
   ids = list(ids[: settings.max_tokens])
-  ends = {tokenizer.end_of_turn, tokenizer.end_of_text}
-  length = next((i for i, token in enumerate(ids) if token in ends), None)
+  ends = (i for i, token in enumerate(ids) if token in tokenizer.ends)
+  length = next(ends, None)
   text = tokenizer.decode(ids[:length])
   cuts = [at for at in (text.find(s) for s in settings.stop if s) if at >= 0]
   if cuts:

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from glimo_jax.models import decoder
 from glimo_jax.models.attention import Cache, Mask, Prefix, attention_mask
-from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
 from glimo_jax.types import AnyArray
 
@@ -47,7 +47,12 @@ def empty(
 ) -> Cache:
   """A cache with room for `size` columns of `batch` rows."""
   shape = (config.layers, batch, config.kv_heads, size, config.head_dim)
-  return Cache(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
+  positions = jnp.zeros((batch, size), jnp.int32)
+  return Cache(
+    jnp.zeros(shape, dtype),
+    jnp.zeros(shape, dtype),
+    positions if config.local_layers else None,
+  )
 
 
 def extend(

@@ -1,4 +1,4 @@
-"""One layer of the decoder: RMSNorm, rotary GQA attention, SwiGLU.
+"""One layer of the decoder: RMSNorm, rotary GQA attention, a gated MLP.
 
 Every linear map may carry a low-rank adapter. Axes in names: B rows,
 T columns, S keys, P prefix columns, D model, K key-value heads, G query heads
@@ -8,73 +8,27 @@ https://arxiv.org/abs/2305.13245; "RoFormer", https://arxiv.org/abs/2104.09864.
 """
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.ad_checkpoint import checkpoint_name
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from glimo_jax.models.attention import SAVED, Mask, attend
+from glimo_jax.models.attention import SAVED, Mask, attend, behind
+from glimo_jax.models.decoder_config import DecoderConfig
+from glimo_jax.models.rotary import Rope, rotate
 from glimo_jax.types import AnyArray
 
 Array = jax.Array
-Rope = tuple[Float[Array, "B T half"], Float[Array, "B T half"]]  # cos, sin
+_ACTIVATION = {
+  "silu": nn.silu,
+  "gelu_tanh": functools.partial(nn.gelu, approximate=True),
+}
 Low = Mapping[str, Mapping[str, Array]]  # a layer's adapter: name -> a, b
-
-
-@dataclasses.dataclass(frozen=True)
-class RopeScaling:
-  """Llama 3.x stretching of the rotary wavelengths."""
-
-  factor: float = 8.0
-  low_freq_factor: float = 1.0
-  high_freq_factor: float = 4.0
-  original_context: int = 8192  # tokens
-
-
-@dataclasses.dataclass(frozen=True)
-class DecoderConfig:
-  """Sizes of a decoder, and the options in which model families differ."""
-
-  vocab_size: int
-  dim: int
-  layers: int
-  heads: int
-  kv_heads: int
-  head_dim: int
-  mlp_dim: int
-  rope_theta: float = 10000.0
-  norm_eps: float = 1e-5
-  context: int = 8192  # tokens
-  tied: bool = True  # the output matrix is the embedding
-  rope_scaling: RopeScaling | None = None
-  rope_factors: tuple[float, ...] | None = None  # divide the frequencies
-  family: str = "llama"  # see models.families
-
-  def __post_init__(self):
-    if self.heads % self.kv_heads:
-      raise ValueError(
-        f"{self.heads} heads are not divisible by {self.kv_heads} key-value "
-        "heads: set kv_heads to a divisor of heads"
-      )
-
-  @property
-  def linear_shapes(self) -> dict[str, tuple[int, int]]:
-    """Name -> (in, out) of each linear map of a layer."""
-    q, kv = self.heads * self.head_dim, self.kv_heads * self.head_dim
-    return {
-      "q": (self.dim, q),
-      "k": (self.dim, kv),
-      "v": (self.dim, kv),
-      "o": (q, self.dim),
-      "gate": (self.dim, self.mlp_dim),
-      "up": (self.dim, self.mlp_dim),
-      "down": (self.mlp_dim, self.dim),
-    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,42 +47,26 @@ def parameters(config: DecoderConfig) -> dict[str, Parameter]:
   for name in ("gate", "up"):
     arrays[name] = Parameter(linear[name], ("embed", "mlp"))
   arrays["down"] = Parameter(linear["down"], ("mlp", "embed"))
-  for name in ("attn_norm", "mlp_norm"):
-    arrays[name] = Parameter((config.dim,), (None,))
+  for name in config.biases:
+    arrays[f"{name}_bias"] = Parameter(linear[name][1:], arrays[name].axes[1:])
+  for name, size in config.norm_sizes.items():
+    axis = "heads" if size not in (config.dim, config.head_dim) else None
+    arrays[name] = Parameter((size,), (axis,))
   return arrays
 
 
-def inverse_frequencies(config: DecoderConfig) -> np.ndarray:
-  """f32[H/2]: rotary angle of one position, per pair of features."""
-  half = np.arange(0, config.head_dim, 2, dtype=np.float32) / config.head_dim
-  freq = (1.0 / np.float32(config.rope_theta) ** half).astype(np.float32)
-  if config.rope_factors is not None:
-    freq = freq / np.asarray(config.rope_factors, np.float32)
-  scaling = config.rope_scaling
-  if scaling is None:
-    return freq
-  # Long waves are stretched by `factor`, short ones kept, between: blended.
-  turns = scaling.original_context * freq / (2 * np.pi)
-  low, high = scaling.low_freq_factor, scaling.high_freq_factor
-  keep = np.clip((turns - low) / (high - low), 0.0, 1.0)
-  return (freq * (keep + (1 - keep) / scaling.factor)).astype(np.float32)
-
-
-def rotary(config: DecoderConfig, positions: Int[AnyArray, "B T"]) -> Rope:
-  """Cosines and sines of the rotary angles at `positions`."""
-  angles = positions[..., None].astype(jnp.float32) * inverse_frequencies(
-    config
-  )
-  return jnp.cos(angles), jnp.sin(angles)
-
-
 def rms_norm(
-  x: Float[Array, "*rows D"], weight: Float[AnyArray, " D"], eps: float
+  x: Float[Array, "*rows D"],
+  weight: Float[AnyArray, " D"],
+  eps: float,
+  shift: float = 0.0,
 ) -> Float[Array, "*rows D"]:
-  """x over its root mean square, in f32, times `weight`; x's dtype."""
+  """x over its root mean square, in f32, times shift + weight; x's dtype."""
   x32 = x.astype(jnp.float32)
   scale = jax.lax.rsqrt(jnp.mean(x32 * x32, -1, keepdims=True) + eps)
-  return (x32 * scale * weight.astype(jnp.float32)).astype(x.dtype)
+  weight32 = weight.astype(jnp.float32)
+  weight32 = weight32 + shift if shift else weight32
+  return (x32 * scale * weight32).astype(x.dtype)
 
 
 def matmul(
@@ -181,25 +119,6 @@ def _adapted_backward(
 adapted.defvjp(_adapted_forward, _adapted_backward)
 
 
-def _behind(
-  prefix: Float[Array, "P K H"], x: Float[Array, "B K S H"]
-) -> Float[Array, "B K PS H"]:
-  """x with the shared prefix before each row."""
-  shared = prefix.swapaxes(0, 1)
-  shared = jnp.broadcast_to(shared, (x.shape[0], *shared.shape))
-  return jnp.concatenate([shared, x], axis=2)
-
-
-def _rotate(x: Float[Array, "B K *G T H"], rope: Rope) -> Array:
-  """x with each pair of features turned by the angle of its position."""
-  cos, sin = rope
-  shape = (cos.shape[0], *(1,) * (x.ndim - 3), *cos.shape[1:])
-  cos, sin = cos.reshape(shape), sin.reshape(shape)
-  a, b = jnp.split(x.astype(jnp.float32), 2, axis=-1)
-  out = jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
-  return out.astype(x.dtype)
-
-
 class Block(nn.Module):
   """One layer of the decoder."""
 
@@ -234,29 +153,9 @@ class Block(nn.Module):
       The residual stream, then k and v of x [B, K, T, H], or the cache's.
     """
     c = self.config
-    shapes = c.linear_shapes
-    batch, length, _ = x.shape
-    kv, group = c.kv_heads, c.heads // c.kv_heads
-
-    def linear(name: str, x: Array) -> Array:
-      w = self.param(name, nn.initializers.normal(0.02), shapes[name])
-      if not adapter or name not in adapter:
-        return checkpoint_name(matmul(x, w), SAVED)
-      a, b = adapter[name]["a"], scale * adapter[name]["b"]
-      y = adapted(x, w, a.astype(x.dtype), b.astype(x.dtype))
-      return checkpoint_name(y, SAVED)
-
-    def norm(name: str, x: Array) -> Array:
-      weight = self.param(name, nn.initializers.ones, (c.dim,))
-      return rms_norm(x, weight, c.norm_eps)
-
-    h = norm("attn_norm", x)
-    q = linear("q", h).reshape(batch, length, kv, group, c.head_dim)
-    k = linear("k", h).reshape(batch, length, kv, c.head_dim)
-    v = linear("v", h).reshape(batch, length, kv, c.head_dim)
-    q, k, v = q.transpose(0, 2, 3, 1, 4), k.swapaxes(1, 2), v.swapaxes(1, 2)
-    q = _rotate(q, rope) * jnp.asarray(c.head_dim**-0.5, x.dtype)
-    k = _rotate(k, rope)
+    linear = functools.partial(self._linear, adapter=adapter, scale=scale)
+    h = self._norm("attn_norm", x) if c.pre_norm else x
+    q, k, v = self._queries_keys_values(h, linear, rope)
     keys, values = k, v
     if cache is not None:  # written, then read: so XLA updates it in place
       all_k, all_v, layer, column = cache
@@ -265,10 +164,57 @@ class Block(nn.Module):
       v = jax.lax.dynamic_update_slice(all_v, v[None], at)
       keys, values = k[layer], v[layer]
     if prefix is not None:
-      keys, values = _behind(prefix[0], keys), _behind(prefix[1], values)
+      keys, values = behind(prefix[0], keys), behind(prefix[1], values)
     y = attend(q, keys, values, mask)
-    y = y.transpose(0, 3, 1, 2, 4).reshape(batch, length, -1)
-    x = x + linear("o", y)
-    h = norm("mlp_norm", x)
-    h = nn.silu(linear("gate", h)) * linear("up", h)
-    return x + linear("down", h), k, v
+    y = y.transpose(0, 3, 1, 2, 4).reshape(*x.shape[:2], -1)
+    y = linear("o", y)
+    x = x + (self._norm("attn_post_norm", y) if c.post_norm else y)
+    h = self._norm("mlp_norm", x) if c.pre_norm else x
+    h = _ACTIVATION[c.activation](linear("gate", h)) * linear("up", h)
+    y = linear("down", h)
+    return x + (self._norm("mlp_post_norm", y) if c.post_norm else y), k, v
+
+  def _queries_keys_values(
+    self, h: Array, linear: Callable[[str, Array], Array], rope: Rope
+  ) -> tuple[Array, Array, Array]:
+    """q [B, K, G, T, H], scaled; k and v [B, K, T, H]; turned by `rope`."""
+    c = self.config
+    batch, length, _ = h.shape
+    kv, group = c.kv_heads, c.heads // c.kv_heads
+
+    def heads(name: str, *shape: int) -> Array:
+      y = linear(name, h)
+      normed = bool(c.qk_norm) and name != "v"
+      if normed and c.qk_norm == "whole":
+        y = self._norm(f"{name}_norm", y)
+      y = y.reshape(batch, length, *shape, c.head_dim)
+      if normed and c.qk_norm == "head":
+        y = self._norm(f"{name}_norm", y)
+      return y
+
+    q, k, v = heads("q", kv, group), heads("k", kv), heads("v", kv)
+    q, k, v = q.transpose(0, 2, 3, 1, 4), k.swapaxes(1, 2), v.swapaxes(1, 2)
+    scale = c.head_dim**-0.5 if c.query_scale is None else c.query_scale
+    return rotate(q, rope) * jnp.asarray(scale, h.dtype), rotate(k, rope), v
+
+  def _linear(
+    self, name: str, x: Array, adapter: Low | None, scale: float
+  ) -> Array:
+    """The linear map `name`, with its adapter and its bias."""
+    shape = self.config.linear_shapes[name]
+    w = self.param(name, nn.initializers.normal(0.02), shape)
+    if not adapter or name not in adapter:
+      y = matmul(x, w)
+    else:
+      a, b = adapter[name]["a"], scale * adapter[name]["b"]
+      y = adapted(x, w, a.astype(x.dtype), b.astype(x.dtype))
+    if name in self.config.biases:
+      y = y + self.param(f"{name}_bias", nn.initializers.zeros, shape[1:])
+    return checkpoint_name(y, SAVED)
+
+  def _norm(self, name: str, x: Array) -> Array:
+    """RMSNorm over the last axis."""
+    c = self.config
+    one = nn.initializers.constant(1.0 - c.norm_shift)
+    weight = self.param(name, one, x.shape[-1:])
+    return rms_norm(x, weight, c.norm_eps, c.norm_shift)

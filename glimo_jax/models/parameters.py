@@ -13,7 +13,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from glimo_jax.models import layers
-from glimo_jax.models.layers import DecoderConfig, Parameter
+from glimo_jax.models.decoder_config import DecoderConfig
+from glimo_jax.models.layers import Parameter
+from glimo_jax.models.rotary import rotary
 
 PyTree = Any
 Path = tuple[str, ...]
@@ -58,7 +60,7 @@ def init(
   """
   layer_key, embed_key, head_key = jax.random.split(key, 3)
   x = jnp.zeros((1, 1, config.dim))
-  rope = layers.rotary(config, jnp.zeros((1, 1), jnp.int32))
+  rope = rotary(config, jnp.zeros((1, 1), jnp.int32))
   mask = jnp.ones((1, 1, 1), bool)
 
   def layer(key):
@@ -68,7 +70,7 @@ def init(
   params = {
     "embed": deviation * jax.random.normal(embed_key, shape),
     "layers": jax.vmap(layer)(jax.random.split(layer_key, config.layers)),
-    "norm": jnp.ones(config.dim),
+    "norm": jnp.ones(config.dim) - config.norm_shift,
   }
   if not config.tied:
     params["head"] = deviation * jax.random.normal(head_key, shape)

@@ -19,7 +19,7 @@ from jaxtyping import Int
 
 from glimo_jax.models import generation, kv_cache, lora, scoring_rows
 from glimo_jax.models.attention import Prefix
-from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
 from glimo_jax.models.scoring_rows import ScoringItem
 from glimo_jax.models.tokenizer import Tokenizer
@@ -44,6 +44,18 @@ def _prefill(
 
 
 _merge = jax.jit(lora.merge)
+
+
+def _ids_of(
+  choices: Sequence[str], ids: Mapping[str, list[int]]
+) -> list[list[int]]:
+  """Ids of each choice; checks that there are choices, and words in each."""
+  if not choices or not all(choices):
+    raise ValueError(
+      f"choices {list(choices)} are empty or hold an empty text: give at "
+      "least one choice and a word for each"
+    )
+  return [ids[choice] for choice in choices]
 
 
 class Sampler:
@@ -105,7 +117,9 @@ class Sampler:
         f"{len(prompts)} prompts but {len(choices)} lists of choices: give one "
         "list for each prompt"
       )
-    coded = [self._encode_choices(c) for c in choices]
+    words = {word for some in choices for word in some}
+    ids = {w: self.tokenizer.encode_answer(w)[:-1] for w in words}
+    coded = [_ids_of(some, ids) for some in choices]
     scores: dict[int, np.ndarray] = {}
     for prefix_ids, rows in self._groups(prompts).items():
       start = len(prefix_ids)
@@ -144,7 +158,7 @@ class Sampler:
       )
     if not len(ids):
       return np.zeros(0, np.float32)
-    inputs = [self.tokenizer.end_of_text, *ids[:-1]]
+    inputs = [self.tokenizer.start_of_text, *ids[:-1]]
     items, done = [], 0
     while done < len(ids):
       end = min(len(ids), done + (stride if done else window))
@@ -223,15 +237,6 @@ class Sampler:
       generation.GenerationSettings(max_tokens, temperature, 1.0, ()),
     )  # fmt: skip
 
-  def _encode_choices(self, choices: Sequence[str]) -> list[list[int]]:
-    ids = [self.tokenizer.encode_plain(choice) for choice in choices]
-    if not ids or not all(ids):
-      raise ValueError(
-        f"choices {list(choices)} are empty or hold an empty text: give at "
-        "least one choice and a word for each"
-      )
-    return ids
-
   def _groups(
     self, prompts: Sequence[Sequence[Message]]
   ) -> Mapping[Ids, list[tuple[int, list[int]]]]:
@@ -241,15 +246,13 @@ class Sampler:
     for index, messages in enumerate(prompts):
       if not messages:
         raise ValueError(f"prompt {index} has no messages: give at least one")
-      ids, _ = self.tokenizer.render_chat(messages, generation_prompt=True)
+      ids, _, count = self.tokenizer.render_prompt(messages)
       if len(ids) > self.config.context:
         raise ValueError(
           f"prompt {index} has {len(ids)} tokens but the model's context is "
           f"{self.config.context}: shorten its messages"
         )
-      shared, _ = self.tokenizer.render_chat(messages[:-1])
-      shared = shared + self.tokenizer.header(messages[-1]["role"])
-      groups[tuple(shared)].append((index, ids))
+      groups[tuple(ids[:count])].append((index, ids))
     lone = [
       key
       for key, rows in groups.items()

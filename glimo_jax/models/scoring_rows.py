@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 
 from glimo_jax.models import decoder
 from glimo_jax.models.attention import Prefix
-from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
 from glimo_jax.types import BRANCHES, AnyArray
 

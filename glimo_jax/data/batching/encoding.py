@@ -78,30 +78,29 @@ def encode(
     ValueError: an example does not fit into `length` columns, or its weights
       do not fit its answers.
   """
-  groups: dict[tuple, int] = {}
+  groups: dict[tuple[int, ...], int] = {}
   prefixes: list[list[int]] = []
   moments: dict[tuple, list[int]] = {}
   cache: dict[str, list[int]] = {}
   items = []
   for i, example in enumerate(examples):
-    before = example.messages[:-1]
-    name = tuple((m["role"], m["content"]) for m in before)
-    if name not in groups:
-      groups[name] = len(prefixes)
-      prefixes.append(tokenizer.render_chat(before)[0])
-    moment = (groups[name], example.episode, example.actions)
+    ids, before, _ = tokenizer.render_prompt(example.messages)
+    prefix = tuple(ids[:before])
+    if prefix not in groups:
+      groups[prefix] = len(prefixes)
+      prefixes.append(list(prefix))
+    moment = (groups[prefix], example.episode, example.actions)
     moments.setdefault(moment, []).append(i)
-    prompt, _ = tokenizer.render_chat(example.messages[-1:], True)
     for answer in example.completions:
       if answer not in cache:
         cache[answer] = _answer(answer, example, tokenizer, train_end)
-    item = _item(example, prompt, [cache[a] for a in example.completions])
-    need = len(prefixes[groups[name]])
+    item = _item(example, ids[before:], [cache[a] for a in example.completions])
+    need = before
     need += max(map(item.size, range(len(item.answers))))
     if need > length:
       raise ValueError(
         f"row {example.row_id} needs {need} columns ("
-        f"{len(prefixes[groups[name]])} of prefix), length is {length}: set "
+        f"{before} of prefix), length is {length}: set "
         f"--config.train.length to at least {need}, or drop the row"
       )
     items.append(item)
@@ -153,9 +152,7 @@ def _answer(
   train_end: bool,
 ) -> list[int]:
   """Tokens of an answer in the assistant's turn."""
-  turn = {"role": "assistant", "content": answer}
-  ids, mask = tokenizer.render_chat([turn])
-  tokens = list(itertools.compress(ids, mask))
+  tokens = tokenizer.encode_answer(answer)
   if not tokens[:-1]:
     raise ValueError(
       f"row {example.row_id} has an empty answer: drop it or give it words"

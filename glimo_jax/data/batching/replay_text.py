@@ -86,7 +86,7 @@ def encode(
       piece = Piece(np.asarray(ids[:end], np.int32), weights[:end])
       chats.append(piece)
     else:
-      ids = tokenizer.encode_plain(document.text)
+      ids = tokenizer.encode_document(document.text)
       weights = np.ones(len(ids), np.float32)
       plain.append(Piece(np.asarray(ids, np.int32), weights))
   parts = {True: chats, False: plain}

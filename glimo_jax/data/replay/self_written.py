@@ -102,7 +102,7 @@ class SelfWritten:
   ) -> list[Document]:
     _, temperature = _POOLS[self.source]
     if self.source == "self:prose":
-      ids = [tokenizer.encode_plain(prompt) for prompt in prompts]
+      ids = [tokenizer.encode_document(prompt) for prompt in prompts]
       written = writer.continue_ids(ids, self.tokens, temperature, seeds)
       pairs = zip(prompts, written, strict=True)
       return [Document(text=prompt + text) for prompt, (text, *_) in pairs]

@@ -12,12 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from tokenizers import pre_tokenizers
 
-from glimo_jax.models.layers import DecoderConfig
+from glimo_jax.models.decoder_config import DecoderConfig
 
 Tensors = Mapping[str, Callable[[], np.ndarray]]  # name -> reads the tensor
-PreTokenizers = tuple[pre_tokenizers.PreTokenizer, ...]
 
 
 def same(x: np.ndarray, heads: int) -> np.ndarray:
@@ -63,7 +61,6 @@ class Family:
     read_hf: content of config.json -> our config.
     read_gguf: metadata and tensors of a GGUF -> our config.
     write_hf: our config -> content of config.json.
-    pre_tokenizers: `tokenizer.ggml.pre` of a GGUF -> what it stands for.
   """
 
   names: tuple[str, ...]
@@ -73,7 +70,6 @@ class Family:
   read_hf: Callable[[Mapping[str, Any]], DecoderConfig]
   read_gguf: Callable[[Mapping[str, Any], Tensors], DecoderConfig]
   write_hf: Callable[[DecoderConfig], dict[str, Any]]
-  pre_tokenizers: Mapping[str, PreTokenizers]
 
   def modules(self) -> dict[str, str]:
     """Array of a layer -> name of its Hugging Face module, with a `{}`."""
@@ -90,7 +86,8 @@ def known() -> dict[str, Family]:
     importlib.import_module(f"{__name__}.{module.name}")
     for module in pkgutil.iter_modules(__path__)
   ]
-  return {name: m.FAMILY for m in modules for name in m.FAMILY.names}
+  found = [m.FAMILY for m in modules if hasattr(m, "FAMILY")]
+  return {name: family for family in found for name in family.names}
 
 
 def find(architecture: str) -> Family:
