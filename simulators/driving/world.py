@@ -37,7 +37,7 @@ class Driving(base.World):
   splits = pools.SPLITS
   measures = (
     "collision", "at_fault", "off_road", "red_light", "no_yield", "forced",
-    "progress",
+    "progress", "closed_loop_score",
   )  # fmt: skip
   lookups = sampling.LOOKUPS
   # Shown in descriptions or questions, or summed up; no later step reads them.

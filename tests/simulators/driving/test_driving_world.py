@@ -166,7 +166,7 @@ def test_episode_ends_once_with_a_reason(played):
 def test_table_of_metrics_gives_values_validity_and_limits(played):
   last = _row(played("oracle").metrics, -1)
   table = metrics.table(last)
-  assert set(table) == set(metrics.LIMITS) == set(last)
+  assert set(table) == set(metrics.LIMITS) <= set(last)
   value, valid, good = table["ttc"]
   assert (valid == (value < FAR)).all()
   assert good[~valid].all()
