@@ -179,6 +179,7 @@ class Meters:
   speeding: Array  # m, time integral of the speed above the limit
   over: Array  # s, for which the ego has now been above the limit by 0.5 m/s
   over_limit: Array  # s, the longest such time
+  emergency: Array  # 0/1, an emergency stop
   lasted: Array  # s, measured so far
   halted: Array  # m, least distance to the stop line at a halt, or FAR
 

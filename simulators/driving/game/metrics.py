@@ -19,6 +19,7 @@
 | jerk_total | m/s3 | greatest magnitude of the vector of both directions |
 | speeding | m | time integral of the speed above the limit |
 | over_limit | s | longest time more than 0.5 m/s above the limit |
+| emergency | 0/1 | `stop` used the emergency brake, see `vehicle.urgent` |
 | lasted | s | duration of the episode |
 | progress | 0..1 | share of the way to the goal |
 | success | 0/1 | goal passed in time with none of the 0/1 faults |
@@ -60,8 +61,8 @@ def zeros() -> Meters:
     collision=zero, at_fault=zero, struck=zero - 1.0, off_road=zero,
     red_light=zero, no_yield=zero, forced=zero, wrong_way=zero, ttc=far,
     brake=zero, accel=zero, lateral=zero, yaw=zero, yaw_accel=zero, jerk=zero,
-    jerk_total=zero, speeding=zero, over=zero, over_limit=zero, lasted=zero,
-    halted=far,
+    jerk_total=zero, speeding=zero, over=zero, over_limit=zero, emergency=zero,
+    lasted=zero, halted=far,
   )  # fmt: skip
 
 
@@ -110,9 +111,12 @@ def overlaps(
 
 def update(
   meters: Meters, level: Level, params: Params, old: Ego, ego: Ego, cars: Cars,
-  now: Array, dt: float,
+  hard: Array, now: Array, dt: float,
 ) -> Meters:  # fmt: skip
-  """The meters after one physics step from `old` to `ego`, at `now` s."""
+  """The meters after one physics step from `old` to `ego`, at `now` s.
+
+  `hard` bool[] says whether the step was one of an emergency stop.
+  """
   here = traffic.there(level, params)
   seen = traffic.shadow(level, params, ego)
   hit = overlaps(level, seen, cars, here)
@@ -181,6 +185,7 @@ def update(
     speeding=meters.speeding + jnp.maximum(ego.v - level.limit, 0.0) * dt,
     over=over,
     over_limit=jnp.maximum(meters.over_limit, over),
+    emergency=flag(meters.emergency, hard),
     lasted=meters.lasted + dt,
     halted=jnp.minimum(meters.halted, gap),
   )

@@ -29,6 +29,7 @@ LIMITS = {
   "jerk_total": (0.0, 8.37),
   "speeding": (0.0, 4.0),
   "over_limit": (0.0, 1.0),
+  "emergency": (0.0, 0.0),
   "progress": (1.0, 1.0),
   "success": (1.0, 1.0),
 }

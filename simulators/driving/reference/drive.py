@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Self
 
-from simulators.driving.reference import motion
+from simulators.driving.reference import controller, motion
 from simulators.driving.reference.faults import (
   faults_of,
   first_struck,
@@ -124,7 +124,8 @@ class Drive:
       if i * dt >= scene.rule["delay"] - 1e-3:
         ego = ego._replace(lane=lane, target=target)
       pushes = motion.accelerations(scene, cars, ego, now)
-      before, ego = ego, motion.move_ego(scene, ego, dt)
+      emergency = controller.needs_emergency(scene, ego, cars, now)
+      before, ego = ego, controller.move_ego(scene, ego, emergency, dt)
       cars = tuple(
         motion.move_car(scene, car, a, dt)
         for car, a in zip(cars, pushes, strict=True)
