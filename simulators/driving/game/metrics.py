@@ -34,7 +34,12 @@ wrong way: Waymax (Gulino et al. 2023). The limits are in `score`.
 import jax.numpy as jnp
 
 from simulators.driving.game import roads, traffic
-from simulators.driving.game.score import LIMITS, closed_loop_score, good
+from simulators.driving.game.score import (
+  GATES,
+  LIMITS,
+  closed_loop_score,
+  good,
+)
 from simulators.driving.types import (
   FAR,
   LENGTH,
@@ -64,6 +69,13 @@ def zeros() -> Meters:
     jerk_total=zero, speeding=zero, over=zero, over_limit=zero, emergency=zero,
     lasted=zero, halted=far,
   )  # fmt: skip
+
+
+def restarted(meters: Meters) -> Meters:
+  """The meters as at a start, but for faults and the wrong way so far."""
+  fresh = zeros()
+  names = ("collision", "struck", "wrong_way", "over", *GATES)
+  return fresh.replace(**{name: getattr(meters, name) for name in names})
 
 
 def meetings(level: Level) -> tuple[Array, Array]:
