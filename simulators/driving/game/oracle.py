@@ -1,19 +1,25 @@
-"""The planner: rolls out candidates and scores them in seconds.
+"""The planner: rolls out candidates and scores what they lose, in seconds.
 
-A candidate is a first action followed by a manner of driving on: by IDM in
-the present lane, by IDM after a change to the left or the right, now or two
-seconds later, or after a halt of two or five seconds. All candidates play on
-under vmap with the world's own Params, so that traffic reacts to them. The
-cost of a candidate is
+A candidate is a first action followed by a manner of driving on (`MANNERS`): by
+IDM in the present lane or after a change to the left or the right, now or
+later, at a share of the limit for some seconds, or after a halt. All candidates
+play on under vmap with the world's own Params, so that traffic reacts to them.
+A candidate without a fault costs what it loses of the closed-loop score:
 
-    cost = seconds to the goal, as played or at the limit from where it ended
-           + 50 for coming too late + 4 for a time to collision below 0.95 s
+    cost = seconds to the goal, as played or at the limit from where it ended,
+           and to regain the limit
+           + T / 5 * (5 * too late + 5 * too close + 4 * too fast + 2 * rough)
            + 0.3 for each second lost in the first three, against delay
-         = 200 - survived seconds for a fault that ends the episode
+           + 0.5 for each lane change, + 0.5 for an aim above the limit
 
-rounded to a quarter of a second, so that equally good candidates tie. An action
-costs what its best candidate costs; an illegal one costs 300. Lower is better,
-and the cost is finite. `regret` scores a whole plan in the same way.
+with the weights of `score`, of which that of progress is worth the T seconds
+allowed. Too close, too fast and rough are the score's terms from now on; above
+the limit by 0.5 m/s for a second is as bad as too fast all the time. A fault
+that ends the episode is a gate and costs 200 - survived seconds.
+
+Costs are rounded to a quarter of a second, so that equally good candidates tie.
+An action costs what its best candidate costs; an illegal one costs 300. Lower
+is better, and the cost is finite. `regret` scores a whole plan in the same way.
 """
 
 import dataclasses
