@@ -44,7 +44,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
   # Random play soon ends in an accident, whatever one would do then.
   config.collect.actors = dict(mixed=1.0)
   # A plan asks the planner at every step, and the reference plans in plain
-  # Python, three seconds an action with action noise: no plans, few rechecks.
+  # Python, nine seconds an action with action noise: no plans, few rechecks.
   # Costs differ by quarters of a second and the planner never errs, so rows
   # also teach actions that are hardly worse, and avoid risky neighbours.
   config.annotate.update(rechecked=16, action_noise=0.3)
