@@ -53,6 +53,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
   config.evaluate.update(depths=FAMILIES, max_steps=34)
   if size == "tiny":
     config.collect.steps = config.evaluate.max_steps = 4
+    config.annotate.rechecked = 4
     return config
   # Each scene under one variant: more scenes help more (docs/LOG.md).
   config.collect.update(levels=256, moments=2280, one_variant_per_level=True)

@@ -31,6 +31,8 @@ docs/metrics_description.md of github.com/motional/nuplan-devkit). Limit of the
 wrong way: Waymax (Gulino et al. 2023). The limits are in `score`.
 """
 
+import dataclasses
+
 import jax.numpy as jnp
 
 from simulators.driving.game import roads, traffic
@@ -75,7 +77,8 @@ def restarted(meters: Meters) -> Meters:
   """The meters as at a start, but for faults and the wrong way so far."""
   fresh = zeros()
   names = ("collision", "struck", "wrong_way", "over", *GATES)
-  return fresh.replace(**{name: getattr(meters, name) for name in names})
+  kept = {name: getattr(meters, name) for name in names}
+  return dataclasses.replace(fresh, **kept)
 
 
 def meetings(level: Level) -> tuple[Array, Array]:

@@ -168,7 +168,7 @@ class Game(Drive):
       return STOP
     return self.follow(manner.pace if t <= manner.until else 1.0)
 
-  def _seconds(self, end: Self) -> float:
+  def _seconds(self, end: "Game") -> float:
     """Seconds to the goal, and what the score loses, in seconds."""
     scene, limit = self.scene, self.scene.limit
     total = end.time - self.time
