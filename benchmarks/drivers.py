@@ -1,8 +1,9 @@
-"""Which driver solves which family of driving scenes?
+"""Which driver solves which family of driving scenes, and how lawfully?
 
   python -m benchmarks.drivers [--split=val] [--scenes=100] [--skip=0]
 
-Plays the real world and counts successes of the oracle (plans with the world
+Plays the real world and counts successes, lawful drives (every limit of
+`score.LAWS` kept) and the closed-loop score of the oracle (plans with the world
 itself), IDM (follows what is ahead, halts at lines, changes no lane), chance
 (any legal action) and `keep` (does nothing). `--skip` skips the first scenes of
 each family, to evaluate on scenes that were not used before.
@@ -19,9 +20,11 @@ import simulators
 from benchmarks import common
 from glimo_jax.evaluate import stats
 from simulators import rollout
+from simulators.driving.game import score
 from simulators.driving.types import FAMILIES, KEEP
 
 FAULTS = ("collision", "off_road", "red_light", "no_yield", "forced")
+SHOWN = ("late", "lawful", "emergency", "over_limit", "score", "seconds")
 DRIVERS = ("keep", "random", "idm", "oracle")
 BATCH = 50  # episodes at a time, to limit memory
 
@@ -37,6 +40,11 @@ class Row:
     low, high: its 95 % interval (Wilson 1927).
     collision, off_road, red_light, no_yield, forced: share with that fault.
     late: share that ended without a fault before the goal.
+    lawful: share that kept every limit of `score.LAWS`.
+    emergency: share with an emergency stop.
+    over_limit: s, the longest time above the limit by more than 0.5 m/s.
+    score: mean closed-loop score.
+    seconds: 95 % of the solved scenes took at most so long; nan without any.
   """
 
   family: str
@@ -51,6 +59,11 @@ class Row:
   no_yield: float
   forced: float
   late: float
+  lawful: float
+  emergency: float
+  over_limit: float
+  score: float
+  seconds: float
 
 
 @functools.lru_cache
@@ -65,7 +78,7 @@ def policy(world, driver: str) -> rollout.Policy:
 
 
 def judge(world, levels, policy: rollout.Policy) -> dict[str, np.ndarray]:
-  """name -> f32[n]: success and faults of one driver on levels [n, ...]."""
+  """name -> [n]: final metrics of one driver on levels [n, ...]."""
   ends, params = [], world.params("real")
   count = len(levels.family)
   for start in range(0, count, BATCH):
@@ -75,9 +88,34 @@ def judge(world, levels, policy: rollout.Policy) -> dict[str, np.ndarray]:
       world, params, some, rows, policy,
       jax.random.fold_in(jax.random.key(1), start), world.config.horizon,
     )  # fmt: skip
-    last = {name: played.states.metrics[name][:, -1] for name in FAULTS}
-    ends.append(jax.device_get(last | {"success": played.success}))
+    last = {name: x[:, -1] for name, x in played.states.metrics.items()}
+    last |= {"lawful": score.lawful(last), "success": played.success}
+    ends.append(jax.device_get(last))
   return {name: np.concatenate([e[name] for e in ends]) for name in ends[0]}
+
+
+def _row(family: str, driver: str, end: dict[str, np.ndarray]) -> Row:
+  """The results of one driver on one family, from its final metrics."""
+  solved = end["success"]
+  faults = {name: float(np.mean(end[name])) for name in FAULTS}
+  late = ~solved & (sum(end[name] for name in FAULTS) == 0)
+  won = stats.wilson(int(solved.sum()), len(solved))
+  took = end["lasted"][solved]
+  return Row(
+    family,
+    driver,
+    len(solved),
+    won.mean,
+    won.lo,
+    won.hi,
+    late=float(np.mean(late)),
+    lawful=float(np.mean(end["lawful"])),
+    emergency=float(np.mean(end["emergency"])),
+    over_limit=float(np.max(end["over_limit"])),
+    score=float(np.mean(end["closed_loop_score"])),
+    seconds=float(np.quantile(took, 0.95)) if len(took) else float("nan"),
+    **faults,
+  )
 
 
 def main() -> None:
@@ -95,7 +133,7 @@ def main() -> None:
   world, rows = simulators.make("driving"), []
   print(f"{args.split}, scenes {args.skip} to {args.skip + args.scenes}")
   print(f"{'family':12s}{'driver':8s}{'success':>8s}  95 % interval   "
-        + "".join(f"{name:>11s}" for name in (*FAULTS, "late")))  # fmt: skip
+        + "".join(f"{name:>11s}" for name in (*FAULTS, *SHOWN)))  # fmt: skip
   for family in args.families:
     pool = world.pool(
       args.split, args.skip + args.scenes, (FAMILIES.index(family),)
@@ -103,17 +141,12 @@ def main() -> None:
     levels = pool.take(slice(args.skip, None))
     for driver in args.drivers:
       end = judge(world, levels, policy(world, driver))
-      faults = {name: float(np.mean(end[name])) for name in FAULTS}
-      late = np.mean(~end["success"] & (sum(end[n] for n in FAULTS) == 0))
-      won = stats.wilson(int(end["success"].sum()), args.scenes)
-      row = Row(
-        family, driver, args.scenes, won.mean, won.lo, won.hi,
-        late=float(late), **faults,
-      )  # fmt: skip
+      row = _row(family, driver, end)
       rows.append(row)
+      values = (getattr(row, name) for name in (*FAULTS, *SHOWN))
       print(f"{family:12s}{driver:8s}{row.success:8.3f}  {row.low:.3f} to "
-            f"{row.high:.3f} " + "".join(f"{x:11.3f}" for x in
-            (*faults.values(), row.late)), flush=True)  # fmt: skip
+            f"{row.high:.3f} " + "".join(f"{x:11.3f}" for x in values),
+            flush=True)  # fmt: skip
   common.report(rows, {}, args.json)
 
 

@@ -175,7 +175,12 @@ class Meters:
   yaw: Array  # rad/s, greatest magnitude
   yaw_accel: Array  # rad/s2, greatest magnitude
   jerk: Array  # m/s3, greatest magnitude, longitudinal
+  jerk_total: Array  # m/s3, greatest magnitude of the vector
   speeding: Array  # m, time integral of the speed above the limit
+  over: Array  # s, for which the ego has now been above the limit by 0.5 m/s
+  over_limit: Array  # s, the longest such time
+  emergency: Array  # 0/1, an emergency stop
+  lasted: Array  # s, measured so far
   halted: Array  # m, least distance to the stop line at a halt, or FAR
 
 

@@ -37,7 +37,7 @@ class Driving(base.World):
   splits = pools.SPLITS
   measures = (
     "collision", "at_fault", "off_road", "red_light", "no_yield", "forced",
-    "progress",
+    "progress", "closed_loop_score",
   )  # fmt: skip
   lookups = sampling.LOOKUPS
   # Shown in descriptions or questions, or summed up; no later step reads them.
@@ -95,7 +95,7 @@ class Driving(base.World):
   # --- True costs and answers -----------------------------------------------
 
   def oracle(self, state: State, params: Params) -> Array:
-    """f32[A] s: time to the goal and penalties; lower is better, finite."""
+    """f32[A] s: what the score loses, in seconds; lower is better, finite."""
     return oracle.costs(state.env_state, params, self.config)
 
   def follow(self, state: State, params: Params) -> Array:

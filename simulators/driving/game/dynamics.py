@@ -75,9 +75,12 @@ def advance(
     lane, target = (
       jnp.where(late, o, n) for o, n in zip(old, new, strict=True)
     )
-    moved = vehicle.drive(level, params, ego, lane, target, dt)
+    hard = vehicle.urgent(level, params, ego, target, cars, now)
+    moved = vehicle.drive(level, params, ego, lane, target, hard, dt)
     cars = traffic.advance(params, cars, a, dt)
-    read = metrics.update(meters, level, params, ego, moved, cars, now + dt, dt)
+    read = metrics.update(
+      meters, level, params, ego, moved, cars, hard, now + dt, dt
+    )
     meters = jax.tree.map(lambda a, b: jnp.where(ended, a, b), meters, read)
     ended |= metrics.failed(meters) | (moved.s >= level.goal)
     return (moved, cars, meant, meters, ended), None

@@ -16,18 +16,32 @@
 | lateral | m/s2 | greatest v * yaw rate |
 | yaw, yaw_accel | rad/s, rad/s2 | greatest magnitude |
 | jerk | m/s3 | greatest longitudinal magnitude |
+| jerk_total | m/s3 | greatest magnitude of the vector of both directions |
 | speeding | m | time integral of the speed above the limit |
+| over_limit | s | longest time more than 0.5 m/s above the limit |
+| emergency | 0/1 | `stop` used the emergency brake, see `vehicle.urgent` |
+| lasted | s | duration of the episode |
 | progress | 0..1 | share of the way to the goal |
 | success | 0/1 | goal passed in time with none of the 0/1 faults |
+| closed_loop_score | 0..1 | see `score` |
 
 Limits of comfort and time to collision: nuPlan (Karnchanachari et al. 2024,
-"Towards learning-based planning: the nuPlan benchmark", and its metrics
-description). Limit of the wrong way: Waymax (Gulino et al. 2023).
+"Towards learning-based planning: the nuPlan benchmark", arXiv 2403.04133, and
+docs/metrics_description.md of github.com/motional/nuplan-devkit). Limit of the
+wrong way: Waymax (Gulino et al. 2023). The limits are in `score`.
 """
+
+import dataclasses
 
 import jax.numpy as jnp
 
 from simulators.driving.game import roads, traffic
+from simulators.driving.game.score import (
+  GATES,
+  LIMITS,
+  closed_loop_score,
+  good,
+)
 from simulators.driving.types import (
   FAR,
   LENGTH,
@@ -41,27 +55,6 @@ from simulators.driving.types import (
   Params,
 )
 
-# metric -> least and greatest value that count as good
-LIMITS = {
-  "collision": (0.0, 0.0),
-  "at_fault": (0.0, 0.0),
-  "off_road": (0.0, 0.0),
-  "wrong_way": (0.0, 3.5),
-  "red_light": (0.0, 0.0),
-  "no_yield": (0.0, 0.0),
-  "forced": (0.0, 0.0),
-  "stop_line": (0.0, 8.0),
-  "ttc": (0.95, FAR),
-  "accel": (-4.05, 2.40),
-  "brake": (-4.05, 2.40),
-  "lateral": (0.0, 4.89),
-  "yaw": (0.0, 0.95),
-  "yaw_accel": (0.0, 1.93),
-  "jerk": (0.0, 4.13),
-  "speeding": (0.0, 4.0),
-  "progress": (1.0, 1.0),
-  "success": (1.0, 1.0),
-}
 HORIZON = 3.0  # s; a longer time to collision does not count
 NEAR = 3.5  # m; the ego must give way to a pedestrian so near
 DUE = 3.0  # s; the ego must give way to an oncoming car due so soon
@@ -75,8 +68,17 @@ def zeros() -> Meters:
     collision=zero, at_fault=zero, struck=zero - 1.0, off_road=zero,
     red_light=zero, no_yield=zero, forced=zero, wrong_way=zero, ttc=far,
     brake=zero, accel=zero, lateral=zero, yaw=zero, yaw_accel=zero, jerk=zero,
-    speeding=zero, halted=far,
+    jerk_total=zero, speeding=zero, over=zero, over_limit=zero, emergency=zero,
+    lasted=zero, halted=far,
   )  # fmt: skip
+
+
+def restarted(meters: Meters) -> Meters:
+  """The meters as at a start, but for faults and the wrong way so far."""
+  fresh = zeros()
+  names = ("collision", "struck", "wrong_way", "over", *GATES)
+  kept = {name: getattr(meters, name) for name in names}
+  return dataclasses.replace(fresh, **kept)
 
 
 def meetings(level: Level) -> tuple[Array, Array]:
@@ -124,9 +126,12 @@ def overlaps(
 
 def update(
   meters: Meters, level: Level, params: Params, old: Ego, ego: Ego, cars: Cars,
-  now: Array, dt: float,
+  hard: Array, now: Array, dt: float,
 ) -> Meters:  # fmt: skip
-  """The meters after one physics step from `old` to `ego`, at `now` s."""
+  """The meters after one physics step from `old` to `ego`, at `now` s.
+
+  `hard` bool[] says whether the step was one of an emergency stop.
+  """
   here = traffic.there(level, params)
   seen = traffic.shadow(level, params, ego)
   hit = overlaps(level, seen, cars, here)
@@ -161,6 +166,10 @@ def update(
   ttc = jnp.min(jnp.where(leads & (closing > 0.0), ttc, FAR))
   halt = (ego.v < 0.2) & (mine >= 2) & (nose <= level.stop[0])
   gap = jnp.where(halt, level.stop[0] - nose, FAR)
+  jerk = jnp.abs(ego.a - old.a) / dt
+  sideways = (ego.v * ego.yaw - old.v * old.yaw) / dt
+  fast = ego.v > level.limit + 0.5
+  over = jnp.where(fast, meters.over + dt, 0.0)
 
   def flag(meter: Array, happened: Array) -> Array:
     return jnp.maximum(meter, happened.astype(jnp.float32))
@@ -186,8 +195,13 @@ def update(
     lateral=jnp.maximum(meters.lateral, jnp.abs(ego.v * ego.yaw)),
     yaw=jnp.maximum(meters.yaw, jnp.abs(ego.yaw)),
     yaw_accel=jnp.maximum(meters.yaw_accel, jnp.abs(ego.yaw - old.yaw) / dt),
-    jerk=jnp.maximum(meters.jerk, jnp.abs(ego.a - old.a) / dt),
+    jerk=jnp.maximum(meters.jerk, jerk),
+    jerk_total=jnp.maximum(meters.jerk_total, jnp.hypot(jerk, sideways)),
     speeding=meters.speeding + jnp.maximum(ego.v - level.limit, 0.0) * dt,
+    over=over,
+    over_limit=jnp.maximum(meters.over_limit, over),
+    emergency=flag(meters.emergency, hard),
+    lasted=meters.lasted + dt,
     halted=jnp.minimum(meters.halted, gap),
   )
 
@@ -203,11 +217,13 @@ def values(env: EnvState, success: Array) -> dict[str, Array]:
   meters, level = env.meters, env.level
   way = (env.ego.s - level.start[0]) / (level.goal - level.start[0])
   names = [name for name in LIMITS if hasattr(meters, name)]
-  return {name: getattr(meters, name) for name in names} | {
+  out = {name: getattr(meters, name) for name in names} | {
     "stop_line": meters.halted,
+    "lasted": meters.lasted,
     "progress": jnp.clip(way, 0.0, 1.0),
     "success": success.astype(jnp.float32),
   }
+  return out | {"closed_loop_score": closed_loop_score(out)}
 
 
 def table(metrics: dict[str, Array]) -> dict[str, tuple[Array, Array, Array]]:
@@ -217,9 +233,8 @@ def table(metrics: dict[str, Array]) -> dict[str, tuple[Array, Array, Array]]:
   It then counts as good.
   """
   out = {}
-  for name, (least, greatest) in LIMITS.items():
+  for name in LIMITS:
     value = metrics[name]
     valid = value < FAR
-    good = (value >= least - 1e-6) & (value <= greatest + 1e-6)
-    out[name] = (value, valid, good | ~valid)
+    out[name] = (value, valid, good(metrics, name) | ~valid)
   return out

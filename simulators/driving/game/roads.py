@@ -26,6 +26,19 @@ def bend(level: Level, s: Array) -> Array:
   )
 
 
+def heading(level: Level, s: Array) -> Array:
+  """rad: heading of the route at s, which starts eastward; s of any shape."""
+  start = jnp.zeros(())
+  turned = jnp.zeros_like(s)
+  last = len(level.length) - 1
+  for i in range(last + 1):
+    run = s - start if i == 0 else jnp.maximum(s - start, 0.0)
+    run = run if i == last else jnp.minimum(run, level.length[i])
+    turned = turned + level.bend[i] * run
+    start = start + level.length[i]
+  return turned
+
+
 def pose(level: Level, s: Array, d: Array) -> tuple[Array, Array, Array]:
   """(x, y, heading) of places on the route, which starts eastward at 0, 0.
 

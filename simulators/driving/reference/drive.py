@@ -3,13 +3,14 @@
 import dataclasses
 from typing import Self
 
-from simulators.driving.reference import motion
+from simulators.driving.reference import controller, motion
 from simulators.driving.reference.faults import (
   faults_of,
   first_struck,
   time_to_collision,
 )
 from simulators.driving.reference.motion import Car, EgoCar
+from simulators.driving.reference.ride import Ride
 from simulators.driving.reference.scene import Scene
 from simulators.driving.types import (
   FASTER,
@@ -37,6 +38,7 @@ class Drive:
     faults: those of `faults.FAULTS` that have happened.
     wrong_way: m driven in the oncoming lane.
     ttc: s, least time to collision below three; FAR without any.
+    ride: how fast and how rough it was.
     ended: failed or past the goal; the time limit does not count here.
     chance: draws in 0..1 that decide what the ego sees now.
     struck: index of the first car hit; -1 without any.
@@ -52,6 +54,7 @@ class Drive:
   faults: frozenset[str]
   wrong_way: float
   ttc: float
+  ride: Ride
   ended: bool
   chance: tuple[float, ...]
   struck: int
@@ -118,13 +121,16 @@ class Drive:
     lane, target = self.aims(action)
     cars = motion.change_lanes(scene, self.cars, ego, self.time)
     faults, ended = self.faults, self.ended
-    wrong, ttc, struck = self.wrong_way, self.ttc, self.struck
+    wrong, ttc, struck, ride = (
+      self.wrong_way, self.ttc, self.struck, self.ride,
+    )  # fmt: skip
     for i in range(self.config.substeps):
       now = self.time + i * dt
       if i * dt >= scene.rule["delay"] - 1e-3:
         ego = ego._replace(lane=lane, target=target)
       pushes = motion.accelerations(scene, cars, ego, now)
-      before, ego = ego, motion.move_ego(scene, ego, dt)
+      emergency = controller.needs_emergency(scene, ego, cars, now)
+      before, ego = ego, controller.move_ego(scene, ego, emergency, dt)
       cars = tuple(
         motion.move_car(scene, car, a, dt)
         for car, a in zip(cars, pushes, strict=True)
@@ -137,9 +143,10 @@ class Drive:
       if "car" in faults:
         struck = first_struck(scene, ego, cars)
       ttc = min(ttc, time_to_collision(ego, cars))
+      ride = ride.after(scene, before, ego, dt)
       ended = bool(faults) or ego.s >= scene.goal
     return dataclasses.replace(
       self, ego=ego._replace(lane=lane, target=target), cars=cars,
-      time=self.time + 1, faults=faults, wrong_way=wrong, ttc=ttc, ended=ended,
-      struck=struck,
+      time=self.time + 1, faults=faults, wrong_way=wrong, ttc=ttc, ride=ride,
+      ended=ended, struck=struck,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from simulators.driving.reference import motion
 from simulators.driving.reference.drive import Drive
 from simulators.driving.reference.faults import FAULTS
 from simulators.driving.reference.motion import Car, EgoCar
+from simulators.driving.reference.ride import Ride
 from simulators.driving.reference.scene import ROUTE, Scene
 from simulators.driving.types import (
   ACTIONS,
@@ -27,13 +28,29 @@ from simulators.driving.types import (
   Config,
 )
 
-# The planner's ways of driving on, see `game/oracle.py`: a lane change
-# (decision, action) or None, and the last decision of a halt.
-Manner = tuple[tuple[int, int] | None, int]
-MANNERS: tuple[Manner, ...] = (
-  (None, 0), ((1, LEFT), 0), ((1, RIGHT), 0), ((3, LEFT), 0), (None, 2),
-  (None, 5),
-)  # fmt: skip
+
+class Manner(NamedTuple):
+  """A way of driving on, see `game/oracle.py`."""
+
+  change: tuple[int, int] | None = None  # (decision, action) of a lane change
+  held: int = 0  # the last decision of a halt
+  until: int = 0  # the last decision at a share of the limit
+  pace: float = 1.0  # that share
+
+
+MANNERS = (
+  Manner(),
+  Manner((1, LEFT)),
+  Manner((1, RIGHT)),
+  Manner((3, LEFT)),
+  Manner((3, LEFT), until=3, pace=0.5),
+  Manner(until=3, pace=0.35),
+  Manner(until=6, pace=0.35),
+  Manner(until=4, pace=0.6),
+  Manner(held=2),
+  Manner(held=4),
+  Manner(held=6),
+)
 DEPTH = 14  # decisions that the planner looks ahead
 
 Known = dict[tuple[int, ...], "Game"]  # plan -> the game after it
@@ -77,6 +94,7 @@ class Game(Drive):
       ),
       wrong_way=float(meters.wrong_way),
       ttc=float(meters.ttc),
+      ride=Ride(over=float(meters.over)),
       ended=bool(env.ended),
       chance=_chance(env),
       struck=int(meters.struck),
@@ -109,48 +127,72 @@ class Game(Drive):
     return self._plan_cost(tuple(plan), {}) - min(self.costs())
 
   def _plan_cost(self, plan: tuple[int, ...], known: Known) -> float:
-    game = self
+    start = dataclasses.replace(self, ttc=FAR, ride=Ride(over=self.ride.over))
+    game = start
     for action in plan:
       if not game.ended and action not in game.legal():
         return 300.0
       game = game.drive(action)
-    return min(self._cost(plan, manner, known) for manner in MANNERS)
+    return min(start._cost(plan, manner, known) for manner in MANNERS)
 
   def _cost(
     self, start: tuple[int, ...], manner: Manner, known: Known
   ) -> float:
     """The cost of one candidate; `known` games are not played again."""
-    (change, held), scene = manner, self.scene
     game, way, plan = self, [self.ego.s], ()
+    fast, changes = False, 0
     for i in range(max(DEPTH, len(start))):
       action, t = KEEP, i - len(start) + 1  # decisions after the plan
       if t <= 0:
         action = start[i]
       elif not game.ended:
-        action = STOP if t <= held else game.follow()
-        action = change[1] if change and change[0] == t else action
-      plan = (*plan, action)
+        action = game._in_manner(manner, t)
+      plan, lane = (*plan, action), game.ego.lane
       if plan not in known:
         known[plan] = game.drive(action)
       game = known[plan]
       way.append(game.ego.s)
-    took, limit = game.time - self.time, scene.limit
+      fast = fast or game.ego.target > self.scene.limit + 0.1
+      changes += game.ego.lane != lane
     if game.failed:
-      return 200.0 - took
-    left = scene.goal - game.ego.s
-    lack = max(limit - game.ego.v, 0.0)
-    if left > 0.0:
-      total = took + (left + 0.25 * lack * lack) / limit
-    else:
-      total = took - min(-left / max(game.ego.v, 1.0), 1.0)
-    cost = total + 0.3 * max(3.0 - (way[3] - way[0]) / limit, 0.0)
-    cost += 50.0 * (self.time + total > scene.time)
-    cost += 4.0 * (game.ttc < 0.95 <= self.ttc)
+      return 200.0 - (game.time - self.time)
+    idle = max(3.0 - (way[3] - way[0]) / self.scene.limit, 0.0)
+    cost = self._seconds(game) + 0.3 * idle + 0.5 * fast + 0.5 * changes
     return round(4.0 * cost) / 4.0
 
-  def follow(self) -> int:
-    """The action nearest to what IDM would do in the ego's lane."""
+  def _in_manner(self, manner: Manner, t: int) -> int:
+    """The action of a manner in decision t."""
+    if manner.change is not None and manner.change[0] == t:
+      return manner.change[1]
+    if t <= manner.held:
+      return STOP
+    return self.follow(manner.pace if t <= manner.until else 1.0)
+
+  def _seconds(self, end: "Game") -> float:
+    """Seconds to the goal, and what the score loses, in seconds."""
+    scene, limit = self.scene, self.scene.limit
+    total = end.time - self.time
+    left, lack = scene.goal - end.ego.s, max(limit - end.ego.v, 0.0)
+    if left > 0.0:
+      total += left / limit
+    else:
+      total -= min(-left / max(end.ego.v, 1.0), 1.0)
+    total += 0.25 * lack * lack / limit
+    allowed = min(scene.time, self.config.horizon)
+    excess = min(end.ride.speeding / (2.23 * allowed), 1.0)
+    if end.ride.over_limit > 0.95:
+      excess = 1.0
+    points = 4.0 * excess + 2.0 * end.ride.rough + 5.0 * (end.ttc < 0.95)
+    points += 5.0 * (self.time + total > allowed)
+    return total + points * allowed / 5.0
+
+  def follow(self, share: float = 1.0) -> int:
+    """The action nearest to what IDM would do in the ego's lane.
+
+    It drives at a `share` of the limit at most.
+    """
     scene, ego = self.scene, self.ego
+    wish = share * scene.limit
     aim, gap, lead = ego.lane * scene.rule["lane_width"], FAR, 0.0
     for car in self.cars:
       near = abs(car.d - aim) < WIDTH + 0.2 or abs(car.d - ego.d) < WIDTH
@@ -162,10 +204,10 @@ class Game(Drive):
     if scene.ramp is not None and ego.lane == 0:
       line = min(line, scene.ramp[1] - nose)
     a = min(
-      motion.idm(scene, scene.me, scene.limit, ego.v, gap, lead),
-      motion.idm(scene, scene.me, scene.limit, ego.v, line, 0.0),
+      motion.idm(scene, scene.me, wish, ego.v, gap, lead),
+      motion.idm(scene, scene.me, wish, ego.v, line, 0.0),
     )
-    wanted = motion.clip(ego.v + 1.5 * a, 0.0, scene.limit)
+    wanted = motion.clip(ego.v + 1.5 * a, 0.0, wish)
     aims = {
       KEEP: ego.target,
       FASTER: ego.target + motion.STEP,

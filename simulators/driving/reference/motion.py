@@ -1,8 +1,7 @@
-"""How the ego and the traffic move, car by car.
+"""How the traffic moves, car by car; the ego is in `controller`.
 
-The ego: kinematic bicycle (Rajamani, "Vehicle Dynamics and Control", 2.2) in
-the road's Frenet frame, under the controller in docs/driving.md. Traffic: IDM
-(Treiber, Hennecke, Helbing 2000) and MOBIL (Kesting, Treiber, Helbing 2007).
+IDM (Treiber, Hennecke, Helbing 2000) and MOBIL (Kesting, Treiber, Helbing
+2007).
 """
 
 import math
@@ -19,7 +18,6 @@ from simulators.driving.reference.scene import (
 from simulators.driving.types import FAR, LENGTH, WIDTH
 
 G = 9.81  # m/s2
-AXLES = 3.0  # m between the axles
 STEP = 4.0  # m/s, by which `faster` and `slower` change the aim
 REACH = WIDTH + 0.2  # m sideways within which a car is followed
 
@@ -51,54 +49,6 @@ class Car(NamedTuple):
 def clip(x: float, low: float, high: float) -> float:
   """x, kept between two bounds."""
   return low if x < low else high if x > high else x
-
-
-# --- The ego ------------------------------------------------------------------
-
-
-def bend_speed(scene: Scene, s: float) -> float:
-  """m/s at which the ego can still slow down for the bends ahead."""
-  fastest, begin = FAR, 0.0
-  for length, bend in scene.route:
-    if s <= begin + length:
-      way = max(begin - 2.0 - s, 0.0)  # v2 = v0^2 + 2 * 2 m/s2 * way
-      in_bend = 2.5 / max(abs(bend), 1e-6)
-      fastest = min(fastest, math.sqrt(in_bend + 4.0 * way))
-    begin += length
-  return fastest
-
-
-def move_ego(scene: Scene, ego: EgoCar, dt: float) -> EgoCar:
-  """One physics step towards the lane and the speed that the ego aims at."""
-  rule, bend = scene.rule, scene.curvature(ego.s)
-  grip, v = G * rule["friction"], max(ego.v, 1.0)
-  shrink = max(1.0 - bend * ego.d, 0.1)
-  # Engine and brakes are a first-order lag.
-  hardest = 3.0 if ego.target > 0.0 else 4.0
-  wanted = (min(ego.target, bend_speed(scene, ego.s)) - ego.v) / 0.5
-  wanted = clip(wanted, -hardest, 2.0)
-  a = (rule["lag"] * ego.a + dt * wanted) / (rule["lag"] + dt)
-  a = max(clip(a, -grip, grip), -ego.v / dt)
-  # The yaw rate that turns the course to the one that leads to the lane.
-  slip = math.asin(clip(0.5 * AXLES * ego.yaw / v, -0.5, 0.5))
-  sideways = clip(0.8 * (ego.lane * rule["lane_width"] - ego.d), -1.5, 1.5)
-  course = math.asin(clip(sideways / max(v, 3.0), -0.5, 0.5))
-  turn = v * bend / shrink + 2.5 * (course - ego.heading - slip)
-  turn = clip(turn, -grip / v, grip / v)
-  # yaw = v sin(slip) / (half the wheelbase): the bicycle, solved for its slip.
-  slip = math.asin(clip(0.5 * AXLES * turn / v, -0.3, 0.3))
-  yaw = ego.v * math.sin(slip) / (0.5 * AXLES)
-  along = ego.v * math.cos(ego.heading + slip) / shrink
-  return EgoCar(
-    s=ego.s + along * dt,
-    d=ego.d + ego.v * math.sin(ego.heading + slip) * dt,
-    heading=ego.heading + (yaw - bend * along) * dt,
-    v=ego.v + a * dt,
-    a=a,
-    yaw=yaw,
-    lane=ego.lane,
-    target=ego.target,
-  )
 
 
 # --- Following ----------------------------------------------------------------

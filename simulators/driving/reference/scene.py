@@ -175,6 +175,14 @@ class Scene:
       s -= length
     return self.route[-1][1]
 
+  def direction(self, s: float) -> float:
+    """rad: heading of the route at s; it starts eastward."""
+    turned = 0.0
+    for length, bend in self.route[:-1]:
+      turned += bend * min(max(s, 0.0), length)
+      s -= length
+    return turned + self.route[-1][1] * max(s, 0.0)
+
   def plane(self, place: Place) -> Place:
     """(x, y, heading) of a place on the route, which starts at 0 eastward."""
     x = y = turned = 0.0

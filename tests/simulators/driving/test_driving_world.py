@@ -166,7 +166,7 @@ def test_episode_ends_once_with_a_reason(played):
 def test_table_of_metrics_gives_values_validity_and_limits(played):
   last = _row(played("oracle").metrics, -1)
   table = metrics.table(last)
-  assert set(table) == set(metrics.LIMITS) == set(last)
+  assert set(table) == set(metrics.LIMITS) <= set(last)
   value, valid, good = table["ttc"]
   assert (valid == (value < FAR)).all()
   assert good[~valid].all()
@@ -187,13 +187,13 @@ def test_legal_lane_change_takes_place_and_illegal_one_does_not(
   start = np.repeat([left, right, keep], len(rows))
   states = drive(
     REAL, _pool(), np.tile(rows, 3),
-    lambda t, player: np.full_like(start, keep) if t else start, 4,
+    lambda t, player: np.full_like(start, keep) if t else start, 5,
   )  # fmt: skip
   lefts, rights, keeps = np.split(states.env_state.ego.d, 3, axis=1)
   np.testing.assert_array_equal(rights[1], keeps[1])
-  through = ~states.done[4, : len(rows)]  # the others are hit on the way
+  through = ~states.done[5, : len(rows)]  # the others are hit on the way
   assert through.sum() >= 2
-  np.testing.assert_allclose(lefts[4, through], 3.5, atol=0.4)
+  np.testing.assert_allclose(lefts[5, through], 3.5, atol=0.4)
 
 
 # --- Pools and variants -------------------------------------------------------
@@ -253,7 +253,7 @@ def test_scenes_are_unchanged():
     pool = WORLD.pool(split, 6 * len(FAMILIES))
     assert tuple(pool.hashes[-len(FAMILIES) :].tolist()) == known, split
   limits = WORLD.pool("val", len(FAMILIES)).levels.time
-  assert limits.tolist() == [23, 23, 22, 18, 25, 28, 19, 34]
+  assert limits.tolist() == [23, 25, 22, 18, 25, 28, 19, 34]
 
 
 def test_misuse_raises_a_clear_error():
