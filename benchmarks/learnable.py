@@ -18,7 +18,8 @@ from benchmarks import common
 from glimo_jax.agent.skills import NextActionSkill
 from glimo_jax.data import annotate as annotate_lib
 from glimo_jax.data import collect as collect_lib
-from glimo_jax.evaluate import mlp, stats
+from glimo_jax.evaluate import episodes as episodes_lib
+from glimo_jax.evaluate import mlp
 from glimo_jax.play import loop
 from simulators.text_world import TextWorld
 
@@ -40,7 +41,7 @@ class Row:
   rows: int
   subgoals: bool
   success: str
-  by_depth: dict[int, float]
+  by_depth: dict[str, float]
   spl: float
 
 
@@ -78,21 +79,14 @@ def measure(world, text_world, rows: int, subgoals: bool, args) -> Row:
   episodes = loop.play(
     policy, text_world, range(args.levels), max_steps=world.config.horizon
   )
-  won = stats.wilson(sum(e.success for e in episodes), len(episodes))
-  paths = [
-    e.success * e.optimal_steps / max(e.steps, e.optimal_steps, 1)
-    for e in episodes
-  ]
-  by_depth = {}
-  for depth in sorted({e.depth for e in episodes}):
-    some = [e.success for e in episodes if e.depth == depth]
-    by_depth[depth] = round(sum(some) / len(some), 3)
+  won = episodes_lib.summary([episodes])
+  depths = won["by_depth"]
   return Row(
     rows=len(train),
     subgoals=subgoals,
-    success=f"{won.mean:.3f} [{won.lo:.3f}, {won.hi:.3f}]",
-    by_depth=by_depth,
-    spl=round(sum(paths) / len(paths), 3),
+    success=f"{won['mean']:.3f} [{won['lo']:.3f}, {won['hi']:.3f}]",
+    by_depth={depth: round(depths[depth]["mean"], 3) for depth in depths},
+    spl=round(won["spl"]["mean"], 3),
   )
 
 

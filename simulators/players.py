@@ -56,18 +56,26 @@ def check_subgoals(world: Any) -> HasSubgoals:
   """The world itself, where it names subgoals.
 
   Raises:
-    ValueError: it names none.
+    ValueError: it names none, or its reference does not.
   """
+  name = world.name
   if not isinstance(world, HasSubgoals):
     raise ValueError(
-      f"world {world.name!r} names no subgoals: give it `subgoals` and "
+      f"world {name!r} names no subgoals: give it `subgoals` and "
       "`subgoal` (simulators.base.HasSubgoals), or set "
+      "annotate.skills.next_action.subgoals to False"
+    )
+  reference = getattr(world, "reference", None)
+  if reference is not None and not hasattr(reference, "subgoal"):
+    raise ValueError(
+      f"the reference of world {name!r} has no `subgoal(game)`, so rows "
+      "could not be checked: add it (simulators.base.HasSubgoals), or set "
       "annotate.skills.next_action.subgoals to False"
     )
   return world
 
 
-def subgoals_in(text: str, world: HasSubgoals) -> tuple[str, ...]:
-  """The subgoals of a world that a text names, in the order of the world."""
+def subgoals_in(text: str, subgoals: Sequence[str]) -> tuple[str, ...]:
+  """The subgoals that a text names, in the order given."""
   words = set(re.findall(r"\w+", text))
-  return tuple(word for word in world.subgoals if word in words)
+  return tuple(word for word in subgoals if word in words)

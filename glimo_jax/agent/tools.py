@@ -135,14 +135,14 @@ class Tools:
 
   def subgoals(self, experiences: Sequence[Experience]) -> list[str]:
     """What the best way leads to next; "" where the text does not name it."""
-    world = base.check_subgoals(self.world)
+    words = base.check_subgoals(self.world).subgoals
     out = [""] * len(experiences)
     for rows, params, state in self._replayed(experiences):
       found = batched(self.world, "subgoal", (0, None))(state, params)
       for i, index in zip(rows, np.asarray(found).tolist(), strict=False):
-        named = experiences[i].description
-        word = world.subgoals[index] if index >= 0 else ""
-        out[i] = word if word in base.subgoals_in(named, world) else ""
+        named = base.subgoals_in(experiences[i].description, words)
+        if index >= 0 and words[index] in named:
+          out[i] = words[index]
     return out
 
   def _cost(self, params, state) -> np.ndarray:

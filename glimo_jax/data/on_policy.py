@@ -6,7 +6,6 @@ large where the model would fail. Moments are sampled by it and by rarity, as in
 """
 
 import dataclasses
-import functools
 import math
 
 import numpy as np
@@ -110,10 +109,7 @@ def play(
   share = math.ceil(config.episodes / len(played.variants))
   moments: list[Experience] = []
   logprobs: list[np.ndarray] = []
-  named = None
-  if subgoals:
-    known = base.check_subgoals(world)
-    named = functools.partial(base.subgoals_in, world=known)
+  words = base.check_subgoals(world).subgoals if subgoals else ()
   for v, variant in enumerate(played.variants):
 
     def report(ended: int, of: int, before: int = v * share) -> None:
@@ -126,7 +122,7 @@ def play(
     text_world = TextWorld(world, world.params(variant), pool)
     model = policies.RecordedPolicy(
       policies.LanguagePolicy(
-        lm, text_world.preamble, world.actions, subgoals=named
+        lm, text_world.preamble, world.actions, subgoals=words
       )
     )
     episodes = loop.play(

@@ -48,8 +48,7 @@ def features(
   Args:
     parsed: what `World.parse_description` returns.
     known: words that stay themselves.
-    subgoal: what the description says of this word is told twice: once more
-      under the name `subgoal`.
+    subgoal: a word; its features stand a second time under the name `subgoal`.
 
   Returns:
     Feature name -> value, and word -> its number.
@@ -132,12 +131,12 @@ class MlpPolicy:
         for row, (_, numbers) in zip(rows, plain, strict=True)
       ]
       self._subgoal = _Classifier([f for f, _ in plain], answers, config)
-    told = [
+    inputs = [
       features(p, self._known, row.rationale)[0]
       for p, row in zip(parsed, rows, strict=True)
     ]
     answers = [dict(zip(r.answers, r.weights, strict=True)) for r in rows]
-    self._action = _Classifier(told, answers, config, actions)
+    self._action = _Classifier(inputs, answers, config, actions)
 
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
     """f32[B, A]: log p of each action."""
@@ -146,16 +145,16 @@ class MlpPolicy:
 
   def _read(self, text: str) -> dict[str, float]:
     parsed = self._parse(text, self._rules)
-    told, numbers = features(parsed, self._known)
+    found, numbers = features(parsed, self._known)
     if self._subgoal is None:
-      return told
-    logp = self._subgoal.logp([told])[0]
+      return found
+    logp = self._subgoal.logp([found])[0]
     words = {number: word for word, number in numbers.items()}
     for at in np.argsort(-logp):
       name = self._subgoal.classes[at]
       if name in words or name in parsed:
         return features(parsed, self._known, words.get(name) or name)[0]
-    return told
+    return found
 
 
 class _Classifier:

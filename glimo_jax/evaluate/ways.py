@@ -6,7 +6,7 @@ here; `settings.CANDIDATES` follows from the list.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from glimo_jax.agent import llm, prompts
@@ -14,7 +14,7 @@ from glimo_jax.evaluate import answering
 from glimo_jax.evaluate.exam import ExamItem
 from glimo_jax.play import policies, scoring, writers
 from glimo_jax.play.loop import Policy
-from simulators.base import HasSubgoals, subgoals_in
+from simulators.base import HasSubgoals
 from simulators.text_world import TextWorldProtocol
 
 
@@ -58,10 +58,10 @@ class Plain:
     """Finds cases for each prompt."""
     return None
 
-  def subgoals(
-    self, text_world: TextWorldProtocol
-  ) -> Callable[[str], Sequence[str]] | None:
-    """Finds the subgoals in a text, of which one is said before an action."""
+  def subgoals(self, text_world: TextWorldProtocol) -> Sequence[str]:
+    """Words of which one is said before an action; () for none."""
+    del text_world
+    return ()
 
   def policy(
     self,
@@ -222,13 +222,9 @@ class Subgoal(Plain):
   name = "subgoal"
   answers = False
 
-  def subgoals(
-    self, text_world: TextWorldProtocol
-  ) -> Callable[[str], Sequence[str]] | None:
+  def subgoals(self, text_world: TextWorldProtocol) -> Sequence[str]:
     world = getattr(text_world, "world", None)
-    if isinstance(world, HasSubgoals):
-      return functools.partial(subgoals_in, world=world)
-    return None
+    return world.subgoals if isinstance(world, HasSubgoals) else ()
 
 
 class Reasoned(Plain):

@@ -1,13 +1,14 @@
 """Who acts: policies that draw at random, ask the oracle, or ask a model."""
 
 import collections
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from glimo_jax.agent import llm, prompts
 from glimo_jax.play import scoring
 from glimo_jax.play.loop import Policy
+from simulators import base
 from simulators.text_world import HasTextOracle
 
 
@@ -131,9 +132,9 @@ class LanguagePolicy:
     retrieve: finds solved cases for each text.
     prior: whether to divide by the probability of each action where the
       description says nothing.
-    subgoals: finds the subgoals that a text names. Where it names any, the
-      choices are a subgoal and an action, and the probability of an action is
-      the sum over subgoals.
+    subgoals: words for what comes next. Where a text names some of them, the
+      choices are one of these and an action, and the probability of an action
+      is the sum over subgoals.
     memo: keeps scores; arms that share it score a prompt once. None: nothing
       is kept from one step to the next.
     form: the words of the prompt.
@@ -150,11 +151,11 @@ class LanguagePolicy:
     retrieve: scoring.Retrieve | None = None,
     prior: bool = False,
     memo: scoring.Memo | None = None,
-    subgoals: Callable[[str], Sequence[str]] | None = None,
+    subgoals: Sequence[str] = (),
   ):
     if prior and subgoals:
       raise ValueError("prior and subgoals exclude each other: give one")
-    self._subgoals = subgoals or (lambda text: ())
+    self._subgoals = subgoals
     self._lm, self._preamble, self._shots = lm, preamble, tuple(shots)
     self._actions, self._retrieve = tuple(actions), retrieve
     self._prior, self._memo, self._form = prior, memo, form
@@ -183,7 +184,7 @@ class LanguagePolicy:
 
   def _choices(self, text: str) -> tuple[str, ...]:
     """All that may be answered; the actions of each subgoal in a row."""
-    named = self._subgoals(text) or ("",)
+    named = base.subgoals_in(text, self._subgoals) or ("",)
     return tuple(f"{w} {a}".strip() for w in named for a in self._actions)
 
   def _prompt(self, text: str) -> scoring.Prompt:

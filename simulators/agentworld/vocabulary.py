@@ -53,6 +53,8 @@ NUMBERS = (
 BOX = "package"  # `box` is a tool of the swapped worlds
 HAZARD = "danger"
 NOTHING = "nothing"
+# What can come next on the way to a goal; a subgoal's number is its place here.
+SUBGOALS = ("goal", BOX, *TOOLS, *ELEMENTS)
 
 # --- Answers ------------------------------------------------------------------
 

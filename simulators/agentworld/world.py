@@ -14,7 +14,7 @@ from simulators.agentworld.script import Script
 from simulators.agentworld.text import describe, read, rules
 from simulators.agentworld.text.scene import ROOMS, YOURS
 from simulators.agentworld.types import Level, Obs, Params
-from simulators.agentworld.vocabulary import ACTIONS
+from simulators.agentworld.vocabulary import ACTIONS, SUBGOALS
 from simulators.base import LevelPool, Question, QuestionArrays, State, World
 
 Array = jax.Array
@@ -38,7 +38,7 @@ class AgentWorld(World):
   words = (YOURS, *ROOMS)  # other words name things, except the actions
   lookups = sampling.LOOKUPS
   reference = reference
-  subgoals = subgoals.SUBGOALS
+  subgoals = SUBGOALS
 
   def __post_init__(self) -> None:
     sampling.kinds(self.config)  # raises for kinds that cannot be asked

@@ -1,6 +1,7 @@
 """Tools and skills agree with the simulator and with the reference."""
 
 import dataclasses
+import types
 
 import jax
 import numpy as np
@@ -78,6 +79,19 @@ def test_subgoals_are_said_by_rows_and_checked_by_the_reference(
   assert skill.recheck(tools, rows).all()
   wrong = [dataclasses.replace(row, rationale="room") for row in rows]
   assert not skill.recheck(tools, wrong).any()
+
+
+def test_reference_without_subgoals_is_refused_before_any_work(world):
+  skill = NextActionSkill(subgoals=True)
+  skill.check(world)
+
+  class Partial(type(world)):
+    """A world whose reference does not know subgoals."""
+
+    reference = types.SimpleNamespace(Game=None, answer=None)
+
+  with pytest.raises(ValueError, match=r"no `subgoal\(game\)`"):
+    skill.check(Partial(world.config))
 
 
 def test_truths_agree_with_the_reference_and_wrong_answers_are_refuted(

@@ -138,7 +138,7 @@ def test_subgoals_of_the_text_are_said_before_the_action():
     FakeLM(loglik),
     "rules",
     ACTIONS,
-    subgoals=lambda text: [w for w in ("key", "goal") if w in text],
+    subgoals=("key", "goal"),
   )
   named, free = policy.scores(["goal key", "nothing"], [0, 1])
   # Of each action, the sum over subgoals; without any, the action alone.

@@ -378,7 +378,7 @@ def check_subgoals_are_named_where_there_is_a_way(case: Case):
   for index, text in zip(found.tolist(), texts, strict=True):
     assert index < len(case.world.subgoals)
     word = case.world.subgoals[index]
-    assert index < 0 or word in base.subgoals_in(text, case.world)
+    assert index < 0 or word in base.subgoals_in(text, case.world.subgoals)
 
 
 def check_pictures_are_rgb(case: Case):

@@ -58,13 +58,13 @@ def prepare(
   for source in sources:
     path, name = file_of(folder, sources, source), source.source
     needed = math.ceil(rows * source.weight / total)
-    if name not in SELF and not path.exists():
-      sources_lib.copy(source, path, tokens=(needed + 1) * length)
-    elif not path.exists():
+    if not path.exists() and name in SELF:
       tokens = max(_PROMPT, length - _PROMPT)
       SelfWritten(name, needed, tokens, seed).write(
         path, writer, tokenizer, progress(f"replay text, {name}")
       )
+    elif not path.exists():
+      sources_lib.copy(source, path, tokens=(needed + 1) * length)
     documents = sources_lib.read_lines(path)
     out[name] = [d for d in documents if not shares(d.words)]
     if len(out[name]) < len(documents):

@@ -84,7 +84,13 @@ def read_safetensors(folder: pathlib.Path) -> Tensors:
   """
   index = folder / _INDEX
   if index.is_file():
-    return _indexed(folder, read_json(index)["weight_map"])
+    shards = read_json(index).get("weight_map")
+    if not shards:
+      raise ValueError(
+        f"{index} has no weight_map, so no file is known to count: download it "
+        "again with its checkpoint"
+      )
+    return _indexed(folder, shards)
   whole = folder / "model.safetensors"
   paths = [whole] if whole.is_file() else sorted(folder.glob("*.safetensors"))
   if not paths:

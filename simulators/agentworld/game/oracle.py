@@ -232,11 +232,18 @@ def costs(state: State, params: Params, table: Array | None = None) -> Array:
   env = state.env_state
   if table is None:
     table = solve(env.level, params)
+  return move_costs(env.level, env.place, params, table)
+
+
+def move_costs(
+  level: Level, place: Place, params: Params, table: Array
+) -> Array:
+  """f32[A]: as `costs`, for any place of a level."""
 
   def after(action: Array) -> Array:
-    place = dynamics.move(env.level, env.place, action, params)
-    lost = dynamics.lost(env.level, place, params)
-    return jnp.where(lost, jnp.inf, 1.0 + value(table, place))
+    new = dynamics.move(level, place, action, params)
+    lost = dynamics.lost(level, new, params)
+    return jnp.where(lost, jnp.inf, 1.0 + value(table, new))
 
   return jax.vmap(after)(jnp.arange(len(dynamics.DELTAS)))
 

@@ -12,22 +12,22 @@ import jax.numpy as jnp
 
 from simulators.agentworld.game import dynamics, goals, oracle
 from simulators.agentworld.types import Level, Params, Place
-from simulators.agentworld.vocabulary import ACTIONS, BOX, ELEMENTS, TOOLS
+from simulators.agentworld.vocabulary import ACTIONS, TOOLS
 from simulators.base import State
 
 Array = jax.Array
 
-SUBGOALS = ("goal", BOX, *TOOLS, *ELEMENTS)
+# Places in SUBGOALS of the goal, the box, the first tool, the first element.
 _GOAL, _BOX, _TOOL, _ELEMENT = 0, 1, 2, 2 + len(TOOLS)
 
 
 def subgoal(state: State, params: Params) -> Array:
   """i32[]: index into SUBGOALS of the next needed thing on a shortest way.
 
-  -1 where no way leads to the goal. There may be several shortest ways: -1,
-  too, where the one that prefers the first of the best actions at every step
-  and the one that prefers the last lead to different things. Chance is ignored.
-  vmap for more.
+  SUBGOALS is in `vocabulary`. -1 where no way leads to the goal. There may be
+  several shortest ways: -1, too, where the one that prefers the first of the
+  best actions at every step and the one that prefers the last lead to different
+  things. Chance is ignored. vmap for more.
   """
   level, place = state.env_state.level, state.env_state.place
   table = oracle.solve(level, params)
@@ -78,15 +78,6 @@ def _follow(
   Of the best actions, the one of least `rank` is taken.
   """
 
-  def options(place: Place) -> tuple[Place, Array]:
-    actions = jnp.arange(len(ACTIONS))
-    after = jax.vmap(dynamics.move, (None, None, 0, None))(
-      level, place, actions, params
-    )
-    lost = jax.vmap(dynamics.lost, (None, 0, None))(level, after, params)
-    cost = jax.vmap(oracle.value, (None, 0))(table, after)
-    return after, jnp.where(lost, jnp.inf, cost)
-
   def met(before: Place, after: Place) -> Array:
     taken = after.held & ~before.held & tools
     opened = after.opened & ~before.opened & elements
@@ -101,10 +92,10 @@ def _follow(
 
   def step(carry: tuple[Place, Array, Array]) -> tuple[Place, Array, Array]:
     before, _, _ = carry
-    after, cost = options(before)
+    cost = oracle.move_costs(level, before, params, table)
     best = cost == jnp.min(cost)
     chosen = jnp.argmin(jnp.where(best, rank, len(ACTIONS)))
-    after = jax.tree.map(lambda x: x[chosen], after)
+    after = dynamics.move(level, before, chosen, params)
     return after, met(before, after), jnp.isfinite(jnp.min(cost))
 
   start = (place, jnp.int32(-1), jnp.isfinite(oracle.value(table, place)))

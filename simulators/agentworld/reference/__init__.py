@@ -22,7 +22,7 @@ from simulators.agentworld.reference import (
 )
 from simulators.agentworld.reference.game import Game
 from simulators.agentworld.reference.subgoals import next_thing
-from simulators.agentworld.vocabulary import ANSWERS, BOX, ELEMENTS, TOOLS
+from simulators.agentworld.vocabulary import ANSWERS, SUBGOALS
 
 __all__ = ["SEARCHED", "Game", "answer", "answered", "subgoal"]
 
@@ -77,6 +77,5 @@ def answer(game: Game, kind: str, args: Sequence[int]) -> int:
 
 def subgoal(game: Game) -> int:
   """The index of `AgentWorld.subgoals` that `AgentWorld.subgoal` gives."""
-  words = ("goal", BOX, *TOOLS, *ELEMENTS)
   word = next_thing(game)
-  return words.index(word) if word else -1
+  return SUBGOALS.index(word) if word else -1

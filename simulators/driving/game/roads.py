@@ -28,15 +28,22 @@ def bend(level: Level, s: Array) -> Array:
 
 def heading(level: Level, s: Array) -> Array:
   """rad: heading of the route at s, which starts eastward; s of any shape."""
-  start = jnp.zeros(())
   turned = jnp.zeros_like(s)
+  for bend, run in _pieces(level, s):
+    turned = turned + bend * run
+  return turned
+
+
+def _pieces(level: Level, s: Array) -> list[tuple[Array, Array]]:
+  """(curvature, m of it up to s) of each piece of the route."""
+  pieces, start = [], jnp.zeros(())
   last = len(level.length) - 1
   for i in range(last + 1):
     run = s - start if i == 0 else jnp.maximum(s - start, 0.0)
     run = run if i == last else jnp.minimum(run, level.length[i])
-    turned = turned + level.bend[i] * run
+    pieces.append((level.bend[i], run))
     start = start + level.length[i]
-  return turned
+  return pieces
 
 
 def pose(level: Level, s: Array, d: Array) -> tuple[Array, Array, Array]:
@@ -47,17 +54,12 @@ def pose(level: Level, s: Array, d: Array) -> tuple[Array, Array, Array]:
     s, d: f32[...] m, any shape.
   """
   x = y = heading = jnp.zeros_like(s)
-  start = jnp.zeros(())
-  for i in range(len(level.length)):
-    last = i == len(level.length) - 1
-    run = s - start if i == 0 else jnp.maximum(s - start, 0.0)
-    run = run if last else jnp.minimum(run, level.length[i])
-    half = 0.5 * level.bend[i] * run
+  for bend, run in _pieces(level, s):
+    half = 0.5 * bend * run
     chord = run * jnp.sinc(half / jnp.pi)
     x = x + chord * jnp.cos(heading + half)
     y = y + chord * jnp.sin(heading + half)
     heading = heading + 2.0 * half
-    start = start + level.length[i]
   return x - d * jnp.sin(heading), y + d * jnp.cos(heading), heading
 
 

@@ -135,11 +135,12 @@ def _accelerate(
   return jnp.maximum(a, -ego.v / dt)  # never drive backwards
 
 
-def _mean_bend(level: Level, s: Array, v: Array) -> Array:
-  """1/m: curvature of the road over a quarter of a second before and after."""
+def _lane_bend(level: Level, s: Array, d: Array, v: Array) -> Array:
+  """1/m: curvature of the lane at d, a quarter of a second before and after."""
   reach = jnp.maximum(0.25 * v, 0.5)
   turned = roads.heading(level, s + reach) - roads.heading(level, s - reach)
-  return turned / (2.0 * reach)
+  bend = turned / (2.0 * reach)
+  return bend / jnp.maximum(1.0 - bend * d, 0.1)
 
 
 def _steer(
@@ -155,8 +156,7 @@ def _steer(
   away = lane.astype(jnp.float32) * params.lane_width - ego.d
   away += rear * jnp.sin(course)
   was = ego.v - ego.a * dt  # at which the yaw rate was set
-  bend = _mean_bend(level, ego.s - rear - 0.5 * was * dt, was)
-  bend /= jnp.maximum(1.0 - bend * ego.d, 0.1)
+  bend = _lane_bend(level, ego.s - rear - 0.5 * was * dt, ego.d, was)
   bent = jnp.where(was > 0.5, ego.yaw / jnp.maximum(was, 0.5) - bend, 0.0)
   # A chain of three integrators with three equal poles, each bounded.
   pole = jnp.minimum(POLE / v, SLOW_POLE)
@@ -165,9 +165,8 @@ def _steer(
   most = jnp.minimum(SWERVE / (v * v), BENT)
   wanted = jnp.clip(pole * (slope - jnp.sin(course)), -most, most)
   bent += 3.0 * pole * (wanted - bent) * ego.v * dt
-  next_ = _mean_bend(level, ego.s - rear + 0.5 * ego.v * dt, ego.v)
-  next_ /= jnp.maximum(1.0 - next_ * ego.d, 0.1)
-  turn = ego.v * (next_ + bent)
+  bend = _lane_bend(level, ego.s - rear + 0.5 * ego.v * dt, ego.d, ego.v)
+  turn = ego.v * (bend + bent)
   most = jnp.minimum(YAW_ACCEL, SIDEWAYS_JERK / v) * dt
   turn = jnp.clip(turn, ego.yaw - most, ego.yaw + most)
   turn = jnp.clip(turn, -grip / v, grip / v)
