@@ -8,6 +8,8 @@ import flax.struct
 import jax
 import numpy as np
 
+from simulators import base
+
 Array = jax.Array
 AnyArray = jax.Array | np.ndarray  # on a device, or still on the host
 PyTree = Any
@@ -83,7 +85,8 @@ class InstructionExample:
     verdict: always `verified` in a dataset; other rows are only counted.
     checked_by: how: `replay` (simulator) or `reference` (second path) or both.
     attempts: drafts the teacher needed, 0 for tool rows.
-    rationale: what the assistant says before the answer; "" for nothing.
+    rationale: the subgoal whose sentence the assistant repeats before the
+      answer; "" for none.
     world, variant, split, level, level_hash, depth, seed, actions: where the
       state was, as in Experience.
     episode: episode name; splits keep episodes whole.
@@ -127,7 +130,8 @@ class InstructionExample:
   @property
   def completions(self) -> tuple[str, ...]:
     """The assistant's turn with each answer."""
-    return tuple(f"{self.rationale} {a}".strip() for a in self.answers)
+    text = self.messages[-1]["content"]
+    return tuple(base.reasoned(text, self.rationale, a) for a in self.answers)
 
 
 @dataclasses.dataclass(frozen=True)

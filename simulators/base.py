@@ -14,6 +14,7 @@ from simulators.players import (
   HasSubgoals,
   Reader,
   check_subgoals,
+  reasoned,
   subgoals_in,
 )
 from simulators.types import (
@@ -46,6 +47,7 @@ __all__ = [
   "check_size",
   "check_split",
   "check_subgoals",
+  "reasoned",
   "subgoals_in",
 ]
 

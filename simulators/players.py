@@ -79,3 +79,23 @@ def subgoals_in(text: str, subgoals: Sequence[str]) -> tuple[str, ...]:
   """The subgoals that a text names, in the order given."""
   words = set(re.findall(r"\w+", text))
   return tuple(word for word in subgoals if word in words)
+
+
+def sentence_of(text: str, word: str) -> str:
+  """The last sentence or line that begins with a word, without its stop.
+
+  `The` and `open` may stand before the word. A text without such a sentence
+  gives the word itself.
+  """
+  begins = re.compile(rf"(?:the |open )*{re.escape(word)}\b", re.IGNORECASE)
+  for sentence in reversed(re.split(r"\. |\n", text.strip().removesuffix("."))):
+    if begins.match(sentence):
+      return sentence
+  return word
+
+
+def reasoned(text: str, subgoal: str, action: str) -> str:
+  """An answer that first repeats what the text says of a subgoal."""
+  if not subgoal:
+    return action
+  return f"{sentence_of(text, subgoal)}. {action}"

@@ -213,7 +213,10 @@ class InstructedCalibrated(Instructed):
 
 
 class Subgoal(Plain):
-  """Says a subgoal and then the action, as rows with subgoals teach it.
+  """Repeats what the text says of a subgoal, then says the action.
+
+  So do the rows with subgoals. The likeliest subgoal is taken, then the
+  likeliest action behind it.
 
   The subgoals are those that the world knows and the text names; where the
   world knows none, this is `Plain`.

@@ -133,8 +133,8 @@ class LanguagePolicy:
     prior: whether to divide by the probability of each action where the
       description says nothing.
     subgoals: words for what comes next. Where a text names some of them, the
-      choices are one of these and an action, and the probability of an action
-      is the sum over subgoals.
+      model first says which, and then the action: the actions are scored after
+      the likeliest.
     memo: keeps scores; arms that share it score a prompt once. None: nothing
       is kept from one step to the next.
     form: the words of the prompt.
@@ -170,22 +170,35 @@ class LanguagePolicy:
         scoring.with_retrieved(prompt, shots)
         for prompt, shots in zip(messages, found, strict=True)
       ]
-    choices = [self._choices(text) for text in texts]
-    scores = np.stack(
-      [
-        np.logaddexp.reduce(row.reshape(-1, len(self._actions)), axis=0)
-        for row in memo.loglik(self._lm, messages, choices)
-      ]
-    )
+    said = self._said(memo, messages, texts)
+    choices = [
+      tuple(base.reasoned(text, word, a) for a in self._actions)
+      for text, word in zip(texts, said, strict=True)
+    ]
+    scores = np.stack(memo.loglik(self._lm, messages, choices))
     if not self._prior:
       return scores
     free = [self._prompt(text) for text in scoring.CONTENT_FREE]
     return scores - scoring.prior(self._lm, memo, free, self._actions)
 
-  def _choices(self, text: str) -> tuple[str, ...]:
-    """All that may be answered; the actions of each subgoal in a row."""
-    named = base.subgoals_in(text, self._subgoals) or ("",)
-    return tuple(f"{w} {a}".strip() for w in named for a in self._actions)
+  def _said(
+    self,
+    memo: scoring.Memo,
+    messages: Sequence[scoring.Prompt],
+    texts: Sequence[str],
+  ) -> list[str]:
+    """The likeliest subgoal of each text; "" where it names none."""
+    named = [base.subgoals_in(text, self._subgoals) for text in texts]
+    asked = [i for i, words in enumerate(named) if words]
+    choices = [
+      tuple(base.reasoned(texts[i], word, "").strip() for word in named[i])
+      for i in asked
+    ]
+    found = memo.loglik(self._lm, [messages[i] for i in asked], choices)
+    said = [""] * len(texts)
+    for i, logp in zip(asked, found, strict=True):
+      said[i] = named[i][int(np.argmax(logp))]
+    return said
 
   def _prompt(self, text: str) -> scoring.Prompt:
     prompt = self._form.acting(self._preamble, text, self._actions)

@@ -14,9 +14,12 @@ MAX_STATES = 2**22  # of a level, so that the oracle is always exact
 SIDES = (5, 13)  # least and greatest side of a level
 _LEAST = {
   "size": SIDES[0], "pairs": 3, "boxes": 0, "hazards": 0, "walls": 0,
-  "detour": 0, "budget": 0.0,
+  "detour": 0, "budget": 0.0, "sight": 1,
 }  # fmt: skip
-_MOST = {"size": SIDES[1], "pairs": 5, "boxes": 2, "hazards": 8, "walls": 32}
+_MOST = {
+  "size": SIDES[1], "pairs": 5, "boxes": 2, "hazards": 8, "walls": 32,
+  "sight": 2,
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Config:
       such split.
     deeper: chain depths of `ood-depth`; other splits have smaller depths.
     rendering: how a moment is described, one of RENDERINGS.
+    sight: steps within which `plain` and `compact` tell the walls, 1 or 2.
     kinds: names of the question kinds to ask; where empty, all that the levels
       allow.
   """
@@ -64,6 +68,7 @@ class Config:
   larger: tuple[int, ...] = (7,)
   deeper: tuple[int, ...] = (2,)
   rendering: str = "plain"
+  sight: int = 1
   kinds: tuple[str, ...] = ()
 
   def __post_init__(self) -> None:

@@ -2,8 +2,9 @@
 
 It works out what to walk to next from the rooms and doors that the text names
 and from the pairs that the rules state, and walks there in a straight line. It
-avoids walls, closed elements and tools that it does not want, and prefers
-cells where it has been less often. It does not search for a path.
+avoids walls, dead ends, closed elements and tools that it does not want, and
+prefers cells where it has been less often. Where the text says how a move leads
+on, it looks two steps ahead. It does not search for a path.
 """
 
 import collections
@@ -21,6 +22,19 @@ from simulators.agentworld.vocabulary import ACTIONS
 # Prices of a step, in cells: onto a cell once more, onto a tool that is not
 # wanted, into something that stops or ends the walk.
 _AGAIN, _UNWANTED, _BARRED = 2, 3, 100
+
+
+def _left(aim: Cell, cell: Cell, onward: Sequence[str] | None) -> int:
+  """Steps from a cell to the aim in a straight line.
+
+  Where it is known how the cell leads on, the first of them is one of these
+  moves; a dead end leads nowhere but to itself.
+  """
+  if onward is None or aim == cell:
+    return abs(aim[0] - cell[0]) + abs(aim[1] - cell[1])
+  ends = [DELTAS[ACTIONS.index(move)] for move in onward]
+  after = [_left(aim, (cell[0] + r, cell[1] + c), None) for r, c in ends]
+  return 1 + min(after, default=_BARRED)
 
 
 class Script:
@@ -58,7 +72,7 @@ class Script:
     tools = {it["offset"]: name for name, it in seen["tools"].items()}
     out = []
     for action, cell in zip(ACTIONS, DELTAS, strict=True):
-      score = -abs(aim[0] - cell[0]) - abs(aim[1] - cell[1])
+      score = -_left(aim, cell, seen["onward"].get(action))
       score -= _AGAIN * visits[(here[0] + cell[0], here[1] + cell[1])]
       bars = action in seen["walls"] or cell in seen["hazards"]
       bars |= cell in closed and closed[cell] not in seen["holding"]

@@ -126,8 +126,13 @@ def test_calibration_subtracts_the_score_without_a_text():
   assert ACTIONS[calibrated.scores(text, [0])[0].argmax()] == "right"
 
 
-def test_subgoals_of_the_text_are_said_before_the_action():
-  logprobs = {"key up": -1.0, "goal down": -1.2, "goal up": -3.0}
+def test_the_likeliest_subgoal_is_said_before_the_action():
+  logprobs = {
+    "key one up.": -1.0,
+    "goal two left.": -2.0,
+    "key one up. down": -1.5,
+    "goal two left. up": -1.1,  # not asked: the key is likelier
+  }
   asked = []
 
   def loglik(text, choice):
@@ -135,18 +140,15 @@ def test_subgoals_of_the_text_are_said_before_the_action():
     return logprobs.get(choice, -9.0)
 
   policy = policies.LanguagePolicy(
-    FakeLM(loglik),
-    "rules",
-    ACTIONS,
-    subgoals=("key", "goal"),
+    FakeLM(loglik), "rules", ACTIONS, subgoals=("goal", "key")
   )
-  named, free = policy.scores(["goal key", "nothing"], [0, 1])
-  # Of each action, the sum over subgoals; without any, the action alone.
-  np.testing.assert_allclose(np.exp(named[0]), np.exp(-1.0) + np.exp(-3.0))
-  assert named.argmax() == 0
+  texts = ["moves 3. goal two left. key one up.", "nothing"]
+  named, free = policy.scores(texts, [0, 1])
+  assert ACTIONS[named.argmax()] == "down"
+  np.testing.assert_allclose(named.max(), -1.5)
   np.testing.assert_allclose(free, -9.0)
-  assert ("goal key", "key left") in asked
-  assert ("nothing", "left") in asked
+  assert {text for text, choice in asked if choice == "left"} == {"nothing"}
+  assert not any(choice == "goal two left. up" for _, choice in asked)
 
 
 def test_shots_come_before_and_retrieved_cases_in_the_last_turn():

@@ -32,8 +32,8 @@ class NextActionSkill(Skill):
     regret_scale: how much worse an action may be and still be taught, in the
       unit of the world's costs: an action with regret r has weight
       exp(-r / regret_scale); 0 teaches the best actions alone.
-    subgoals: whether the answer first says what the best way leads to next, by
-      the world's oracle (`HasSubgoals`).
+    subgoals: whether the answer first repeats what the text says of the thing
+      that the best way leads to next, by the world's oracle (`HasSubgoals`).
   """
 
   regret_scale: float = 0.0

@@ -45,8 +45,8 @@ class PlannedRow:
     task: the task.
     answers: all right answers by the label source; () where it found none.
     weights: target probability of each answer, the best first; they sum to 1.
-    rationale: what the assistant says before the answer, computed by the
-      simulator; "" for nothing.
+    rationale: the subgoal whose sentence the assistant repeats before the
+      answer, computed by the simulator; "" for none.
   """
 
   task: Task

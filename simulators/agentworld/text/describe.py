@@ -28,4 +28,5 @@ def describe(obs: Obs, config: Config) -> list[str]:
     return maps.describe(obs)
   if config.rendering == "hints":
     return [description.text for description in hints.write(obs)]
-  return [phrases.write(scene, config.rendering) for scene in scenes(obs)]
+  seen = scenes(obs, config.sight)
+  return [phrases.write(scene, config.rendering) for scene in seen]

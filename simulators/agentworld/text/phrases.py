@@ -1,11 +1,12 @@
 """Scenes in words, and back: `plain` sentences, or `compact` ones.
 
-    Reach the goal in 12 moves. You hold the ax. Walls are up and left. You went
-    right. The goal is three up, two right in room B. The key is one down. The
-    tree is two up between your room and room B.
+    Reach the goal in 12 moves. You hold the ax. Walls are up and left. Down
+    leads on down and right. Right is a dead end. You went down. The goal is
+    three up, two right in room B. The key is one down. The tree is two up
+    between your room and room B.
 
-    moves 12. hold ax. wall up left. went right. goal three up two right in B.
-    key one down. tree two up to B.
+    moves 12. hold ax. wall up left. down then down right. right then none. went
+    down. goal three up two right in B. key one down. tree two up to B.
 
 Both say the same. A thing without a room is in the agent's room. A `Style` is a
 way to write each of these facts; its patterns read them again.
@@ -105,6 +106,9 @@ def _plain(scene: Scene) -> list[str]:
   if scene.walls:
     verb = "Walls are" if len(scene.walls) > 1 else "A wall is"
     out.append(f"{verb} {_list(scene.walls)}")
+  for move, after in scene.onward.items():
+    leads = f"leads on {_list(after)}" if after else "is a dead end"
+    out.append(f"{move.capitalize()} {leads}")
   if scene.last:
     out.append(f"You {'went' if scene.moved else 'could not go'} {scene.last}")
 
@@ -118,6 +122,8 @@ def _plain(scene: Scene) -> list[str]:
   return out
 
 
+_MOVES = rf"{_MOVE}(?:(?:,| and) {_MOVE})*"
+_THEN = f"(?P<then>{_MOVES})"
 _ROOM = f"(?:your room|room [{ROOMS}])"
 _WHERE = rf"(?P<where>here|{_STEPS}(?:, {_STEPS})?)"
 _ROOMS = (
@@ -135,7 +141,8 @@ PLAIN = Style(
       ),
       rf"You hold (?P<hold>nothing|the {_TOOL}(?:(?:,| and) the {_TOOL})*)",
       rf"You stand {_ROOMS}",
-      rf"(?:Walls are|A wall is) (?P<walls>{_MOVE}(?:(?:,| and) {_MOVE})*)",
+      rf"(?:Walls are|A wall is) (?P<walls>{_MOVES})",
+      rf"(?P<onward>{_MOVE.title()}) (?:is a dead end|leads on {_THEN})",
       rf"You (?:went (?P<went>{_MOVE})|could not go (?P<stuck>{_MOVE}))",
       rf"The (?P<open>open )?{_THING} is {_WHERE}(?: {_ROOMS})?",
       rf"A (?P<box>{BOX}) is {_WHERE}",
@@ -168,6 +175,8 @@ def _compact(scene: Scene) -> list[str]:
     out.append(" ".join(["door", *scene.between]))
   if scene.walls:
     out.append(" ".join(["wall", *scene.walls]))
+  for move, after in scene.onward.items():
+    out.append(" ".join([move, "then", *(after or ["none"])]))
   if scene.last:
     out.append(f"{'went' if scene.moved else 'stuck'} {scene.last}")
 
@@ -193,6 +202,7 @@ COMPACT = Style(
       rf"hold (?P<hold>{_TOOL}(?: {_TOOL})*)",
       rf"(?P<rooms>door [{ROOMS}](?: [{ROOMS}])*)",
       rf"wall (?P<walls>{_MOVE}(?: {_MOVE})*)",
+      rf"(?P<onward>{_MOVE}) then (?:(?P<then>{_MOVE}(?: {_MOVE})*)|none)",
       rf"(?:went (?P<went>{_MOVE})|stuck (?P<stuck>{_MOVE}))",
       rf"(?P<open>open )?{_THING} {_PLACE}(?: {_BESIDE})?",
       rf"(?P<box>{BOX}) {_PLACE}",
@@ -222,8 +232,8 @@ def read(text: str) -> dict[str, Any]:
   rendering = "compact" if text.startswith("moves ") else "plain"
   out: dict[str, Any] = {
     "task": None, "limit": 0, "holding": [], "between": [], "walls": [],
-    "last": None, "goal": None, "tools": {}, "elements": {}, "boxes": [],
-    "hazards": [],
+    "onward": {}, "last": None, "goal": None, "tools": {}, "elements": {},
+    "boxes": [], "hazards": [],
   }  # fmt: skip
   for sentence in text.strip().removesuffix(".").split(". "):
     for pattern in STYLES[rendering].patterns:
@@ -251,6 +261,9 @@ def _store(out: dict[str, Any], found: dict[str, Any]) -> None:
     out["holding"] = words
   if found.get("walls"):
     out["walls"] = re.findall(_MOVE, found["walls"])
+  if found.get("onward"):
+    after = re.findall(_MOVE, found["then"] or "")
+    out["onward"][found["onward"].lower()] = after
   for name in ("went", "stuck"):
     if found.get(name):
       out["last"] = {"move": found[name], "moved": name == "went"}

@@ -49,6 +49,8 @@ def parse_description(text: str, rules: str = "") -> dict[str, Any]:
       limit: moves that the episode may take.
       between: rooms next to an agent that stands in a door.
       walls: list of moves.
+      onward: move -> list of moves that no wall stops after it; empty where
+        the text tells only the walls beside the agent.
       last: {"move", "moved"}, or None.
       hazards: list of cells.
     `map` and `hints`:

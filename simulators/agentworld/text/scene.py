@@ -1,7 +1,8 @@
 """What the agent perceives of a moment, before it is put in words.
 
 It sees the rooms and the doors between them, what lies where, and the walls
-next to it. Nothing here follows a way through a door or around a wall.
+within `Config.sight` steps. Nothing here follows a way through a door or around
+a wall.
 """
 
 import dataclasses
@@ -18,6 +19,9 @@ Cell = tuple[int, int]  # (rows down, columns right) from the agent
 ROOMS = "ABCDEFGHIJ"  # names of rooms, in reading order; more have none
 YOURS = "yours"  # the agent's room, whatever its name
 _NEAR = np.array(DELTAS)
+_BACK = dict(
+  zip(ACTIONS, (ACTIONS[1], ACTIONS[0], ACTIONS[3], ACTIONS[2]), strict=True)
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Scene:
       (). Then no room is YOURS.
     holding: tools in hand.
     walls: moves into a wall.
+    onward: of every other move, the moves that no wall stops after it, the one
+      back left out; empty where only the walls beside the agent are seen.
     last: the last move; "" before the first.
     moved: whether it moved the agent.
     goal: the goal's cell and room; None where no cell is asked for.
@@ -63,6 +69,7 @@ class Scene:
   between: tuple[str, ...]
   holding: tuple[str, ...]
   walls: tuple[str, ...]
+  onward: dict[str, tuple[str, ...]]
   last: str
   moved: bool
   goal: Thing | None
@@ -78,8 +85,13 @@ class Scene:
     return (*goal, *self.tools, *self.elements)
 
 
-def scenes(obs: Obs) -> list[Scene]:
-  """The scene of each row of `obs` (numpy leaves, leading axis B)."""
+def scenes(obs: Obs, sight: int) -> list[Scene]:
+  """The scene of each row of `obs` (numpy leaves, leading axis B).
+
+  Args:
+    obs: what the agent observes.
+    sight: steps within which it sees walls, 1 or 2.
+  """
   seen: Any = jax.tree.map(np.asarray, obs)
   border = ((0, 0), (1, 1), (1, 1))
   wall = np.pad(seen.wall, border, constant_values=True)
@@ -89,7 +101,9 @@ def scenes(obs: Obs) -> list[Scene]:
   names = [f.name for f in dataclasses.fields(obs) if f.name not in grids]
   rows = zip(*(getattr(seen, name).tolist() for name in names), strict=True)
   return [
-    _scene(dict(zip(names, row, strict=True)), wall[i], hazard[i], room[i])
+    _scene(
+      dict(zip(names, row, strict=True)), wall[i], hazard[i], room[i], sight
+    )
     for i, row in enumerate(rows)
   ]
 
@@ -124,7 +138,11 @@ def _rooms(obs: Any, wall: np.ndarray) -> np.ndarray:
 
 
 def _scene(
-  row: dict[str, Any], wall: np.ndarray, hazard: np.ndarray, room: np.ndarray
+  row: dict[str, Any],
+  wall: np.ndarray,
+  hazard: np.ndarray,
+  room: np.ndarray,
+  sight: int,
 ) -> Scene:
   here = row["agent"]
 
@@ -149,6 +167,20 @@ def _scene(
 
   at = np.array(here) + 1
   beside = [tuple(at + delta) for delta in _NEAR]
+  walls = _walls(wall, at)
+  onward = (
+    {}
+    if sight < 2
+    else {
+      move: tuple(
+        a
+        for a in ACTIONS
+        if a != _BACK[move] and a not in _walls(wall, at + delta)
+      )
+      for move, delta in zip(ACTIONS, _NEAR, strict=True)
+      if move not in walls
+    }
+  )
   task = GOALS[row["goal_kind"]]
   of = ""
   if row["goal_word"] >= 0:
@@ -176,7 +208,8 @@ def _scene(
     holding=tuple(
       w for w, held in zip(words, row["held"], strict=True) if held
     ),
-    walls=tuple(a for a, b in zip(ACTIONS, beside, strict=True) if wall[b]),
+    walls=walls,
+    onward=onward,
     last=ACTIONS[row["last"]] if row["last"] >= 0 else "",
     moved=row["moved"],
     goal=None if task in ("take", "open") else thing("goal", row["goal"]),
@@ -186,6 +219,15 @@ def _scene(
     hazards=tuple(
       sorted((cell(h) for h in (np.argwhere(hazard) - 1).tolist()), key=_far)
     ),
+  )
+
+
+def _walls(wall: np.ndarray, at: np.ndarray) -> tuple[str, ...]:
+  """Moves into a wall from a cell of the padded grid."""
+  return tuple(
+    move
+    for move, delta in zip(ACTIONS, _NEAR, strict=True)
+    if wall[tuple(at + delta)]
   )
 
 

@@ -34,7 +34,7 @@ def played(usual, val):
 
 
 def _written(obs, style):
-  return [phrases.write(scene, style) for scene in scenes(obs)]
+  return [phrases.write(scene, style) for scene in scenes(obs, 1)]
 
 
 def test_script_is_above_chance_and_far_below_the_oracle(played):
@@ -81,3 +81,17 @@ def test_script_walks_around_what_the_text_names(usual):
   assert scores(shut).argmax() != 3 or scores(shut)[3] < -50
   assert scores(f"hold key. {shut}").argmax() == 3
   assert scores(f"{shut}. key two up").argmax() == 0
+
+
+def test_script_looks_two_steps_ahead_where_the_text_does(usual):
+  """By hand: around a wall behind the next cell, and never into a dead end."""
+  rules = usual.rules(usual.params())
+
+  def best(text):
+    return Script(rules).scores([f"moves 9. {text}"], [0])[0].argmax()
+
+  aim = "goal two down two right"
+  assert best(f"{aim}.") in (1, 3)
+  assert best(f"down then none. right then down right. {aim}") == 3
+  assert best(f"down then down left. right then up. {aim}") == 1
+  assert best("down then none. right then right. goal one down") == 1

@@ -39,7 +39,7 @@ def arranged(request):
 def test_rooms_are_pieces_of_floor(arranged):
   """By a second flood fill; the agent's room is `yours`, whatever its name."""
   several, many = 0, 0
-  for i, scene in enumerate(scenes(arranged)):
+  for i, scene in enumerate(scenes(arranged, 1)):
     rooms, here = named_rooms(arranged, i), arranged.agent[i]
     mine = rooms(here)
     assert scene.between == (tuple(mine) if len(mine) > 1 else ())
@@ -58,7 +58,7 @@ def test_rooms_are_pieces_of_floor(arranged):
 
 def test_elements_of_the_chain_are_doors_between_two_rooms(pool, starts):
   """Distractors stand in one room, or in a corner of none."""
-  for i, scene in enumerate(scenes(starts)):
+  for i, scene in enumerate(scenes(starts, 1)):
     count = collections.Counter(len(it.rooms) for it in scene.elements)
     assert count[2] == pool.depths[i]
     assert set(count) <= {0, 1, 2}
@@ -81,7 +81,7 @@ def test_eleventh_room_has_no_name():
     elements={"tree": (1, 0), "door": (3, 3), "rock": (5, 6)},
     needs=("ax", "key", "pick"), opened=(),
   )  # fmt: skip
-  (scene,) = scenes(obs)
+  (scene,) = scenes(obs, 1)
   assert scene.goal.rooms == ("J",)
   tools = {thing.word: thing.rooms for thing in scene.tools}
   assert tools == {"ax": ("A",), "key": (), "pick": ("E",)}
@@ -89,16 +89,19 @@ def test_eleventh_room_has_no_name():
   assert elements == {"tree": ("A", "D"), "door": ("E", "H"), "rock": ("I",)}
 
 
-def _edit(obs, i, rng):
+def _edit(obs, i, rng, sight):
   """Row i with one wall more or less that the agent cannot perceive.
 
-  The wall is not next to the agent, holds nothing, and changes no room of any
-  thing. None if there is no such cell.
+  The wall is more than `sight` steps away, holds nothing, and changes no room
+  of any thing. None if there is no such cell.
   """
   here = tuple(obs.agent[i].tolist())
   things = [obs.goal[i], *obs.tool_at[i], *obs.element_at[i], *obs.boxes[i]]
   things += [*np.argwhere(obs.hazard[i])]
-  taken = {here, *around(here), *(tuple(c.tolist()) for c in things)}
+  near = {here, *around(here)}
+  for _ in range(sight - 1):
+    near |= {end for cell in near for end in around(cell)}
+  taken = {*near, *(tuple(c.tolist()) for c in things)}
   side = int(obs.side[i])
   free = [
     (r, c) for r in range(side) for c in range(side) if (r, c) not in taken
@@ -113,22 +116,25 @@ def _edit(obs, i, rng):
   return None
 
 
-def _written(obs, rendering):
-  return describe(obs, Config(rendering=rendering))
+def _written(obs, rendering, sight=1):
+  return describe(obs, Config(rendering=rendering, sight=sight))
 
 
-def test_walls_out_of_sight_change_no_text_but_change_the_way(starts):
+@pytest.mark.parametrize("sight", [1, 2])
+def test_walls_out_of_sight_change_no_text_but_change_the_way(starts, sight):
   """Some of these walls lie on shortest ways: a path search would tell."""
   rng, changed, edited = np.random.default_rng(0), 0, 0
   for _ in range(3):
     for i in range(len(starts.agent)):
       row, other = jax.tree.map(lambda x, i=i: x[i : i + 1], starts), None
-      other = _edit(starts, i, rng)
+      other = _edit(starts, i, rng, sight)
       if other is None:
         continue
       edited += 1
       for rendering in ("plain", "compact"):
-        assert _written(row, rendering) == _written(other, rendering)
+        assert _written(row, rendering, sight) == _written(
+          other, rendering, sight
+        )
       changed += _steps(row) != _steps(other)
   assert edited > 100
   assert changed > 10

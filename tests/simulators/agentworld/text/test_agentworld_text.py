@@ -34,8 +34,8 @@ ROWS = 300  # moments of each arranged world
 MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
-def write(obs, style):
-  return describe(obs, Config(rendering=style))
+def write(obs, style, sight=1):
+  return describe(obs, Config(rendering=style, sight=sight))
 
 
 @pytest.fixture(scope="module", params=range(len(WORLDS)))
@@ -59,7 +59,7 @@ def moments(request):
   )
 
 
-def facts(obs, i):
+def facts(obs, i, sight=1):
   """What a text of row i says, as `parse_description` returns it."""
   here, rooms = obs.agent[i], named_rooms(obs, i)
   around = rooms(here)
@@ -85,12 +85,22 @@ def facts(obs, i):
   def is_wall(at):
     return not (min(at) >= 0 and max(at) < side) or obs.wall[i][tuple(at)]
 
+  def free(at):
+    """Moves from a cell that no wall stops, and where they lead."""
+    steps = {a: at + np.array(m) for a, m in zip(ACTIONS, MOVES, strict=True)}
+    return {a: to for a, to in steps.items() if not is_wall(to)}
+
+  onward = {
+    a: [b for b, end in free(to).items() if not np.array_equal(end, here)]
+    for a, to in free(here).items()
+  }
   return {
     "task": None if kind == "reach" else {kind: of},
     "limit": int(obs.limit[i]),
     "holding": [TOOLS[obs.tool[i, k]] for k in pairs if obs.held[i, k]],
     "between": around if len(around) > 1 else [],
     "walls": [a for a, move in moves if is_wall(here + np.array(move))],
+    "onward": onward if sight == 2 else {},
     "last": None
     if obs.last[i] < 0
     else {"move": ACTIONS[obs.last[i]], "moved": bool(obs.moved[i])},
@@ -117,10 +127,11 @@ def _sorted(parsed):
   return parsed | lists
 
 
+@pytest.mark.parametrize("sight", [1, 2])
 @pytest.mark.parametrize("style", STYLES)
-def test_text_says_what_the_observation_holds(moments, style):
-  for i, text in enumerate(write(moments, style)):
-    assert _sorted(parse_description(text)) == facts(moments, i), text
+def test_text_says_what_the_observation_holds(moments, style, sight):
+  for i, text in enumerate(write(moments, style, sight)):
+    assert _sorted(parse_description(text)) == facts(moments, i, sight), text
 
 
 def test_both_styles_say_the_same_in_play(world, pool, walk):
