@@ -119,10 +119,11 @@ def measure(
     world, world.params("real"), world.pool("val", levels, depths)
   )
   rules, actions = text_world.preamble, len(world.actions)
+  place = policies.place_reader(world)
   shown, optimal = {}, 0.0
   for name, player, untried in (
     ("script", Script(rules), True),
-    ("explorer", policies.ExplorerPolicy(actions), False),
+    ("explorer", policies.ExplorerPolicy(actions, place=place), False),
     ("planner", Planner(rules), True),
   ):
     episodes = loop.play(

@@ -279,6 +279,8 @@ class ParsesDescriptions(Protocol):
   def parse_description(self, text: str, rules: str = "") -> dict[str, Any]:
     """What a description says, as data; the inverse of `describe`.
 
+    What it says of the last action, if anything, is under `last`.
+
     With the rules of the prompt, also what they say of its things.
     """
     ...

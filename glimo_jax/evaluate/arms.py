@@ -151,7 +151,11 @@ def act(
   actions, plan = len(text_world.actions), {}
   if "base" in models:
     plan["random"] = policies.RandomPolicy(actions, config.seed), True
-    plan["explorer"] = policies.ExplorerPolicy(actions, config.seed), False
+    place = policies.place_reader(getattr(text_world, "world", None))
+    plan["explorer"] = (
+      policies.ExplorerPolicy(actions, config.seed, place),
+      False,
+    )
     if isinstance(text_world, HasTextOracle):
       plan["oracle"] = policies.OraclePolicy(text_world), True
   for name, (lm, way) in models.items():

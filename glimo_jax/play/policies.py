@@ -1,7 +1,7 @@
 """Who acts: policies that draw at random, ask the oracle, or ask a model."""
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -27,37 +27,60 @@ class RandomPolicy:
 class ExplorerPolicy:
   """Goes where it has been least: it counts visits and knows no goal.
 
-  On a text it takes an action that it has not tried there, at random. Where
-  all were tried, it takes the one that led to the text visited least. A text
-  is the place where it stands. It plays without the untried-action rule, which
-  would bar its ways back and leave a random player. It plays one batch.
+  In a place it takes an action that it has not tried there, at random. Where
+  all were tried, it takes the one that led to the place visited least. It plays
+  without the untried-action rule, which would bar its ways back and leave a
+  random player. It plays one batch.
 
   Args:
     num_actions: A.
     seed: of the order of equal actions.
+    place: text -> name of the place that it tells of; by default the text.
   """
 
-  def __init__(self, num_actions: int, seed: int = 0):
-    self._num_actions = num_actions
+  def __init__(
+    self,
+    num_actions: int,
+    seed: int = 0,
+    place: Callable[[str], str] = str,
+  ):
+    self._num_actions, self._place = num_actions, place
     self._rng = np.random.default_rng(seed)
-    self._visits = collections.Counter[tuple[int, str]]()  # (row, text)
-    self._led: dict[tuple[int, str, int], str] = {}  # (row, text, action) ->
-    self._last: dict[int, tuple[str, int]] = {}  # row -> (text, action)
+    self._visits = collections.Counter[tuple[int, str]]()  # (row, place)
+    self._led: dict[tuple[int, str, int], str] = {}  # (row, place, action) ->
+    self._last: dict[int, tuple[str, int]] = {}  # row -> (place, action)
 
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
     """f64[B, A], minus the visits of where each action led; see `Policy`."""
     order = self._rng.random((len(texts), self._num_actions))
     scores = order * 0.5  # between whole numbers: only equal visits are moved
     for score, text, row in zip(scores, texts, rows, strict=True):
+      place = self._place(text)
       if row in self._last:
         before, action = self._last[row]
-        self._led[row, before, action] = text
-      self._visits[row, text] += 1
+        self._led[row, before, action] = place
+      self._visits[row, place] += 1
       for action in range(self._num_actions):
-        led = self._led.get((row, text, action))
+        led = self._led.get((row, place, action))
         score[action] -= 0 if led is None else self._visits[row, led]
-      self._last[row] = text, int(score.argmax())
+      self._last[row] = place, int(score.argmax())
     return scores
+
+
+def place_reader(world: object) -> Callable[[str], str]:
+  """Text -> the place that it tells of, in a world that reads its texts.
+
+  What a text says of the last action is no part of the place. Where the world
+  reads no texts, every text is a place.
+  """
+  if not isinstance(world, base.ParsesDescriptions):
+    return str
+
+  def place(text: str) -> str:
+    said = world.parse_description(text)
+    return repr({name: said[name] for name in said if name != "last"})
+
+  return place
 
 
 class OraclePolicy:

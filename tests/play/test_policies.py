@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+import simulators
 from glimo_jax.play import policies, scoring, writers
 
 ACTIONS = ("up", "down", "left", "right")
@@ -78,6 +79,22 @@ def test_explorer_goes_back_to_what_it_saw_least_and_keeps_episodes_apart():
   explorer.scores(["b"], [0])
   assert explorer.scores(["a"], [0])[0].argmax() == 1  # "c", seen less
   assert explorer.scores(["a"], [1]).min() >= 0  # another row knows nothing
+
+
+def test_explorer_takes_texts_of_one_place_for_one():
+  """AgentWorld tells the last move: two texts of a cell are one place."""
+  place = policies.place_reader(simulators.make("agentworld"))
+  one = "moves 9. wall up. went up. goal two right."
+  same = "moves 9. wall up. stuck left. goal two right."
+  other = "moves 9. wall up. went up. goal one right."
+  assert place(one) == place(same) != place(other)
+  explorer = policies.ExplorerPolicy(4, 0, place)
+  tried = {
+    int(explorer.scores([text], [0])[0].argmax())
+    for text in (one, same, one, same)
+  }
+  assert len(tried) == 4
+  assert policies.place_reader(object())(one) == one
 
 
 def test_sampling_follows_softmax_and_does_not_touch_failures():
