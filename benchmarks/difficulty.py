@@ -33,6 +33,8 @@ SETTINGS = (
   ({"walls": 8, "detour": 0}, (1,)),
   ({}, (1,)),
   ({"walls": 8}, (1,)),
+  ({"sight": 2}, (1,)),
+  ({"sight": 2, "detour": 4}, (1,)),
   ({"one_hand": False}, (1,)),
   ({"budget": 0.0}, (1,)),
   ({"walls": 8, "larger": (), **_TWO}, (1, 2)),
@@ -55,6 +57,10 @@ class Planner(Script):
     here = self.walked(seen, row)
     walls = self._walls.setdefault(row, set())
     walls |= {_add(here, DELTAS[ACTIONS.index(move)]) for move in seen["walls"]}
+    for move, after in seen["onward"].items():
+      cell = _add(here, DELTAS[ACTIONS.index(move)])
+      ends = {_add(cell, delta) for delta in DELTAS} - {here}
+      walls |= ends - {_add(cell, DELTAS[ACTIONS.index(a)]) for a in after}
     word, aim = self.aim(seen)
     price = {
       _add(here, it["offset"]): _CLOSED
