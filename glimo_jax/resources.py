@@ -62,10 +62,9 @@ class Resources:
   @functools.cached_property
   def model(self) -> weights.Loaded:
     """(config, params, tokenizer) of the LLM to improve."""
-    _log.info("loading %s", self.config.model.source)
-    return weights.load(
-      self.config.model.source, revision=self.config.model.revision
-    )
+    model = self.config.model
+    _log.info("loading %s in %s", model.source, model.dtype)
+    return weights.load(model.source, model.dtype, model.revision)
 
   @property
   def tokenizer(self) -> Tokenizer:

@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from glimo_jax import fields
+from glimo_jax.models.numerics import products
 from glimo_jax.types import AnyArray, Batch
 
 Array = jax.Array
@@ -194,14 +195,6 @@ def _kl(
   return jnp.sum(part["kl_weight"] * kl)
 
 
-def _logits(
-  hidden: Float[Array, "B L D"], head: Float[AnyArray, "V D"]
-) -> Float[Array, "B L V"]:
-  return jnp.einsum(
-    "bld,vd->blv", hidden, head, preferred_element_type=jnp.float32
-  )
-
-
 def _chunk_sums(
   direction: str,
   with_ce: bool,
@@ -211,7 +204,7 @@ def _chunk_sums(
   part: Part,
 ) -> tuple[Sums, tuple[Array | None, Array | None]]:
   """Sums of one chunk and, if asked, d ce / d hidden and d kl / d hidden."""
-  logits, pull = jax.vjp(lambda h: _logits(h, head), hidden)
+  logits, pull = jax.vjp(lambda h: products.logits(h, head), hidden)
   sums = Sums.zero()
   d_ce = d_kl = None
   if with_ce:
@@ -227,7 +220,7 @@ def _chunk_sums(
     if gradients:
       (d_ce,) = pull(*pull_ce(jnp.ones_like(ce)))
   if part["reference"] is not None:
-    base = _logits(part["reference"], head)
+    base = products.logits(part["reference"], head)
     kl, pull_kl = jax.vjp(lambda x: _kl(x, base, part, direction), logits)
     sums = sums.replace(kl=kl, kl_weight=jnp.sum(part["kl_weight"]))
     if gradients:

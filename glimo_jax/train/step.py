@@ -54,7 +54,7 @@ class StepConfig:
       adapter's first (`activation_cache`). Above 0, rows are packed and replay
       text is cut once instead of once per epoch, and from the second epoch
       on those layers are not run for batches in the cache. A batch takes
-      B x T x D x 4 bytes in float32.
+      B x T x D numbers of `model.dtype`.
     checkpoint_every: steps between checkpoints; each phase ends with one, too.
     log_every: steps between log lines where there is no terminal.
     tensorboard: write event files, too.
