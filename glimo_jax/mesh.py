@@ -4,6 +4,7 @@ Only `pipeline` and `launch` make a Mesh; other modules are given one.
 """
 
 import math
+from typing import Any
 
 import jax
 import numpy as np
@@ -53,6 +54,16 @@ def spec(*logical: str | None) -> PartitionSpec:
 def sharding(mesh: Mesh, *logical: str | None) -> NamedSharding:
   """The NamedSharding of an array with these logical axes."""
   return NamedSharding(mesh, spec(*logical))
+
+
+def on_one_device(tree: Any) -> Any:
+  """The arrays of the first device, where each device holds them whole.
+
+  Arrays that are split over devices stay as they are.
+  """
+  if not all(x.is_fully_replicated for x in jax.tree.leaves(tree)):
+    return tree
+  return jax.tree.map(lambda x: x.addressable_data(0), tree)
 
 
 def check_batch(batch: int, mesh: Mesh) -> None:
