@@ -3,6 +3,7 @@
 Only `pipeline` and `launch` make a Mesh; other modules are given one.
 """
 
+import contextlib
 import math
 from typing import Any
 
@@ -15,6 +16,7 @@ AXES = ("data", "fsdp", "tensor")
 # Logical axis of an array -> mesh axes that may hold it.
 RULES = {
   "batch": ("data", "fsdp"),
+  "data": "data",  # the batch of an array that also has a split `embed`
   "vocab": "tensor",
   "embed": "fsdp",
   "heads": "tensor",
@@ -54,6 +56,18 @@ def spec(*logical: str | None) -> PartitionSpec:
 def sharding(mesh: Mesh, *logical: str | None) -> NamedSharding:
   """The NamedSharding of an array with these logical axes."""
   return NamedSharding(mesh, spec(*logical))
+
+
+def use(mesh: Mesh) -> contextlib.AbstractContextManager[Any]:
+  """Within it, `constrain` lays arrays over this mesh."""
+  return jax.sharding.use_abstract_mesh(mesh.abstract_mesh)
+
+
+def constrain(x: jax.Array, *logical: str | None) -> jax.Array:
+  """x, laid over the mesh in use by its logical axes; x if none is in use."""
+  if jax.sharding.get_abstract_mesh().empty:
+    return x
+  return jax.lax.with_sharding_constraint(x, spec(*logical))
 
 
 def on_one_device(tree: Any) -> Any:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
+from glimo_jax import mesh as mesh_lib
 from glimo_jax.models.attention import (
   SAVED,
   Cache,
@@ -20,7 +21,7 @@ from glimo_jax.models.attention import (
   sight_of,
 )
 from glimo_jax.models.decoder_config import DecoderConfig
-from glimo_jax.models.layers import Block, rms_norm
+from glimo_jax.models.layers import Block, gathered, rms_norm
 from glimo_jax.models.lora import Adapter
 from glimo_jax.models.numerics import products, stacks
 from glimo_jax.types import AnyArray
@@ -47,7 +48,9 @@ def embed(
   config: DecoderConfig, params: PyTree, tokens: Tokens
 ) -> Float[Array, "B T D"]:
   """The residual stream before the first layer."""
-  x = params["embed"][tokens]
+  tokens = mesh_lib.constrain(jnp.asarray(tokens), "data")
+  x = mesh_lib.constrain(params["embed"][tokens], "data", None, "embed")
+  x = mesh_lib.constrain(x, "batch")
   scale = config.embed_scale
   return x if scale == 1 else x * jnp.asarray(scale, x.dtype)
 
@@ -83,6 +86,8 @@ def _layers(
     rope, mask = sight.at(kind)
     if indexed:
       layer = stacks.layer(layers, i)
+    layer = gathered(config, layer)
+    x = mesh_lib.constrain(x, "batch")
     room = (cache.k, cache.v, i, column) if cache else None
     # flax: the type of `apply` is that of any module.
     x, k, v = block.apply(  # pyright: ignore[reportAssignmentType]

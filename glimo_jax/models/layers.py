@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Float
 
+from glimo_jax import mesh as mesh_lib
 from glimo_jax.models.attention import SAVED, Mask, attend, behind
 from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.numerics.products import adapted, matmul
@@ -54,6 +55,23 @@ def parameters(config: DecoderConfig) -> dict[str, Parameter]:
     axis = "heads" if size not in (config.dim, config.head_dim) else None
     arrays[name] = Parameter((size,), (axis,))
   return arrays
+
+
+def gathered(
+  config: DecoderConfig, layer: Mapping[str, Array]
+) -> dict[str, Array]:
+  """A layer's arrays with their `embed` axis whole on each device.
+
+  Without this the partitioner may keep the weights split and gather the
+  activations of all rows instead.
+  """
+  arrays = parameters(config)
+  return {
+    name: mesh_lib.constrain(
+      x, *(None if a == "embed" else a for a in arrays[name].axes)
+    )
+    for name, x in layer.items()
+  }
 
 
 def rms_norm(

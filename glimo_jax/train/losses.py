@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from glimo_jax import fields
+from glimo_jax import mesh as mesh_lib
 from glimo_jax.models.numerics import products
 from glimo_jax.types import AnyArray, Batch
 
@@ -108,7 +109,8 @@ def ce_and_kl(
     "ce_weight": cut(ce_weight_BxL),
     "kl_weight": cut(kl_weight_BxL),
   }
-  return _scan_chunks(direction, with_ce, cut(policy_BxLxD), head_VxD, fixed)
+  head = mesh_lib.constrain(jnp.asarray(head_VxD), "vocab", None)
+  return _scan_chunks(direction, with_ce, cut(policy_BxLxD), head, fixed)
 
 
 def objective(sums: Sums, kl_coef: float | Array) -> Array:
@@ -204,6 +206,7 @@ def _chunk_sums(
   part: Part,
 ) -> tuple[Sums, tuple[Array | None, Array | None]]:
   """Sums of one chunk and, if asked, d ce / d hidden and d kl / d hidden."""
+  hidden = mesh_lib.constrain(hidden, "batch")
   logits, pull = jax.vjp(lambda h: products.logits(h, head), hidden)
   sums = Sums.zero()
   d_ce = d_kl = None

@@ -229,11 +229,12 @@ def train_step(
   coefs = [config.kl_coef * state.multipliers[budget.term(b)] for b in batches]
   weight = _global_weights(batches, terms)
   start = jax.tree.map(jnp.zeros_like, state.adapter)
-  (grads, of_batch), _ = jax.lax.scan(
-    accumulate,
-    (start, (losses.Sums.zero(),) * len(batches)),
-    jax.tree.map(split_rows, batches),
-  )
+  with mesh_lib.use(mesh):
+    (grads, of_batch), _ = jax.lax.scan(
+      accumulate,
+      (start, (losses.Sums.zero(),) * len(batches)),
+      jax.tree.map(split_rows, batches),
+    )
   sums = jax.tree.map(lambda *parts: sum(parts[1:], parts[0]), *of_batch)
   # Optax raises a float to an integer step, which strict promotion refuses.
   with jax.numpy_dtype_promotion("standard"):
