@@ -22,6 +22,7 @@ from glimo_jax.models.loading import (
   sources,
   weights,
 )
+from glimo_jax.models.sampler import Sampler
 
 LLAMA = families.find("llama")
 
@@ -122,6 +123,22 @@ def test_one_device_has_the_whole_of_what_is_on_all(tiny):
     devices = {len(x.sharding.device_set) for x in jax.tree.leaves(one)}
     assert devices == ({1} if whole else {8})
     jax.tree.map(np.testing.assert_array_equal, one, tiny.params)
+
+
+def test_a_model_over_the_mesh_is_asked_like_one_on_a_device(tiny, folder):
+  mesh = mesh_lib.make(2, 2, 2)
+  config, params, tokenizer = weights.load(str(folder), mesh=mesh)
+  ask = Sampler(config, mesh_lib.on_one_device(params), tokenizer, tiny.adapter)
+  plain = Sampler(tiny.config, tiny.params, tokenizer, tiny.adapter)
+  rules = {"role": "system", "content": "walk"}
+  chats = [(rules, {"role": "user", "content": f"go {i}"}) for i in range(3)]
+  choices = [("up", "axe", "two left")] * 3
+  np.testing.assert_allclose(
+    ask.score(chats, choices), plain.score(chats, choices), atol=1e-4
+  )
+  assert ask.generate(chats, max_tokens=9) == plain.generate(
+    chats, max_tokens=9
+  )
 
 
 def test_random_weights_are_drawn_in_their_shards(tiny, folder):
