@@ -43,10 +43,13 @@ def matmul(
   return _matmul(x, w) if w.dtype != jnp.float32 else _rounded(x, w)
 
 
+def _exact(x: Array, w: Array) -> Array:
+  """f32: x w."""
+  return jnp.matmul(*_operands(x, w), preferred_element_type=jnp.float32)
+
+
 def _rounded(x: Array, w: Array) -> Array:
-  wide = jnp.float32
-  y = jnp.matmul(*_operands(x, w), preferred_element_type=wide)
-  return y.astype(x.dtype)
+  return _exact(x, w).astype(x.dtype)
 
 
 # The rule that JAX derives would multiply float32 with bfloat16.
@@ -98,8 +101,8 @@ def _adapted_backward(
   flat_x, flat_dy = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
   low, back = a.astype(x.dtype), b.astype(x.dtype)
   dz = matmul(flat_dy, back.T)
-  db = einsum("nr,no->ro", matmul(flat_x, low), flat_dy)
-  da = einsum("nr,ni->ri", dz, flat_x).T
+  db = _exact(matmul(flat_x, low).T, flat_dy)
+  da = _exact(dz.T, flat_x).T
   if w.dtype == jnp.float32:
     dx = matmul(flat_dy, (w + matmul(a, b)).T)
   else:
