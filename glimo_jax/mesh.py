@@ -3,7 +3,9 @@
 Only `pipeline` and `launch` make a Mesh; other modules are given one.
 """
 
+import contextlib
 import math
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,6 +16,7 @@ AXES = ("data", "fsdp", "tensor")
 # Logical axis of an array -> mesh axes that may hold it.
 RULES = {
   "batch": ("data", "fsdp"),
+  "data": "data",  # the batch of an array that also has a split `embed`
   "vocab": "tensor",
   "embed": "fsdp",
   "heads": "tensor",
@@ -53,6 +56,28 @@ def spec(*logical: str | None) -> PartitionSpec:
 def sharding(mesh: Mesh, *logical: str | None) -> NamedSharding:
   """The NamedSharding of an array with these logical axes."""
   return NamedSharding(mesh, spec(*logical))
+
+
+def use(mesh: Mesh) -> contextlib.AbstractContextManager[Any]:
+  """Within it, `constrain` lays arrays over this mesh."""
+  return jax.sharding.use_abstract_mesh(mesh.abstract_mesh)
+
+
+def constrain(x: jax.Array, *logical: str | None) -> jax.Array:
+  """x, laid over the mesh in use by its logical axes; x if none is in use."""
+  if jax.sharding.get_abstract_mesh().empty:
+    return x
+  return jax.lax.with_sharding_constraint(x, spec(*logical))
+
+
+def on_one_device(tree: Any) -> Any:
+  """The arrays of the first device, where each device holds them whole.
+
+  Arrays that are split over devices stay as they are.
+  """
+  if not all(x.is_fully_replicated for x in jax.tree.leaves(tree)):
+    return tree
+  return jax.tree.map(lambda x: x.addressable_data(0), tree)
 
 
 def check_batch(batch: int, mesh: Mesh) -> None:

@@ -61,11 +61,10 @@ class Resources:
 
   @functools.cached_property
   def model(self) -> weights.Loaded:
-    """(config, params, tokenizer) of the LLM to improve."""
-    _log.info("loading %s", self.config.model.source)
-    return weights.load(
-      self.config.model.source, revision=self.config.model.revision
-    )
+    """(config, params, tokenizer) of the LLM to improve, over the mesh."""
+    model = self.config.model
+    _log.info("loading %s in %s", model.source, model.dtype)
+    return weights.load(model.source, model.dtype, model.revision, self.mesh)
 
   @property
   def tokenizer(self) -> Tokenizer:
@@ -75,7 +74,8 @@ class Resources:
   @functools.cached_property
   def sampler(self) -> Sampler:
     """Scores and generates with the base model."""
-    return Sampler(*self.model)
+    config, params, tokenizer = self.model
+    return Sampler(config, mesh_lib.on_one_device(params), tokenizer)
 
   @property
   def base(self) -> llm.LocalLM:

@@ -6,7 +6,6 @@ G query heads of each of them, H head size.
 """
 
 import dataclasses
-import functools
 from typing import Any
 
 import flax.struct
@@ -17,6 +16,7 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Bool, Float, Int
 
 from glimo_jax.models.decoder_config import DecoderConfig
+from glimo_jax.models.numerics.products import einsum
 from glimo_jax.models.rotary import Rope, rotary
 from glimo_jax.types import BRANCHES, AnyArray
 
@@ -28,7 +28,6 @@ Mask = Bool[AnyArray, "B T S"]
 BLOCK = 256  # queries that attend at a time
 SAVED = "linear"  # name of the arrays that the backward pass does not recompute
 MASKED = np.float32(-1e30)  # finite, so that a row without keys stays finite
-_dot = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
 
 
 class Prefix(flax.struct.PyTreeNode):
@@ -195,7 +194,7 @@ def attend(q: Queries, k: Keys, v: Keys, mask: Mask) -> Queries:
 
 def _scores(q: Queries, k: Keys, mask: Mask) -> Float[Array, "B K G T S"]:
   """f32 scores, those of hidden keys at MASKED."""
-  s = _dot("bkgth,bksh->bkgts", q, k)
+  s = einsum("bkgth,bksh->bkgts", q, k)
   return jnp.where(mask[:, None, None], s, MASKED)
 
 
@@ -211,7 +210,7 @@ def _attend_forward(
   peak = jnp.max(s, axis=-1, keepdims=True)
   e = jnp.exp(s - peak)
   total = jnp.sum(e, axis=-1, keepdims=True)
-  y = _dot("bkgts,bksh->bkgth", e.astype(v.dtype), v) / total
+  y = einsum("bkgts,bksh->bkgth", e.astype(v.dtype), v) / total
   y = checkpoint_name(y.astype(v.dtype), SAVED)
   norm = checkpoint_name(peak + jnp.log(total), SAVED)
   return y, (q, k, v, mask, y, norm)
@@ -227,12 +226,12 @@ def _attend_backward(
   """
   q, k, v, mask, y, norm = saved
   p = jnp.exp(_scores(q, k, mask) - norm)
-  dp = _dot("bkgth,bksh->bkgts", dy, v)
+  dp = einsum("bkgth,bksh->bkgts", dy, v)
   inner = jnp.sum((dy * y).astype(jnp.float32), axis=-1, keepdims=True)
   ds = (p * (dp - inner)).astype(q.dtype)
-  dq = _dot("bkgts,bksh->bkgth", ds, k).astype(q.dtype)
-  dk = _dot("bkgth,bkgts->bkhs", q, ds).swapaxes(2, 3).astype(k.dtype)
-  dv = _dot("bkgth,bkgts->bkhs", dy, p.astype(v.dtype)).swapaxes(2, 3)
+  dq = einsum("bkgts,bksh->bkgth", ds, k).astype(q.dtype)
+  dk = einsum("bkgth,bkgts->bkhs", q, ds).swapaxes(2, 3).astype(k.dtype)
+  dv = einsum("bkgth,bkgts->bkhs", dy, p.astype(v.dtype)).swapaxes(2, 3)
   return dq, dk, dv.astype(v.dtype), None
 
 

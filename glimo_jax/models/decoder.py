@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
+from glimo_jax import mesh as mesh_lib
 from glimo_jax.models.attention import (
   SAVED,
   Cache,
@@ -20,8 +21,9 @@ from glimo_jax.models.attention import (
   sight_of,
 )
 from glimo_jax.models.decoder_config import DecoderConfig
-from glimo_jax.models.layers import Block, rms_norm
+from glimo_jax.models.layers import Block, gathered, rms_norm
 from glimo_jax.models.lora import Adapter
+from glimo_jax.models.numerics import products, stacks
 from glimo_jax.types import AnyArray
 
 Array = jax.Array
@@ -39,20 +41,16 @@ def logits(
   params: PyTree, hidden: Float[AnyArray, "*rows D"]
 ) -> Float[Array, "*rows V"]:
   """f32 logits of `hidden`, the state after the final norm."""
-  w = head(params)
-  return jnp.einsum(
-    "...d,vd->...v",
-    hidden.astype(w.dtype),
-    w,
-    preferred_element_type=jnp.float32,
-  )
+  return products.logits(hidden, head(params))
 
 
 def embed(
   config: DecoderConfig, params: PyTree, tokens: Tokens
 ) -> Float[Array, "B T D"]:
   """The residual stream before the first layer."""
-  x = params["embed"][tokens]
+  tokens = mesh_lib.constrain(jnp.asarray(tokens), "data")
+  x = mesh_lib.constrain(params["embed"][tokens], "data", None, "embed")
+  x = mesh_lib.constrain(x, "batch")
   scale = config.embed_scale
   return x if scale == 1 else x * jnp.asarray(scale, x.dtype)
 
@@ -79,15 +77,17 @@ def _layers(
   block = Block(config)
   scale = adapter.scale if adapter else 1.0
   layers = params["layers"]
-  at = functools.partial(jax.lax.dynamic_index_in_dim, keepdims=False)
-  whole = span == (0, config.layers)
+  # A part of the stack is indexed: slicing would copy it.
+  indexed = span != (0, config.layers) or products.widens(x.dtype)
 
   def body(carry: tuple[Array, Any], xs: Any) -> tuple[Any, Any]:
     x, cache = carry
     i, kind, layer, low, past = xs
     rope, mask = sight.at(kind)
-    if not whole:  # a part of the stack is indexed: slicing would copy it
-      layer = jax.tree.map(lambda p: at(p, i), layers)
+    if indexed:
+      layer = stacks.layer(layers, i)
+    layer = gathered(config, layer)
+    x = mesh_lib.constrain(x, "batch")
     room = (cache.k, cache.v, i, column) if cache else None
     # flax: the type of `apply` is that of any module.
     x, k, v = block.apply(  # pyright: ignore[reportAssignmentType]
@@ -111,7 +111,7 @@ def _layers(
   xs = (
     jnp.arange(*span),
     sight.kinds(span),
-    layers if whole else None,
+    None if indexed else layers,
     adapter.weights if adapter else None,
     (prefix.k[slice(*span)], prefix.v[slice(*span)]) if prefix else None,
   )

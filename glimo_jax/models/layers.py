@@ -18,8 +18,10 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Float
 
+from glimo_jax import mesh as mesh_lib
 from glimo_jax.models.attention import SAVED, Mask, attend, behind
 from glimo_jax.models.decoder_config import DecoderConfig
+from glimo_jax.models.numerics.products import adapted, matmul
 from glimo_jax.models.rotary import Rope, rotate
 from glimo_jax.types import AnyArray
 
@@ -55,6 +57,23 @@ def parameters(config: DecoderConfig) -> dict[str, Parameter]:
   return arrays
 
 
+def gathered(
+  config: DecoderConfig, layer: Mapping[str, Array]
+) -> dict[str, Array]:
+  """A layer's arrays with their `embed` axis whole on each device.
+
+  Without this the partitioner may keep the weights split and gather the
+  activations of all rows instead.
+  """
+  arrays = parameters(config)
+  return {
+    name: mesh_lib.constrain(
+      x, *(None if a == "embed" else a for a in arrays[name].axes)
+    )
+    for name, x in layer.items()
+  }
+
+
 def rms_norm(
   x: Float[Array, "*rows D"],
   weight: Float[AnyArray, " D"],
@@ -67,56 +86,6 @@ def rms_norm(
   weight32 = weight.astype(jnp.float32)
   weight32 = weight32 + shift if shift else weight32
   return (x32 * scale * weight32).astype(x.dtype)
-
-
-def matmul(
-  x: Float[Array, "*rows i"], w: Float[Array, "i o"]
-) -> Float[Array, "*rows o"]:
-  """x w with f32 accumulation, in x's dtype."""
-  return jnp.matmul(x, w, preferred_element_type=jnp.float32).astype(x.dtype)
-
-
-@jax.custom_vjp
-def adapted(
-  x: Float[Array, "*rows i"],
-  w: Float[Array, "i o"],
-  a: Float[Array, "i r"],
-  b: Float[Array, "r o"],
-) -> Float[Array, "*rows o"]:
-  """x (w + a b): a linear map and its low-rank update; w is a constant.
-
-  In float32 the product a b is added to the weights: this costs less than a
-  second path for the activations. In lower precision it would be rounded
-  away, so it has its own path. The gradients of x, a and b are written so that
-  no wide array is transposed.
-  """
-  if w.dtype == jnp.float32:
-    return matmul(x, w + matmul(a, b))
-  return matmul(x, w) + matmul(matmul(x, a), b)
-
-
-def _adapted_forward(
-  x: Array, w: Array, a: Array, b: Array
-) -> tuple[Array, tuple[Array, ...]]:
-  return adapted(x, w, a, b), (x, w, a, b)
-
-
-def _adapted_backward(
-  saved: tuple[Array, ...], dy: Array
-) -> tuple[Array, None, Array, Array]:
-  x, w, a, b = saved
-  flat_x, flat_dy = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
-  dz = matmul(flat_dy, b.T)
-  db = matmul(matmul(flat_x, a).T, flat_dy)
-  da = matmul(dz.T, flat_x).T
-  if w.dtype == jnp.float32:
-    dx = matmul(flat_dy, (w + matmul(a, b)).T)
-  else:
-    dx = matmul(flat_dy, w.T) + matmul(dz, a.T)
-  return dx.reshape(x.shape), None, da, db
-
-
-adapted.defvjp(_adapted_forward, _adapted_backward)
 
 
 class Block(nn.Module):
@@ -207,7 +176,7 @@ class Block(nn.Module):
       y = matmul(x, w)
     else:
       a, b = adapter[name]["a"], scale * adapter[name]["b"]
-      y = adapted(x, w, a.astype(x.dtype), b.astype(x.dtype))
+      y = adapted(x, w, a, b)
     if name in self.config.biases:
       y = y + self.param(f"{name}_bias", nn.initializers.zeros, shape[1:])
     return checkpoint_name(y, SAVED)

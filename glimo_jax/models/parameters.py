@@ -10,8 +10,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
+from glimo_jax import mesh as mesh_lib
 from glimo_jax.models import layers
 from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.layers import Parameter
@@ -44,9 +46,14 @@ def nested(arrays: Mapping[Path, Any]) -> dict[str, Any]:
   return params
 
 
-def specs(config: DecoderConfig) -> PyTree:
-  """Logical axes of each array of params, for `mesh.spec`."""
-  return nested({path: array.axes for path, array in table(config).items()})
+def shardings(config: DecoderConfig, mesh: Mesh) -> PyTree:
+  """The NamedSharding of each array of params."""
+  return nested(
+    {
+      path: mesh_lib.sharding(mesh, *array.axes)
+      for path, array in table(config).items()
+    }
+  )
 
 
 def init(
@@ -75,3 +82,15 @@ def init(
   if not config.tied:
     params["head"] = deviation * jax.random.normal(head_key, shape)
   return jax.tree.map(lambda p: p.astype(dtype), params)
+
+
+def placed(
+  key: jax.Array, config: DecoderConfig, dtype: DTypeLike, mesh: Mesh | None
+) -> PyTree:
+  """`init`, each array drawn on the devices that hold it."""
+  if mesh is None:
+    return init(key, config, dtype)
+  draw = jax.jit(
+    init, static_argnums=(1, 2), out_shardings=shardings(config, mesh)
+  )
+  return draw(key, config, dtype)

@@ -24,6 +24,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from glimo_jax import fields
+from glimo_jax import mesh as mesh_lib
+from glimo_jax.models.numerics import products
 from glimo_jax.types import AnyArray, Batch
 
 Array = jax.Array
@@ -107,7 +109,8 @@ def ce_and_kl(
     "ce_weight": cut(ce_weight_BxL),
     "kl_weight": cut(kl_weight_BxL),
   }
-  return _scan_chunks(direction, with_ce, cut(policy_BxLxD), head_VxD, fixed)
+  head = mesh_lib.constrain(jnp.asarray(head_VxD), "vocab", None)
+  return _scan_chunks(direction, with_ce, cut(policy_BxLxD), head, fixed)
 
 
 def objective(sums: Sums, kl_coef: float | Array) -> Array:
@@ -194,14 +197,6 @@ def _kl(
   return jnp.sum(part["kl_weight"] * kl)
 
 
-def _logits(
-  hidden: Float[Array, "B L D"], head: Float[AnyArray, "V D"]
-) -> Float[Array, "B L V"]:
-  return jnp.einsum(
-    "bld,vd->blv", hidden, head, preferred_element_type=jnp.float32
-  )
-
-
 def _chunk_sums(
   direction: str,
   with_ce: bool,
@@ -211,7 +206,8 @@ def _chunk_sums(
   part: Part,
 ) -> tuple[Sums, tuple[Array | None, Array | None]]:
   """Sums of one chunk and, if asked, d ce / d hidden and d kl / d hidden."""
-  logits, pull = jax.vjp(lambda h: _logits(h, head), hidden)
+  hidden = mesh_lib.constrain(hidden, "batch")
+  logits, pull = jax.vjp(lambda h: products.logits(h, head), hidden)
   sums = Sums.zero()
   d_ce = d_kl = None
   if with_ce:
@@ -227,7 +223,7 @@ def _chunk_sums(
     if gradients:
       (d_ce,) = pull(*pull_ce(jnp.ones_like(ce)))
   if part["reference"] is not None:
-    base = _logits(part["reference"], head)
+    base = products.logits(part["reference"], head)
     kl, pull_kl = jax.vjp(lambda x: _kl(x, base, part, direction), logits)
     sums = sums.replace(kl=kl, kl_weight=jnp.sum(part["kl_weight"]))
     if gradients:

@@ -35,13 +35,8 @@ def init_state(config: StepConfig, adapter: Adapter, mesh: Mesh) -> TrainState:
 
 
 def place_params(params: PyTree, config: DecoderConfig, mesh: Mesh) -> PyTree:
-  """The base params, laid over the mesh by `parameters.specs`."""
-  return jax.tree.map(
-    lambda spec, x: jax.device_put(x, mesh_lib.sharding(mesh, *spec)),
-    parameters.specs(config),
-    params,
-    is_leaf=lambda spec: isinstance(spec, tuple),
-  )
+  """The base params, laid over the mesh; what lies so is not copied."""
+  return jax.device_put(params, parameters.shardings(config, mesh))
 
 
 def place_batches(

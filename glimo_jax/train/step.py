@@ -54,7 +54,7 @@ class StepConfig:
       adapter's first (`activation_cache`). Above 0, rows are packed and replay
       text is cut once instead of once per epoch, and from the second epoch
       on those layers are not run for batches in the cache. A batch takes
-      B x T x D x 4 bytes in float32.
+      B x T x D numbers of `model.dtype`.
     checkpoint_every: steps between checkpoints; each phase ends with one, too.
     log_every: steps between log lines where there is no terminal.
     tensorboard: write event files, too.
@@ -229,11 +229,12 @@ def train_step(
   coefs = [config.kl_coef * state.multipliers[budget.term(b)] for b in batches]
   weight = _global_weights(batches, terms)
   start = jax.tree.map(jnp.zeros_like, state.adapter)
-  (grads, of_batch), _ = jax.lax.scan(
-    accumulate,
-    (start, (losses.Sums.zero(),) * len(batches)),
-    jax.tree.map(split_rows, batches),
-  )
+  with mesh_lib.use(mesh):
+    (grads, of_batch), _ = jax.lax.scan(
+      accumulate,
+      (start, (losses.Sums.zero(),) * len(batches)),
+      jax.tree.map(split_rows, batches),
+    )
   sums = jax.tree.map(lambda *parts: sum(parts[1:], parts[0]), *of_batch)
   # Optax raises a float to an integer step, which strict promotion refuses.
   with jax.numpy_dtype_promotion("standard"):

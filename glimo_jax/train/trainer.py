@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from glimo_jax import mesh as mesh_lib
 from glimo_jax.files import PathLike
 from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
@@ -119,10 +120,12 @@ def train(
       while step < end:
         data = next(phase.iterator)
         batches, terms = placement.place_batches(data, config, mesh)
+        with mesh_lib.use(mesh):
+          batches = cache(batches)
         state, values = step_lib.train_step(
           state,
           params,
-          cache(batches),
+          batches,
           rates[step],
           limits,
           config=config,

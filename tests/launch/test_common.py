@@ -65,6 +65,10 @@ def _launch(*arguments, script="pipeline"):
       ("no_llm", "pip install"),
     ),
     (
+      (QUICK, "--workdir=W", "--config.model.dtype=bf16"),
+      ("model.dtype 'bf16' is unknown", "did you mean 'bfloat16'"),
+    ),
+    (
       (QUICK, "--workdir=W", "--config.mesh.data=3"),
       ("3", "--config.mesh"),
     ),

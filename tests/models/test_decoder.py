@@ -196,12 +196,8 @@ def test_remat_keeps_the_gradient_and_needs_less_memory(tiny, tokens):
 def test_eight_devices_equal_one(tiny, tokens):
   tokens = np.tile(tokens, (4, 1))
   mesh = mesh_lib.make(data=2, fsdp=2, tensor=2)
-  placed = jax.tree.map(
-    lambda spec, p: jax.device_put(p, mesh_lib.sharding(mesh, *spec)),
-    parameters.specs(tiny.config),
-    tiny.params,
-    is_leaf=lambda spec: isinstance(spec, tuple),
-  )
+  shardings = parameters.shardings(tiny.config, mesh)
+  placed = jax.device_put(tiny.params, shardings)
   rows = jax.device_put(tokens, mesh_lib.sharding(mesh, "batch"))
   positions = jnp.broadcast_to(jnp.arange(24), tokens.shape)
 

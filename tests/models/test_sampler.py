@@ -146,6 +146,24 @@ def test_greedy_writing_equals_an_argmax_loop_without_cache(
     assert text == tiny.tokenizer.decode(want[: len(want) - ended])
 
 
+def test_a_bfloat16_base_scores_nearly_alike_and_keeps_its_adapter_apart(
+  tiny, plain, prompts
+):
+  low = jax.tree.map(lambda p: p.astype(jnp.bfloat16), tiny.params)
+  other = sampler.Sampler(tiny.config, low, tiny.tokenizer, tiny.adapter)
+  assert other.weights == (low, tiny.adapter)
+  choices = [("up", "axe", "two left")] * len(prompts)
+  want = plain.with_adapter(tiny.adapter).score(prompts, choices)
+  got = other.score(prompts, choices)
+  np.testing.assert_allclose(np.array(got), np.array(want), atol=0.5)
+  assert np.corrcoef(np.ravel(got), np.ravel(want))[0, 1] > 0.99
+  # Written with a cache, the first words are the likeliest of a whole pass.
+  [(text, _, count)] = other.generate(prompts[:1], max_tokens=1)
+  prompt, _ = tiny.tokenizer.render_chat(prompts[0], generation_prompt=True)
+  last = tiny.log_probs(prompt, params=low, adapter=tiny.adapter)[-1]
+  assert (text, count) == (tiny.tokenizer.decode([int(last.argmax())]), 1)
+
+
 def test_draws_depend_on_the_seed_and_not_on_the_batch(plain, prompts):
   options = {"max_tokens": 8, "temperature": 1.0}
   seeds = list(range(len(prompts)))

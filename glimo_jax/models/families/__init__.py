@@ -15,7 +15,26 @@ import numpy as np
 
 from glimo_jax.models.decoder_config import DecoderConfig
 
-Tensors = Mapping[str, Callable[[], np.ndarray]]  # name -> reads the tensor
+Part = tuple[slice, ...]  # of a tensor; () is the whole
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredTensor:
+  """A tensor of a checkpoint; a call reads it, or a part of it.
+
+  Attributes:
+    shape: in the checkpoint.
+    read: part -> array.
+  """
+
+  shape: tuple[int, ...]
+  read: Callable[[Part], np.ndarray]
+
+  def __call__(self, part: Part = ()) -> np.ndarray:
+    return self.read(part)
+
+
+Tensors = Mapping[str, StoredTensor]  # by name
 
 
 def same(x: np.ndarray, heads: int) -> np.ndarray:
@@ -46,6 +65,18 @@ class TensorRow:
   path: tuple[str, ...]
   transform: Callable[[np.ndarray, int], np.ndarray] = same
   heads: str = "heads"
+
+  def stored_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape in the checkpoint of what is `shape` here."""
+    return shape if self.transform is same else shape[::-1]
+
+  def read(self, tensor: StoredTensor, heads: int, part: Part) -> np.ndarray:
+    """A part of our array; reads no more of the tensor than it needs."""
+    if self.transform is same:
+      return tensor(part)
+    if self.transform is transpose:
+      return tensor(part[::-1]).T
+    return self.transform(tensor(), heads)[part]
 
 
 @dataclasses.dataclass(frozen=True)

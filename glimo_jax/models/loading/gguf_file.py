@@ -1,14 +1,14 @@
 """GGUF files: metadata and tensors, over all parts of a split one."""
 
+import functools
 import pathlib
 import re
-from collections.abc import Callable
 from typing import Any
 
 import gguf
 import numpy as np
 
-from glimo_jax.models.families import Tensors
+from glimo_jax.models.families import Part, StoredTensor, Tensors
 
 _PART = re.compile(r"(?P<stem>.*)-(?P<part>\d{5})-of-(?P<count>\d{5})\.gguf")
 
@@ -65,7 +65,7 @@ def read(path: pathlib.Path) -> tuple[dict[str, Any], Tensors]:
       name.
   """
   meta: dict[str, Any] = {}
-  tensors: dict[str, Callable[[], np.ndarray]] = {}
+  tensors: dict[str, StoredTensor] = {}
   parts = parts_of(path)
   for part in parts:
     try:
@@ -75,10 +75,18 @@ def read(path: pathlib.Path) -> tuple[dict[str, Any], Tensors]:
       raise broken(part, error) from error
     meta = fields | meta  # the first part has the model's
     for t in reader.tensors:
-      tensors[t.name] = lambda t=t: gguf.dequantize(t.data, t.tensor_type)
+      shape = tuple(int(size) for size in reversed(t.shape))
+      tensors[t.name] = StoredTensor(shape, functools.partial(_dequantize, t))
   if meta.get("split.count", 0) > len(parts):
     raise ValueError(
       f"weights {path} are a part of a split file of {meta['split.count']}: "
       "name the parts NAME-00001-of-0000N.gguf, in one folder"
     )
   return meta, tensors
+
+
+def _dequantize(tensor: gguf.ReaderTensor, part: Part) -> np.ndarray:
+  """f32: a part of a tensor; of the other rows nothing is dequantised."""
+  rows = tensor.data[part[:1]]
+  values = gguf.dequantize(rows, tensor.tensor_type)
+  return values[(slice(None), *part[1:])] if part else values

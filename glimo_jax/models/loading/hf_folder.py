@@ -1,7 +1,6 @@
 """Hugging Face folders: config.json and safetensors, whole or in shards."""
 
 import pathlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import safetensors
 from glimo_jax import files
 from glimo_jax.models import families
 from glimo_jax.models.decoder_config import DecoderConfig
-from glimo_jax.models.families import Family, Tensors
+from glimo_jax.models.families import Family, Part, StoredTensor, Tensors
 from glimo_jax.models.loading.gguf_file import broken
 
 _INDEX = "model.safetensors.index.json"
@@ -97,7 +96,7 @@ def read_safetensors(folder: pathlib.Path) -> Tensors:
     raise FileNotFoundError(
       f"{folder} holds no *.safetensors: download them beside config.json"
     )
-  tensors: dict[str, Callable[[], np.ndarray]] = {}
+  tensors: dict[str, StoredTensor] = {}
   for path in paths:
     tensors |= _open(path)
   return tensors
@@ -121,13 +120,20 @@ def _indexed(folder: pathlib.Path, shards: dict[str, str]) -> Tensors:
   return {tensor: opened[file][tensor] for tensor, file in shards.items()}
 
 
-def _open(path: pathlib.Path) -> dict[str, Callable[[], np.ndarray]]:
-  """Name -> reader of each tensor of a file."""
+def _open(path: pathlib.Path) -> dict[str, StoredTensor]:
+  """The tensors of a file, by name."""
   try:
     handle = safetensors.safe_open(path, framework="numpy")
   except (safetensors.SafetensorError, OSError) as error:
     raise broken(path, error) from error
-  return {
-    name: lambda n=name: handle.get_tensor(n)
-    for name in handle.keys()  # noqa: SIM118 (not a mapping)
-  }
+
+  def reader(name: str) -> StoredTensor:
+    def read(part: Part) -> np.ndarray:
+      if not part:
+        return handle.get_tensor(name)
+      return handle.get_slice(name)[part]
+
+    return StoredTensor(tuple(handle.get_slice(name).get_shape()), read)
+
+  names = handle.keys()
+  return {name: reader(name) for name in names}

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
 from glimo_jax.models import families, parameters
@@ -16,7 +17,10 @@ Loaded = tuple[DecoderConfig, PyTree, Tokenizer]
 
 
 def load(
-  source: str, dtype: DTypeLike = jnp.float32, revision: str = ""
+  source: str,
+  dtype: DTypeLike = jnp.float32,
+  revision: str = "",
+  mesh: Mesh | None = None,
 ) -> Loaded:
   """Config, params (in `dtype`) and tokenizer of a checkpoint.
 
@@ -28,6 +32,8 @@ def load(
       SOURCE.
     dtype: of the params and of the computation.
     revision: branch, tag or commit of a hub id; "" for its main branch.
+    mesh: devices that the params are laid over while they are read; None for
+      the default device.
 
   Raises:
     FileNotFoundError: it is not there; says how to get it.
@@ -51,7 +57,9 @@ def load(
       "from one checkpoint"
     )
   if source.startswith(sources.RANDOM):
-    params = parameters.init(jax.random.key(0), config, dtype)
+    params = parameters.placed(jax.random.key(0), config, dtype, mesh)
   else:
-    params = assembling.assemble(config, rows, family.ignored, tensors, dtype)
-  return config, jax.tree.map(jnp.asarray, params), tokenizer
+    params = assembling.assemble(
+      config, rows, family.ignored, tensors, dtype, mesh
+    )
+  return config, params, tokenizer
