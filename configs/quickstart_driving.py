@@ -33,7 +33,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
   """The config; `size` is "" or "tiny"."""
   config = quickstart.get_config(size)
   config.world.name = "driving"
-  config.world.options = config_dict.create(kinds=KINDS)
+  config.world.options = config_dict.create(kinds=KINDS, rendering="compact")
   config.collect.variants = (
     "imperfect/temper(0.6)",
     "imperfect/lag(0.4)",
