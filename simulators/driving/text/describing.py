@@ -37,6 +37,17 @@ _UNITS = " Speeds are in m/s, distances in m, times in s."
 
 def write(view: View, style: ModuleType) -> str:
   """The text of one moment in a rendering."""
+  return _join([*style.sentences(view), *_slots(view, style).values()])
+
+
+def untold(obs: Obs, rendering: str) -> list[set[str]]:
+  """The slots of each row that are taken, but left out of its text."""
+  style = RENDERINGS[rendering]
+  return [set(view.cars) - set(_slots(view, style)) for view in views(obs)]
+
+
+def _slots(view: View, style: ModuleType) -> dict[str, str]:
+  """Slot -> its sentence, of those that are told."""
   parts = style.sentences(view)
   room = style.LIMIT - tokens(_join(parts))
   slots = {name: style.slot(name, cars) for name, cars in view.cars.items()}
@@ -44,7 +55,7 @@ def write(view: View, style: ModuleType) -> str:
     room -= tokens(f" {slots[name]}.")
     if room < 0 and name != "ahead":
       del slots[name]
-  return _join([*parts, *slots.values()])
+  return slots
 
 
 def _urgency(view: View, slot: str) -> tuple[bool, bool, float]:
