@@ -1,9 +1,11 @@
 """Play a world in the terminal, reading what the language model reads.
 
 python -m launch.play --world=agentworld --level=3
+python -m launch.play --world=driving --picture=now.png
 python -m launch.play --world=driving --player=oracle --gif=episode.gif
 
-Type an action as a model would write it; an empty line or `quit` ends.
+Type an action as a model would write it; an empty line or `quit` ends. A
+picture shows each moment with its text: open it in a viewer that reloads it.
 """
 
 import ast
@@ -16,6 +18,7 @@ from launch import common
 
 PLAYERS = ("you", "oracle", "random")
 _MANY = 1000  # levels that take a while to draw
+_SECONDS = 1.0  # of each frame in a film: there is text to read
 
 _WORLD = flags.DEFINE_string("world", "agentworld", "Name of the world.")
 _OPTION = flags.DEFINE_multi_string(
@@ -37,6 +40,9 @@ _SEED = flags.DEFINE_integer(
 )
 _PLAYER = flags.DEFINE_enum("player", "you", PLAYERS, "Player.")
 _GIF = flags.DEFINE_string("gif", "", "File for a film of the episode.")
+_PICTURE = flags.DEFINE_string(
+  "picture", "", "File for a picture of the present moment, such as now.png."
+)
 
 
 def main() -> None:
@@ -47,10 +53,13 @@ def main() -> None:
   from simulators import base, film, text_world
 
   world = simulators.make(_WORLD.value, **_options())
-  if _GIF.value and not isinstance(world, base.Renders):
-    raise common.UsageError(
-      f"--gif={_GIF.value}: world {world.name} draws no pictures: leave it out"
-    )
+  for name, file in (("gif", _GIF.value), ("picture", _PICTURE.value)):
+    if file and not isinstance(world, base.Renders):
+      raise common.UsageError(
+        f"--{name}={file}: world {world.name} draws no pictures: leave it out"
+      )
+    if file and pathlib.Path(file).is_dir():
+      raise common.UsageError(f"--{name}={file} is a folder: name a file")
   if _PLAYER.value == "oracle" and not isinstance(world, base.HasOracle):
     raise common.UsageError(
       f"--player=oracle: world {world.name} has no oracle: use you or random"
@@ -63,8 +72,6 @@ def main() -> None:
     raise common.UsageError(
       f"--depths={','.join(_DEPTHS.value)} must be numbers, e.g. 0,1"
     )
-  if _GIF.value and pathlib.Path(_GIF.value).is_dir():
-    raise common.UsageError(f"--gif={_GIF.value} is a folder: name a file")
   if _LEVEL.value >= _MANY:
     print(f"drawing {_LEVEL.value + 1} levels ...", flush=True)
   played = text_world.TextWorld(
@@ -80,12 +87,22 @@ def main() -> None:
   elif _PLAYER.value == "random":
     policy = policies.RandomPolicy(len(world.actions), _SEED.value)
 
+  shown = bool(_GIF.value or _PICTURE.value)
+  frames: list = []
+
   def show(text):
     print(f"\n{text}")
-    if _GIF.value:
-      frames.append(np.asarray(world.render(_row(played.state), played.params)))
+    if shown:
+      frames.append(film.frame(world, _row(played.state), played.params))
+      picture("")
 
-  frames: list = []
+  def picture(choice):
+    """Puts the text and what is chosen beside the present frame."""
+    whole = film.captioned(frames[-1], played.texts[0], choice)
+    if _PICTURE.value:
+      film.save_picture(_PICTURE.value, whole)
+    return whole
+
   print(played.preamble)
   texts = played.reset([_LEVEL.value], seed=_SEED.value)
   print(f"\nTask: {played.instruction[0]}")
@@ -99,13 +116,17 @@ def main() -> None:
     else:
       action = int(np.argmax(policy.scores(texts, [0])[0]))
       print(f"> {world.actions[action]}")
+    if shown:
+      frames[-1] = picture(world.actions[action])
     texts, _, _ = played.step([action])
     steps += 1
     show(texts[0])
   ending = "succeeded" if played.success[0] else "failed"
   print(f"\n{_PLAYER.value} {ending} after {steps} actions")
+  if shown:
+    frames[-1] = picture(ending)
   if _GIF.value:
-    film.save(_GIF.value, frames)
+    film.save(_GIF.value, frames, _SECONDS)
     print(f"film: {_GIF.value}")
 
 

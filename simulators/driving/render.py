@@ -1,34 +1,58 @@
 """A picture of Urban Driving from above: the route runs up, the ego in it.
 
-Grey: road. White: its lines. Blue: the ego. Orange: cars. Brown: trucks. Pink:
-pedestrians. The bar across the lane is the stop line in the colour of the
-light, the striped bar the crosswalk, the green bar the goal.
+Blue: the ego. Orange: cars. Brown: trucks. Pink: pedestrians. A dark window
+shows a car's front, red lamps that it brakes. A white arrow is as long as the
+way of the next second; a yellow one leads to the lane that the ego changes to.
+The bar across the lane is the stop line, the disc beside it the light. Stripes
+are the crosswalk, black and white squares the goal.
 """
+
+from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from simulators.base import State
-from simulators.driving.game import roads, traffic
+from simulators.driving.game import roads, sensors, traffic
 from simulators.driving.types import FAR, LENGTH, WIDTH, Array, Level, Params
 
-HEIGHT, BREADTH = 384, 192  # pixels
-SCALE = 4.0  # pixels a metre
-BEHIND = 16.0  # m, shown behind the ego
-Colour = Array | tuple[int, int, int]
-_COLOURS = dict(
-  grass=(150, 178, 130), road=(95, 97, 102), line=(225, 225, 220),
-  ego=(40, 90, 220), car=(235, 140, 40), truck=(120, 75, 40),
-  man=(235, 60, 150), goal=(40, 200, 90),
-)  # fmt: skip
-_LIGHTS = ((95, 97, 102), (40, 200, 90), (240, 200, 40), (220, 40, 40))
+HEIGHT, BREADTH = 512, 352  # pixels
+SCALE = 5.0  # pixels a metre
+BEHIND = 20.0  # m, shown behind the ego
+_FINE = 2  # points a pixel along each side, whose mean is its colour
+_GRASS, _ROAD, _LINE = (164, 190, 140), (92, 94, 100), (232, 232, 226)
+_EGO, _CAR, _TRUCK = (30, 90, 235), (240, 140, 30), (125, 75, 35)
+_GLASS, _BRAKE, _ARROW = (25, 30, 40), (255, 30, 30), (255, 255, 255)
+_MAN, _YELLOW, _BLACK = (235, 40, 150), (255, 215, 0), (20, 20, 20)
+_LIGHTS = (_ROAD, (30, 200, 80), (255, 190, 20), (225, 30, 40))
 
 
-def _paint(picture: Array, mask: Array, colour: Colour) -> Array:
-  return jnp.where(mask[..., None], jnp.asarray(colour, jnp.uint8), picture)
+class _Points(NamedTuple):
+  """Points of the picture: in the plane, and on the route."""
+
+  x: Array
+  y: Array
+  s: Array
+  d: Array
+
+  def around(self, x: Array, y: Array, heading: Array) -> tuple[Array, Array]:
+    """(m forward, m to the left) of all points, seen from a place."""
+    cos, sin = jnp.cos(heading), jnp.sin(heading)
+    dx, dy = self.x - x, self.y - y
+    return dx * cos + dy * sin, dy * cos - dx * sin
+
+
+def _points(level: Level, x0: Array, y0: Array, along: Array) -> _Points:
+  """The points of a picture around a place on the route."""
+  row, column = jnp.indices((HEIGHT * _FINE, BREADTH * _FINE)) / _FINE
+  forward = (HEIGHT - row) / SCALE - BEHIND
+  left = (BREADTH / 2 - column) / SCALE
+  x = x0 + forward * jnp.cos(along) - left * jnp.sin(along)
+  y = y0 + forward * jnp.sin(along) + left * jnp.cos(along)
+  return _Points(x, y, *_frenet(level, x, y))
 
 
 def _frenet(level: Level, x: Array, y: Array) -> tuple[Array, Array]:
-  """(s, d) of pixels on the route: the nearest of its three segments."""
+  """(s, d) of points on the route: the nearest of its three segments."""
   best = (jnp.zeros_like(x), jnp.full_like(x, FAR))
   start = jnp.zeros(())
   for i in range(len(level.length)):
@@ -55,63 +79,141 @@ def _frenet(level: Level, x: Array, y: Array) -> tuple[Array, Array]:
   return best
 
 
+def _paint(
+  picture: Array, mask: Array, colour: Array | tuple[int, int, int]
+) -> Array:
+  return jnp.where(mask[..., None], jnp.asarray(colour, jnp.uint8), picture)
+
+
 def render(state: State, params: Params) -> Array:
   """uint8[HEIGHT, BREADTH, 3]: one state; vmap for more."""
   env = state.env_state
-  level, ego, cars = env.level, env.ego, env.cars
-  now = env.time.astype(jnp.float32)
-  ex, ey, along = roads.pose(level, ego.s, ego.d)
-  row, column = jnp.indices((HEIGHT, BREADTH)).astype(jnp.float32)
-  forward = (HEIGHT - row) / SCALE - BEHIND
-  sideways = (BREADTH / 2 - column) / SCALE  # to the left
-  x = ex + forward * jnp.cos(along) - sideways * jnp.sin(along)
-  y = ey + forward * jnp.sin(along) + sideways * jnp.cos(along)
-  s, d = _frenet(level, x, y)
+  x, y, along = roads.pose(env.level, env.ego.s, env.ego.d)
+  points = _points(env.level, x, y, along)
+  picture = _ground(points, state, params)
+  picture = _traffic(picture, points, state, params)
+  picture = _people(picture, points, state, params)
+  picture = _ego(picture, points, state, params)
+  fine = picture.reshape(HEIGHT, _FINE, BREADTH, _FINE, 3).astype(jnp.float32)
+  return jnp.mean(fine, (1, 3)).astype(jnp.uint8)
+
+
+def _ground(points: _Points, state: State, params: Params) -> Array:
+  """Roads, lines, the light, the crosswalk and the goal."""
+  env = state.env_state
+  level, now = env.level, env.time.astype(jnp.float32)
+  x, y, s, d = points
   width, lanes = params.lane_width, level.lanes.astype(jnp.float32)
-  picture = jnp.full(
-    (HEIGHT, BREADTH, 3), jnp.array(_COLOURS["grass"], jnp.uint8)
-  )
   right, left = roads.edges(level, params, s)
   mine = (d > right) & (d < left)
-  other = jnp.abs(level.cross[0] - x) < width / 2
-  other |= (jnp.abs(lanes * width - y) < width / 2) & (level.oncoming < FAR)
-  picture = _paint(picture, mine | other, _COLOURS["road"])
-  edge = jnp.abs(jnp.mod(d / width, 1.0) - 0.5) * width
-  dashed = jnp.mod(s, 6.0) < 3.0
-  border = (jnp.abs(d - right) < 0.3) | (jnp.abs(d - left) < 0.3)
-  stripe = mine & ((edge < 0.3) & dashed | border)
-  picture = _paint(picture, stripe, _COLOURS["line"])
+  crossing = level.there & (level.road == 2)
+  crosses = jnp.any(crossing)
+  across = jnp.abs(level.cross[0] - x) < width / 2
+  oncoming = (jnp.abs(lanes * width - y) < width / 2) & (level.oncoming < FAR)
+  other = (across & crosses) | oncoming
+  picture = jnp.broadcast_to(jnp.array(_GRASS, jnp.uint8), (*x.shape, 3))
+  picture = _paint(picture, mine | other, _ROAD)
+  border = (jnp.abs(d - right) < 0.25) | (jnp.abs(d - left) < 0.25)
+  picture = _paint(picture, border & ~other & (jnp.abs(d) < 50), _LINE)
+  off = jnp.abs(jnp.mod(d / width, 1.0) - 0.5) * width  # m to a lane's edge
+  walled = (s < level.ramp[0]) & (level.ramp[1] < FAR)
+  line = (off < 0.2) & ((jnp.mod(s, 6.0) < 3.0) | walled)
+  picture = _paint(picture, mine & line, _LINE)
+  picture = _paint(picture, mine & (jnp.abs(s - level.stop[0]) < 0.5), _LINE)
+  stripes = (jnp.abs(s - level.walk) < 2.0) & (jnp.mod(d, 1.4) < 0.7)
+  picture = _paint(picture, mine & stripes & params.present[2], _LINE)
+  squares = jnp.mod(jnp.floor(s / 1.1) + jnp.floor(d / 1.1), 2.0) > 0
+  goal = mine & (jnp.abs(s - level.goal) < 2.2)
+  picture = _paint(picture, goal, _ARROW)
+  picture = _paint(picture, goal & squares, _BLACK)
+  ends = mine & (d < width / 2) & (level.ramp[1] < FAR)
+  ends &= (s > level.ramp[1] - 12.0) & (jnp.mod(s + d, 3.0) < 1.2)
+  picture = _paint(picture, ends, _YELLOW)
   light, _ = roads.light(level, params, now)
-  bar = mine & (jnp.abs(s - level.stop[0]) < 0.8)
-  picture = _paint(picture, bar, jnp.asarray(_LIGHTS, jnp.uint8)[light])
-  zebra = mine & (jnp.abs(s - level.walk) < 1.5) & (jnp.mod(d, 1.2) < 0.6)
-  picture = _paint(picture, zebra, _COLOURS["line"])
-  picture = _paint(
-    picture, mine & (jnp.abs(s - level.goal) < 1.0), _COLOURS["goal"]
-  )
+  lamp_x, lamp_y, _ = roads.pose(level, level.stop[0], -width / 2 - 3.0)
+  far = jnp.hypot(x - lamp_x, y - lamp_y)
+  picture = _paint(picture, (far < 2.4) & (light > 0), _BLACK)
+  colour = jnp.asarray(_LIGHTS, jnp.uint8)[light]
+  return _paint(picture, (far < 1.8) & (light > 0), colour)
 
-  def box(
-    x0: Array, y0: Array, heading: Array, long: Array | float, wide: float
-  ) -> Array:  # bool[H, W]
-    fore = (x - x0) * jnp.cos(heading) + (y - y0) * jnp.sin(heading)
-    side = (y - y0) * jnp.cos(heading) - (x - x0) * jnp.sin(heading)
-    return (jnp.abs(fore) < long / 2) & (jnp.abs(side) < wide / 2)
 
+def _vehicle(
+  picture: Array,
+  around: tuple[Array, Array],
+  size: Array | float,
+  colour: Array | tuple[int, int, int],
+  shown: Array,
+  speed: Array,
+  brakes: Array,
+) -> Array:
+  """A car with its front window, brake lamps, and the way of a second."""
+  fore, side = around
+  inside = jnp.abs(side) < WIDTH / 2
+  picture = _paint(picture, _arrow(fore - size / 2, side, speed) & shown,
+                   _ARROW)  # fmt: skip
+  body = (jnp.abs(fore) < size / 2) & inside
+  picture = _paint(picture, body & shown, colour)
+  window = (jnp.abs(fore - size / 2 + 1.5) < 0.45) & (jnp.abs(side) < 0.8)
+  picture = _paint(picture, window & shown, _GLASS)
+  lamps = (jnp.abs(fore + size / 2 - 0.3) < 0.4) & inside
+  lamps &= jnp.abs(side) > 0.3
+  return _paint(picture, lamps & shown & brakes, _BRAKE)
+
+
+def _arrow(fore: Array, side: Array, length: Array) -> Array:
+  """The points of an arrow that starts at 0 and is so many metres long."""
+  shaft = (fore > 0) & (fore < length - 1.5) & (jnp.abs(side) < 0.2)
+  head = (fore > length - 1.6) & (jnp.abs(side) < 0.55 * (length - fore))
+  return (shaft | head & (fore > 0)) & (length > 0.8)
+
+
+def _traffic(
+  picture: Array, points: _Points, state: State, params: Params
+) -> Array:
+  level, cars = state.env_state.level, state.env_state.cars
   here = traffic.there(level, params)
-  cx, cy, heading = roads.place(level, params, level.road, cars.s, cars.d)
+  x, y, heading = roads.place(level, params, level.road, cars.s, cars.d)
   for j in range(cars.s.shape[0]):
+    around = points.around(x[j], y[j], heading[j])
     colour = jnp.where(
       level.size[j] > 7.0,
-      jnp.asarray(_COLOURS["truck"], jnp.uint8),
-      jnp.asarray(_COLOURS["car"], jnp.uint8),
+      jnp.asarray(_TRUCK, jnp.uint8),
+      jnp.asarray(_CAR, jnp.uint8),
     )
-    mask = box(cx[j], cy[j], heading[j], level.size[j], WIDTH)
-    picture = _paint(picture, mask & here[j], colour)
+    brakes = cars.a[j] < sensors.BRAKE_LIGHTS
+    picture = _vehicle(
+      picture, around, level.size[j], colour, here[j], cars.v[j], brakes
+    )
+  return picture
+
+
+def _people(
+  picture: Array, points: _Points, state: State, params: Params
+) -> Array:
+  level, now = state.env_state.level, state.env_state.time.astype(jnp.float32)
   people = roads.walkers(level, params, now)
   drawn = people.on | people.waits
   for j in range(drawn.shape[0]):
-    px, py, turned = roads.pose(level, level.walk, people.d[j])
-    picture = _paint(picture, box(px, py, turned, 1.4, 1.4) & drawn[j],
-                     _COLOURS["man"])  # fmt: skip
-  mask = box(ex, ey, along + ego.heading, LENGTH, WIDTH)
-  return _paint(picture, mask, _COLOURS["ego"])
+    x, y, along = roads.pose(level, level.walk, people.d[j])
+    fore, side = points.around(x, y, along)
+    going = people.going[j]
+    arrow = _arrow(side * jnp.sign(going), fore, 2.0 + jnp.abs(going))
+    arrow &= going != 0.0
+    picture = _paint(picture, arrow & drawn[j], _ARROW)
+    picture = _paint(picture, (jnp.hypot(fore, side) < 1.1) & drawn[j], _MAN)
+  return picture
+
+
+def _ego(
+  picture: Array, points: _Points, state: State, params: Params
+) -> Array:
+  level, ego = state.env_state.level, state.env_state.ego
+  x, y, along = roads.pose(level, ego.s, ego.d)
+  fore, side = points.around(x, y, along)
+  shift = ego.lane.astype(jnp.float32) * params.lane_width - ego.d
+  change = _arrow(side * jnp.sign(shift), fore - 1.0, jnp.abs(shift) + 1.5)
+  picture = _paint(picture, change & (jnp.abs(shift) > 1.0), _YELLOW)
+  around = points.around(x, y, along + ego.heading)
+  brakes = ego.a < sensors.BRAKE_LIGHTS
+  shown = jnp.ones((), bool)
+  return _vehicle(picture, around, LENGTH, _EGO, shown, ego.v, brakes)

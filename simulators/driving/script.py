@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from simulators.driving.text import parsing
+from simulators.driving.text.words import SLOTS
 from simulators.driving.types import ACTIONS
 
 _BRAKE = 2.5  # m/s2, what it counts on
@@ -18,6 +19,8 @@ _ROOM = 4.0  # m, left between bumpers, and before a line
 _SIDE = 4.0  # m, free before and behind for a lane change
 _WIDTH = 5.0  # m beside the path: people within it are let across
 _CLEAR = 30.0  # m to an oncoming car for a turn
+_NOBODY = {"gap": math.inf, "by": 0.0, "standing": False}
+_SIDES = tuple(slot for slot in SLOTS if slot.startswith(("left", "right")))
 
 
 class Script:
@@ -42,9 +45,7 @@ def _scores(seen: dict[str, Any]) -> np.ndarray:
   if _wants_out(seen):
     side = _free_side(seen)
     if not side:  # the pace of the next lane opens a gap
-      safe = min(
-        [safe, *(_speed(seen, c) for c in seen["cars"] if c.get("side"))]
-      )
+      safe = min([safe, *(_speed(seen, car) for car in _next_lanes(seen))])
   aims = {
     "keep": seen["aim"],
     "faster": min(seen["aim"] + 4, seen["limit"]),
@@ -63,16 +64,16 @@ def _scores(seen: dict[str, Any]) -> np.ndarray:
 
 def _safe_speed(seen: dict[str, Any]) -> float:
   """The speed in m/s from which it can still brake for all that is ahead."""
+  cars = seen["cars"]
   ends = [(0.0, seen["line"])] if seen.get("light") in ("red", "amber") else []
-  if any(man["gap"] <= _WIDTH or man["going"] for man in seen["men"]):
+  if any(one["gap"] <= _WIDTH or one["going"] for one in seen["people"]):
     ends.append((0.0, seen.get("walk", 0)))
-  if "end" in seen:
+  if "end" in seen and seen.get("lane") == 1:
     ends.append((0.0, seen["end"]))
-  for car in seen["cars"]:
-    if car["way"] == "ahead" and not car["side"]:
-      ends.append((_speed(seen, car), car["gap"]))
-    elif car["way"] == "oncoming" and seen.get("turn") and car["gap"] < _CLEAR:
-      ends.append((0.0, _ROOM))  # it goes first
+  if "ahead" in cars:
+    ends.append((_speed(seen, cars["ahead"]), cars["ahead"]["gap"]))
+  if "turn" in seen and cars.get("oncoming", _NOBODY)["gap"] < _CLEAR:
+    ends.append((0.0, seen["bend"]))  # it goes first
   return min([seen["limit"], *(_braking(*end) for end in ends)])
 
 
@@ -87,35 +88,37 @@ def _speed(seen: dict[str, Any], car: dict[str, Any]) -> float:
   return 0.0 if car["standing"] else max(seen["speed"] + car["by"], 0.0)
 
 
+def _next_lanes(seen: dict[str, Any]) -> list[dict[str, Any]]:
+  """The cars in the lanes next to the ego's."""
+  return [car for slot, car in seen["cars"].items() if slot in _SIDES]
+
+
 def _wants_out(seen: dict[str, Any]) -> bool:
   """Whether its lane ends, or is blocked by a slow car."""
   if "lane" not in seen or seen.get("going"):
     return False
-  return "end" in seen or any(
-    car["way"] == "ahead"
-    and not car["side"]
-    and car["gap"] < 60
-    and _speed(seen, car) < 0.7 * seen["limit"]
-    for car in seen["cars"]
-  )
+  if "end" in seen and seen["lane"] == 1:
+    return True
+  car = seen["cars"].get("ahead", _NOBODY)
+  return car["gap"] < 60 and _speed(seen, car) < 0.7 * seen["limit"]
 
 
 def _free_side(seen: dict[str, Any]) -> str:
   """The side with room for a lane change; "" where there is none."""
-  sides = [("left", seen["lane"] < seen["lanes"]), ("right", seen["lane"] > 1)]
-  if "end" in seen:
-    sides = sides[:1]
+  sides = [("left", seen["lane"] < seen["lanes"]),
+           ("right", seen["lane"] > 1 and "end" not in seen)]  # fmt: skip
   for side, there in sides:
-    if there and all(
-      _apart(seen, car) for car in seen["cars"] if car.get("side") == side
-    ):
+    cars = seen["cars"]
+    if not there or f"{side} beside" in cars:
+      continue
+    ahead = cars.get(f"{side} ahead", _NOBODY)
+    behind = cars.get(f"{side} behind", _NOBODY)
+    if _apart(seen, ahead, -1) and _apart(seen, behind, 1):
       return side
   return ""
 
 
-def _apart(seen: dict[str, Any], car: dict[str, Any]) -> bool:
-  """Whether a car in the next lane leaves room for a change."""
-  closing = _speed(seen, car) - seen["speed"]
-  if car["way"] == "ahead":
-    closing = -closing
-  return car["way"] != "beside" and car["gap"] >= _SIDE + 2 * max(closing, 0)
+def _apart(seen: dict[str, Any], car: dict[str, Any], sign: int) -> bool:
+  """Whether a car ahead (-1) or behind (1) there leaves room for a change."""
+  closing = sign * (_speed(seen, car) - seen["speed"])
+  return car["gap"] >= _SIDE + 2 * max(closing, 0)

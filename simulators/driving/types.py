@@ -21,6 +21,7 @@ FAMILIES = (
   "cruise", "follow", "signal", "pedestrian", "merge", "turn", "blocked",
   "mixed",
 )  # fmt: skip
+RENDERINGS = ("plain", "compact")
 SEGMENTS = 3  # segments of the ego's route: straight, arc, straight
 PEDESTRIANS = 2
 CAR, TRUCK, WALKER, LIGHT = range(4)  # kinds that `Params.present` masks
@@ -39,9 +40,10 @@ class Config:
     reaction: s, the longest reaction delay of drivers; the state keeps their
       wanted accelerations for so long.
     kinds: names of the question kinds to ask; () for all.
+    rendering: of descriptions, one of RENDERINGS; see `text/describing.py`.
 
   Raises:
-    ValueError: a number is out of its range.
+    ValueError: a number is out of its range, or the rendering is unknown.
   """
 
   cars: int = 8
@@ -49,9 +51,11 @@ class Config:
   horizon: int = 34
   reaction: float = 1.0
   kinds: tuple[str, ...] = ()
+  rendering: str = "plain"
 
   def __post_init__(self) -> None:
     object.__setattr__(self, "kinds", tuple(self.kinds))
+    fields.check_known("driving.rendering", self.rendering, RENDERINGS)
     fields.check_ranges(
       self,
       "driving.",
@@ -228,7 +232,9 @@ class Obs:
   aims: Array  # i32, lanes to the left that a change in progress goes
   lanes: Array  # i32, lanes of the route
   turn: Array  # i32, -1 right, 0 none, 1 left; ahead or in progress
+  bend: Array  # m, to where that turn begins, 0 in it
   light: Array  # i32, 0 none, 1 green, 2 amber, 3 red
+  countdown: Array  # s, until the light changes, where it can be read
   line: Array  # m, to the stop line
   walk: Array  # m, to the crosswalk
   lane_end: Array  # m, to the end of lane 0
@@ -237,6 +243,7 @@ class Obs:
   car_gap: Array  # m[N], ahead positive; on other roads: to where paths meet
   car_side: Array  # i32[N], lanes to the left of the ego's lane
   car_speed: Array  # m/s[N]
+  car_brakes: Array  # bool[N], its brake lights are on
   truck: Array  # bool[N]
   walker_seen: Array  # bool[P], seen on the crosswalk or waiting at it
   walker_gap: Array  # m[P], to the left of the ego's middle

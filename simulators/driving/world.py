@@ -115,13 +115,13 @@ class Driving(base.World):
   # --- Words: numpy observations in, text out -------------------------------
 
   def describe(self, obs: Obs) -> list[str]:
-    return describing.describe(obs)
+    return describing.describe(obs, self.config.rendering)
 
   def instruction(self, obs: Obs) -> list[str]:
     return describing.instruction(obs)
 
   def rules(self, params: Params) -> str:
-    return describing.rules(params)
+    return describing.rules(params, self.config.rendering)
 
   def ask(
     self, questions: QuestionArrays, obs: Obs, seed: int

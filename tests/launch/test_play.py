@@ -34,13 +34,17 @@ def test_typed_input_is_parsed_like_a_model_answer():
 
 
 def test_oracle_episode_is_written_as_a_gif(tmp_path):
-  film = tmp_path / "films" / "episode.gif"
-  run = _play("--depths=1", "--player=oracle", f"--gif={film}")
+  film, now = tmp_path / "films" / "episode.gif", tmp_path / "now.png"
+  run = _play(
+    "--depths=1", "--player=oracle", f"--gif={film}", f"--picture={now}"
+  )
   assert run.returncode == 0, run.stderr
   moves = sum(line.startswith("> ") for line in run.stdout.splitlines())
   assert f"oracle succeeded after {moves} actions" in run.stdout
   with Image.open(film) as pictures:
     assert pictures.n_frames == moves + 1
+    with Image.open(now) as last:
+      assert last.size == pictures.size
 
 
 @pytest.mark.parametrize("world", ["agentworld", "driving"])
@@ -86,7 +90,9 @@ def test_bad_input_is_reported_in_one_line(argument, message):
   assert message in run.stderr
 
 
-@pytest.mark.parametrize("flag", ["--player=oracle", "--gif=episode.gif"])
+@pytest.mark.parametrize(
+  "flag", ["--player=oracle", "--gif=episode.gif", "--picture=now.png"]
+)
 def test_flags_for_missing_parts_of_a_world_are_refused(flag):
   run = _play("--world=examples.your_world:World", flag)
   assert run.returncode == 2

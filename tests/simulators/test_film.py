@@ -35,6 +35,28 @@ def test_small_frame_is_enlarged_by_whole_pixels(shape, large):
     np.testing.assert_array_equal(shown[down::times, ::times], frame)
 
 
+def test_text_stands_beside_the_frame_and_long_texts_in_small_letters():
+  frame = np.full((512, 352, 3), 90, np.uint8)
+  short, long = (
+    film.captioned(frame, ". ".join(["Ahead: car 20 m"] * n) + ".", "left")
+    for n in (8, 24)
+  )
+  assert short.shape == long.shape == (512, 752, 3)
+  np.testing.assert_array_equal(short[:, :352], frame)
+  inks = [(panel[:, 352:] < 100).any(-1).any(1) for panel in (short, long)]
+  lines = [np.sum(ink[1:] & ~ink[:-1]) for ink in inks]
+  assert lines == [9, 25]  # with the choice; no letter touches the next line
+  plain = film.captioned(frame, "Ahead: car 20 m.")
+  assert (plain != short).any()
+
+
+def test_picture_is_written_whole(tmp_path):
+  frame = np.random.default_rng(0).integers(0, 256, (8, 6, 3), np.uint8)
+  film.save_picture(tmp_path / "new" / "now.png", frame)
+  with Image.open(tmp_path / "new" / "now.png") as picture:
+    np.testing.assert_array_equal(np.asarray(picture), frame)
+
+
 def test_world_without_pictures_is_named():
   world = simulators.make("examples.your_world:World")
   level = jax.tree.map(lambda x: x[0], world.pool("train", 1).levels)

@@ -65,7 +65,7 @@ def moment(state: State, params: Params, config: Config) -> Moment:
   """The moment of one state; vmap for more."""
   obs, env = state.obs, state.env_state
   ahead = obs.car_seen & (obs.car_road == 0) & (obs.car_side == 0)
-  ahead &= obs.car_gap >= 1.0
+  ahead &= obs.car_gap >= 0.0
   gap = jnp.where(ahead, obs.car_gap, FAR)
   plans = jnp.full((len(ACTIONS), LOOK), KEEP)
   plans = plans.at[:, 0].set(jnp.arange(len(ACTIONS)))

@@ -129,6 +129,16 @@ def light(level: Level, params: Params, time: Array) -> tuple[Array, Array]:
   return jnp.where(there, mine, 0), jnp.where(there, theirs, 3)
 
 
+def countdown(level: Level, time: Array) -> Array:
+  """f32[] s: whole seconds until the route's signal changes."""
+  green, cycle, offset = level.signal[0], level.signal[1], level.signal[2]
+  phase = jnp.mod(time + offset, cycle)
+  until = jnp.where(
+    phase < green, green, jnp.where(phase < green + 3.0, green + 3.0, cycle)
+  )
+  return jnp.ceil(until - phase)
+
+
 class Walkers(NamedTuple):
   """Pedestrians at one time; one who is across is neither on it nor waits."""
 

@@ -41,7 +41,7 @@ _TABLE = {
             (9, 12), (7, 10), (9, 12), (8, 10)),
   "goal": ((290, 310), (170, 190), (0, 0), (0, 0),
            (0, 0), (0, 0), (0, 0), (0, 0)),
-  "time": ((23, 23), (25, 25), (22, 22), (18, 18),
+  "time": ((23, 23), (25, 25), (22, 22), (23, 23),
            (25, 25), (28, 28), (19, 19), (34, 34)),
   "lanes": ((2, 3.99), (1, 1), (1, 2.99), (1, 2.99),
             (2, 2), (1, 1), (2, 2), (1, 1)),
@@ -59,7 +59,7 @@ _TABLE = {
 }  # fmt: skip
 # Families whose "goal" is 0: goal = START + the quantity + the number in m.
 _AFTER = {
-  "signal": ("line", 45.0), "pedestrian": ("walk", 40.0),
+  "signal": ("line", 45.0), "pedestrian": ("walk", 76.0),
   "merge": ("ramp", 170.0), "turn": ("bend_at", 45.0),
   "blocked": ("block", 55.0), "mixed": ("bend_at", 30.0),
 }  # fmt: skip

@@ -15,6 +15,8 @@ from simulators.driving.types import (
 Array = jax.Array
 
 SIGHT, REAR = 80.0, 30.0  # m, range ahead and behind
+READABLE = 60.0  # m to the stop line, from where a light's countdown is read
+BRAKE_LIGHTS = -1.0  # m/s2; below it the brake lights of a car are on
 
 
 def observe(env: EnvState, chance: Array, params: Params) -> Obs:
@@ -59,7 +61,8 @@ def observe(env: EnvState, chance: Array, params: Params) -> Obs:
   goes = jnp.where(met & people.on, jnp.sign(people.going), 0.0)
   ends = level.ramp[1] - nose
   bend = level.bend[1]
-  turns = (jnp.abs(bend) > 0.03) & (ego.s < level.length[0] + level.length[1])
+  begins = level.length[0]
+  turns = (jnp.abs(bend) > 0.03) & (ego.s < begins + level.length[1])
   return Obs(
     family=level.family,
     goal=jnp.maximum(level.goal - ego.s, 0.0),
@@ -71,7 +74,13 @@ def observe(env: EnvState, chance: Array, params: Params) -> Obs:
     aims=ego.lane - lane,
     lanes=level.lanes,
     turn=jnp.where(turns, jnp.sign(bend), 0.0).astype(jnp.int32),
+    bend=jnp.where(turns, jnp.maximum(begins - nose, 0.0), -1.0),
     light=jnp.where(line > 0.0, mine_light, 0),
+    countdown=jnp.where(
+      (line > 0.0) & (line < READABLE) & (mine_light > 0),
+      roads.countdown(level, now),
+      -1.0,
+    ),
     line=line,
     walk=crossing,
     lane_end=jnp.where((level.ramp[1] < FAR) & (ends > 0.0), ends, -1.0),
@@ -80,6 +89,7 @@ def observe(env: EnvState, chance: Array, params: Params) -> Obs:
     car_gap=jnp.where(seen, gap * wobble[0], 0.0),
     car_side=jnp.where(seen & route, side, 0),
     car_speed=jnp.where(seen, cars.v * wobble[1], 0.0),
+    car_brakes=seen & (cars.a < BRAKE_LIGHTS),
     truck=level.size > 7.0,
     walker_seen=met,
     walker_gap=jnp.where(met, people.d - ego.d, 0.0),

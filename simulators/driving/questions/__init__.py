@@ -7,6 +7,7 @@ functions take:
     choices(args) -> i32[n]              codes of the answers offered
     truth(moment, args) -> (code, weight)
     gaps(obs, row, args) -> {gap: word}  obs: numpy leaves [B, ...]
+    needs(args) -> slots                 that the text must tell, if taken
 
 The weight is 0 where the question must not be asked: the thing is unseen, or
 so near to the border between two answers that rounded words cannot decide.

@@ -38,6 +38,14 @@ SAVES = Kind(
   choices=yes_or_no,
   truth=_saves,
   gaps=name_actions,
+  share={
+    "keep yes": 0.15,
+    "faster yes": 0.1,
+    "slower yes": 0.18,
+    "left yes": 0.07,
+    "right yes": 0.03,
+    "go yes": 0.08,
+  },
 )
 
 
@@ -110,4 +118,5 @@ HIT = Kind(
   choices=choose("ahead left right other"),
   truth=_hit,
   gaps=name_actions,
+  share={"ahead": 0.35},
 )

@@ -38,11 +38,12 @@ HARM = Kind(
   truth=_harm,
   gaps=name_actions,
   share={
+    "keep no": 0.3,
     "keep yes": 0.6,
-    "faster yes": 0.3,
-    "go yes": 0.2,
+    "faster yes": 0.5,
+    "go yes": 0.6,
     "left yes": 0.2,
-    "right yes": 0.6,
+    "right yes": 0.24,
     "slower no": 0.4,
     "stop no": 0.05,
   },
@@ -71,4 +72,5 @@ BRAKE = Kind(
   choices=yes_or_no,
   truth=_brake,
   gaps=no_gaps,
+  share={"yes": 0.33},
 )

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from simulators.driving.types import ACTIONS, Array, Obs
+from simulators.driving.text.words import OTHER_ROADS
+from simulators.driving.types import ACTIONS, FAR, Array, Obs
 
 ANSWERS = (
   "yes", "no", "same", "green", "amber", "red", *ACTIONS,
@@ -25,6 +26,15 @@ ARGS = 3  # numbers that identify a question
 WIDTH = len(ACTIONS)  # answers offered at most
 MARGIN = 0.3  # relative distance from a border that a question must keep
 PLANS = 12  # plans that are considered
+
+# The slots with a distance in the ego's lane and the next ones: lanes to the
+# left, and 1 ahead or -1 behind. An argument is an index into them.
+PLACES = {
+  "ahead": (0, 1), "left ahead": (1, 1), "right ahead": (-1, 1),
+  "behind": (0, -1), "left behind": (1, -1), "right behind": (-1, -1),
+}  # fmt: skip
+# A distance that is within 0.35 of another and 3 m may round to the same word.
+APART, APART_LEAST = 0.35, 3.0  # share, m
 
 Truth = tuple[Array, Array]  # code of the answer i32[], sampling weight
 Args = tuple[int, ...]
@@ -70,9 +80,48 @@ each_action = _table((action,) for action in range(len(ACTIONS)))
 each_pair = _table(itertools.permutations(range(len(ACTIONS)), 2))
 
 
+each_two_places = _table(itertools.permutations(range(len(PLACES)), 2))
+
+
 def random_plans(key: Array) -> Array:
   """i32[PLANS, ARGS]: plans of three actions."""
   return jax.random.randint(key, (PLANS, ARGS), 0, len(ACTIONS))
+
+
+# --- Slots --------------------------------------------------------------------
+
+
+def occupant(obs: Obs, place: Array) -> tuple[Array, Array]:
+  """The nearest car in a place i32[], as the text tells it.
+
+  Returns:
+    i32[]: its index; bool[]: there is one.
+  """
+  sides, ways = jnp.array(list(PLACES.values())).T
+  side, way = sides[place], ways[place]
+  gap = obs.car_gap * way.astype(jnp.float32)
+  least = jnp.where(side == 0, jnp.where(way > 0, 0.0, 1e-6), 1.0)
+  there = obs.car_seen & (obs.car_road == 0) & (obs.car_side == side)
+  gap = jnp.where(there & (gap >= least), gap, FAR)
+  return jnp.argmin(gap), jnp.min(gap) < FAR
+
+
+def tell_places(args: Args) -> tuple[str, ...]:
+  """The slots that the first two arguments name."""
+  names = tuple(PLACES)
+  return names[args[0]], names[args[1]]
+
+
+def tell_side(args: Args) -> tuple[str, ...]:
+  """The slots of the lane on a side."""
+  side = "left" if args[0] == 1 else "right"
+  return tuple(f"{side} {way}" for way in ("beside", "ahead", "behind"))
+
+
+def tell_other_roads(args: Args) -> tuple[str, ...]:
+  """The slots of other roads."""
+  del args
+  return OTHER_ROADS
 
 
 # --- Gaps of templates --------------------------------------------------------
@@ -88,6 +137,12 @@ def name_side(obs: Obs, row: int, args: Args) -> dict[str, str]:
   """{s}: left or right."""
   del obs, row
   return {"s": "left" if args[0] == 1 else "right"}
+
+
+def name_places(obs: Obs, row: int, args: Args) -> dict[str, str]:
+  """{x} and {y}: the slots that the first two arguments name."""
+  del obs, row
+  return dict(zip("xy", tell_places(args), strict=True))
 
 
 def name_actions(obs: Obs, row: int, args: Args) -> dict[str, str]:

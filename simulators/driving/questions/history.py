@@ -1,7 +1,7 @@
 """History: what happened in the last second?
 
-No description contains the past, so the question itself tells what was seen a
-second ago.
+A description tells no more of the past than the last decision, so the question
+itself tells what was seen a second ago, rounded as in `compact`.
 """
 
 import jax.numpy as jnp
@@ -55,10 +55,10 @@ def _did(moment: Moment, _: Array) -> Truth:
 def _aims(obs: Obs, row: int, args: Args) -> dict[str, str]:
   """{aim} and {lane}: what the ego aimed at a second ago."""
   del args
-  return {
-    "aim": words.number(obs.was_target[row], words.SPEEDS),
-    "lane": words.WORDS[int(obs.was_lane[row]) + 1],
-  }
+  names = words.LANES.get(int(obs.lanes[row]), ("only",))
+  lane = min(max(int(obs.was_lane[row]), 0), len(names) - 1)
+  return {"aim": f"{round(float(obs.was_target[row]))} m/s",
+          "lane": names[lane]}  # fmt: skip
 
 
 DID = Kind(
@@ -66,14 +66,15 @@ DID = Kind(
   number=29,
   category="history",
   templates=(
-    "a second ago you aimed at {aim}, lane {lane}. what did you do?",
-    "which action came after aim {aim}, lane {lane}?",
-    "before: aim {aim}, lane {lane}. what was done since?",
+    "a second ago you aimed at {aim} in the {lane} lane. what did you do?",
+    "which action came after the aim {aim}, {lane} lane?",
+    "before: aim {aim}, {lane} lane. what was done since?",
   ),
   arguments=nothing,
   choices=any_action,
   truth=_did,
   gaps=_aims,
+  looked_up=True,  # the text tells the last decision
 )
 
 
@@ -91,9 +92,10 @@ def _old_gap(obs: Obs, row: int, args: Args) -> dict[str, str]:
   """{gap}: the distance of the car ahead a second ago."""
   del args
   ahead = obs.car_seen[row] & (obs.car_road[row] == 0)
-  ahead &= (obs.car_side[row] == 0) & (obs.car_gap[row] >= 1.0)
+  ahead &= (obs.car_side[row] == 0) & (obs.car_gap[row] >= 0.0)
   lead = int(np.argmin(np.where(ahead, obs.car_gap[row], np.inf)))
-  return {"gap": words.number(obs.was_gap[row, lead], words.DISTANCES)}
+  was = float(obs.was_gap[row, lead])
+  return {"gap": f"{min(words.DISTANCES, key=lambda x: abs(x - was))} m"}
 
 
 CAME = Kind(
@@ -103,11 +105,11 @@ CAME = Kind(
   templates=(
     "a second ago the car ahead was {gap} ahead. has it come nearer?",
     "the car ahead, {gap} ahead a second ago: is it nearer now?",
-    "is the car ahead nearer than a second ago, when it was {gap}?",
+    "is the car ahead nearer than a second ago, when it was {gap} ahead?",
   ),
   arguments=nothing,
   choices=yes_or_no,
   truth=_came,
   gaps=_old_gap,
-  share={"yes": 0.4},
+  share={"yes": 0.5},
 )

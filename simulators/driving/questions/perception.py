@@ -5,18 +5,27 @@ import jax.numpy as jnp
 from simulators.asking import Kind
 from simulators.driving.game.moments import Moment
 from simulators.driving.questions.forms import (
+  APART,
+  APART_LEAST,
   CODES,
   Truth,
   below,
   choose,
   each_side,
+  each_two_places,
+  name_places,
   name_side,
   no_gaps,
   nothing,
+  occupant,
+  tell_places,
+  tell_side,
   yes,
   yes_or_no,
 )
-from simulators.driving.types import FAR, Array
+from simulators.driving.types import Array
+
+WITHIN = 20.0  # m
 
 
 def beside(moment: Moment, args: Array) -> tuple[Array, Array]:
@@ -88,16 +97,15 @@ PEOPLE = Kind(
   choices=yes_or_no,
   truth=_people,
   gaps=no_gaps,
-  share={"no": 0.5},
+  share={"no": 0.3},
   looked_up=True,
 )
 
 
 def _beside(moment: Moment, args: Array) -> Truth:
-  """Is a car within ten metres in the lane on that side?"""
-  cars, there = beside(moment, args)
-  nearest = jnp.min(jnp.where(cars, jnp.abs(moment.obs.car_gap), FAR))
-  return below(nearest, jnp.full((), 10.0), there)
+  """Is the car ahead in the lane on that side within twenty metres?"""
+  j, asked = occupant(moment.obs, jnp.where(args[0] == 1, 1, 2))
+  return below(moment.obs.car_gap[j], jnp.full((), WITHIN), asked)
 
 
 BESIDE = Kind(
@@ -105,14 +113,15 @@ BESIDE = Kind(
   number=3,
   category="spatial relation",
   templates=(
-    "is a car within ten metres on your {s}?",
-    "on your {s}, is a car nearer than ten?",
-    "is the {s} lane taken within ten metres?",
+    "is the car ahead on your {s} within twenty metres?",
+    "on your {s}, is the car ahead nearer than twenty metres?",
+    "in the {s} lane, does a car drive less than twenty metres ahead?",
   ),
   arguments=each_side,
   choices=yes_or_no,
   truth=_beside,
   gaps=name_side,
+  needs=tell_side,
   looked_up=True,
 )
 
@@ -138,5 +147,68 @@ PACE = Kind(
   truth=_pace,
   gaps=no_gaps,
   share={"slower": 0.6},
+  looked_up=True,
+)
+
+
+def _nearer_car(moment: Moment, args: Array) -> Truth:
+  """Of two cars, both ahead or both behind: is the first one nearer?"""
+  obs = moment.obs
+  one, there = occupant(obs, args[0])
+  two, too = occupant(obs, args[1])
+  gaps = jnp.abs(obs.car_gap[jnp.stack([one, two])])
+  clear = jnp.abs(gaps[0] - gaps[1]) > APART * jnp.min(gaps) + APART_LEAST
+  same_way = (args[0] < 3) == (args[1] < 3)
+  return yes(gaps[0] < gaps[1]), there & too & clear & same_way
+
+
+NEARER_CAR = Kind(
+  name="nearer_car",
+  number=32,
+  category="spatial relation",
+  templates=(
+    "is the car {x} nearer than the car {y}?",
+    "of the cars {x} and {y}, is the first one nearer?",
+    "the car {x}: is it nearer than the one {y}?",
+  ),
+  arguments=each_two_places,
+  choices=yes_or_no,
+  truth=_nearer_car,
+  gaps=name_places,
+  needs=tell_places,
+  looked_up=True,
+)
+
+
+def _faster_car(moment: Moment, args: Array) -> Truth:
+  """Of two cars that move: is the first one faster?
+
+  Asked where both are faster than the ego, or both slower: otherwise one phrase
+  of the text tells the answer.
+  """
+  obs = moment.obs
+  one, there = occupant(obs, args[0])
+  two, too = occupant(obs, args[1])
+  by = obs.car_speed[one] - obs.car_speed[two]
+  speeds = obs.car_speed[jnp.stack([one, two])]
+  moves = jnp.min(speeds) > 0.5
+  alike = jnp.prod(speeds - obs.speed) > 0.0
+  return yes(by > 0), there & too & (jnp.abs(by) > 2.2) & moves & alike
+
+
+FASTER_CAR = Kind(
+  name="faster_car",
+  number=33,
+  category="spatial relation",
+  templates=(
+    "is the car {x} faster than the car {y}?",
+    "of the cars {x} and {y}, is the first one faster?",
+    "the car {x}: does it outpace the one {y}?",
+  ),
+  arguments=each_two_places,
+  choices=yes_or_no,
+  truth=_faster_car,
+  gaps=name_places,
+  needs=tell_places,
   looked_up=True,
 )

@@ -46,8 +46,11 @@ SPEED_AFTER = Kind(
   share={
     "stop slower": 0.04,
     "go faster": 0.05,
-    "faster faster": 0.15,
-    "slower slower": 0.15,
+    "faster faster": 0.06,
+    "slower slower": 0.075,
+    "slower faster": 0.6,
+    "keep faster": 0.7,
+    "left faster": 0.65,
   },
 )
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from simulators.asking import Kind
 from simulators.driving.game.moments import Future, Moment
 from simulators.driving.questions.forms import (
+  CODES,
   Truth,
   below,
   no_gaps,
@@ -22,7 +23,7 @@ def _in_time(moment: Moment, _: Array) -> Truth:
   """At the present speed, does the ego reach the goal in time?"""
   obs = moment.obs
   takes = obs.goal / jnp.maximum(obs.speed, 0.5)
-  asked = (obs.goal < 110.0) & (obs.left > 1.0)
+  asked = (obs.goal < 110.0) & (obs.left > 1.0) & (obs.speed > 3.0)
   return below(takes, obs.left, asked)
 
 
@@ -39,7 +40,7 @@ IN_TIME = Kind(
   choices=yes_or_no,
   truth=_in_time,
   gaps=no_gaps,
-  share={"yes": 0.5},
+  share={"yes": 0.12},
 )
 
 
@@ -74,4 +75,31 @@ OVER = Kind(
   choices=yes_or_no,
   truth=_over,
   gaps=no_gaps,
+  share={"no": 0.5},
+)
+
+
+def _switch(moment: Moment, _: Array) -> Truth:
+  """At the present speed, does the light change before the ego is there?"""
+  obs = moment.obs
+  takes = obs.line / jnp.maximum(obs.speed, 0.5)
+  asked = (obs.countdown >= 0) & (obs.line > 0) & (obs.speed > 1.5)
+  stays, clear = below(takes, obs.countdown, asked)
+  return yes(stays != CODES["yes"]), clear
+
+
+SWITCH = Kind(
+  name="switch",
+  number=34,
+  category="reachability",
+  templates=(
+    "at this speed, does the light change before you are there?",
+    "is the light another one when you reach it at this speed?",
+    "going on like this, do you meet another light than this?",
+  ),
+  arguments=nothing,
+  choices=yes_or_no,
+  truth=_switch,
+  gaps=no_gaps,
+  share={"no": 0.35},
 )

@@ -14,6 +14,8 @@ from simulators.driving.questions.forms import (
   name_side,
   no_gaps,
   nothing,
+  tell_other_roads,
+  tell_side,
   yes,
   yes_or_no,
 )
@@ -41,6 +43,7 @@ LIMIT = Kind(
   choices=yes_or_no,
   truth=_limit,
   gaps=no_gaps,
+  share={"yes": 0.6},
   looked_up=True,
 )
 
@@ -98,7 +101,8 @@ WAY = Kind(
   choices=choose("you other"),
   truth=_way,
   gaps=no_gaps,
-  share={"other": 0.15},
+  share={"other": 0.1},
+  needs=tell_other_roads,
 )
 
 
@@ -106,7 +110,7 @@ def _cut_in(moment: Moment, args: Array) -> Truth:
   """Would a lane change make the car behind brake harder than 2 m/s2?"""
   obs, level = moment.obs, moment.env.level
   cars, there = beside(moment, args)
-  behind = cars & (obs.car_gap < 1.0)
+  behind = cars & (obs.car_gap <= -1.0)
   j = jnp.argmin(jnp.where(behind, -obs.car_gap, FAR))
   who = jax.tree.map(
     lambda x: x[j],
@@ -131,4 +135,6 @@ CUT_IN = Kind(
   choices=yes_or_no,
   truth=_cut_in,
   gaps=name_side,
+  share={"no": 0.35},
+  needs=tell_side,
 )

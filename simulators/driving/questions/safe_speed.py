@@ -18,14 +18,15 @@ from simulators.driving.types import Array
 
 BRAKE = 4.0  # m/s2, hard braking
 REACTION = 1.0  # s
+GENTLE = 2.0  # m/s2
 # Speeds in m/s as words, and the metres in which 2 m/s2 of braking ends them.
 SAFE = (("six", 9.0), ("ten", 25.0))
 
 
 def _halt(moment: Moment, _: Array) -> Truth:
-  """Braking at 4 m/s2, does the ego stop before the line or crosswalk?"""
+  """Braking at 2 m/s2, does the ego stop before the line or crosswalk?"""
   line, speed = moment.line, moment.obs.speed
-  need = 0.5 * speed**2 / BRAKE
+  need = 0.5 * speed**2 / GENTLE
   return below(need, jnp.maximum(line, 1.0), (line > 1.0) & (speed > 2.0))
 
 
@@ -34,14 +35,15 @@ HALT = Kind(
   number=8,
   category="safe speed",
   templates=(
-    "braking at four, do you stand before the line?",
-    "can you stop before the line at four m/s2?",
-    "is there room to stop, braking at four?",
+    "braking at two m/s2, do you stand before the line?",
+    "can you stop before the line at two m/s2?",
+    "is there room to stop, braking at two m/s2?",
   ),
   arguments=nothing,
   choices=yes_or_no,
   truth=_halt,
   gaps=no_gaps,
+  share={"yes": 0.5},
 )
 
 
@@ -50,12 +52,15 @@ def _distance(moment: Moment, _: Array) -> Truth:
 
   The safe longitudinal distance of Shalev-Shwartz, Shammah, Shashua 2017, "On
   a formal model of safe and scalable self-driving cars", with constant speed
-  during the second of reaction.
+  during the second of reaction. Asked where the car ahead moves, but slower:
+  one phrase of the text tells the other cases.
   """
   obs, j = moment.obs, moment.lead
   mine, theirs = obs.speed**2, obs.car_speed[j] ** 2
   need = obs.speed * REACTION + 0.5 * (mine - theirs) / BRAKE
-  short, clear = below(need, obs.car_gap[j], moment.led & (obs.speed > 2.0))
+  asked = moment.led & (obs.speed > 2.0) & (obs.car_speed[j] > 0.5)
+  asked &= obs.car_speed[j] < obs.speed - 1.0
+  short, clear = below(need, obs.car_gap[j], asked)
   return yes(short != CODES["yes"]), clear
 
 
@@ -72,6 +77,7 @@ DISTANCE = Kind(
   choices=yes_or_no,
   truth=_distance,
   gaps=no_gaps,
+  share={"no": 0.95},
 )
 
 

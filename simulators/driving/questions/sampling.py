@@ -7,6 +7,8 @@ drives over the training scenes). A key of `share` may name the first action
 before the answer, so that no action tells the answer.
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,6 +31,7 @@ from simulators.driving.questions import (
   time_to_collision,
 )
 from simulators.driving.questions.forms import ANSWERS, WIDTH
+from simulators.driving.text import describing
 from simulators.driving.types import ACTIONS, Array, Config, Obs, Params
 
 _CATEGORIES = (
@@ -125,6 +128,20 @@ def answer(
   return jnp.stack([jnp.asarray(c, jnp.int32) for c in codes])[kind]
 
 
+def _told(arrays: QuestionArrays, obs: Obs, config: Config) -> np.ndarray:
+  """bool[B, K]: the valid questions whose slots stand in the text."""
+  valid = np.array(arrays.valid)
+  untold = describing.untold(obs, config.rendering)
+  for k, name in enumerate(names(config)):
+    needs = KINDS[name].needs
+    if needs is None:
+      continue
+    for row in np.flatnonzero(valid[:, k]).tolist():
+      args = tuple(int(x) for x in arrays.args[row, k])
+      valid[row, k] = untold[row].isdisjoint(needs(args))
+  return valid
+
+
 def ask(
   arrays: QuestionArrays, obs: Obs, seed: int, config: Config
 ) -> list[list[Question]]:
@@ -138,7 +155,7 @@ def ask(
   """
   kinds = names(config)
   return asking.ask(
-    arrays,
+    dataclasses.replace(arrays, valid=_told(arrays, obs, config)),
     [np.asarray(x) for x in (obs.speed, obs.goal, obs.left, obs.car_gap)],
     seed,
     kinds=kinds,

@@ -15,13 +15,16 @@ from simulators.driving.questions.forms import (
 )
 from simulators.driving.types import Array
 
+STILL = 0.5  # m/s; nothing is asked about a standing car, which the text names
+
 
 def _reach(moment: Moment, _: Array) -> Truth:
   """At these speeds, does the ego reach the car ahead within five seconds?"""
   obs, j = moment.obs, moment.lead
   closing = obs.speed - obs.car_speed[j]
   within = obs.car_gap[j] / jnp.maximum(closing, 0.1)
-  return below(within, jnp.full((), 5.0), moment.led & (closing > 1.2))
+  asked = moment.led & (closing > 1.2) & (obs.car_speed[j] > STILL)
+  return below(within, jnp.full((), 5.0), asked)
 
 
 REACH = Kind(
@@ -37,6 +40,7 @@ REACH = Kind(
   choices=yes_or_no,
   truth=_reach,
   gaps=no_gaps,
+  share={"no": 0.6},
 )
 
 
@@ -46,6 +50,7 @@ def _eased(moment: Moment, _: Array) -> Truth:
   closing = obs.speed - obs.car_speed[j]
   spare = closing - vehicle.SPEED_STEP - obs.car_gap[j] / 10.0
   asked = moment.led & (obs.speed > 4.0) & (closing > 1.2)
+  asked &= obs.car_speed[j] > STILL
   return yes(spare > 0), asked & (jnp.abs(spare) > 1.0)
 
 
@@ -62,4 +67,5 @@ EASED = Kind(
   choices=yes_or_no,
   truth=_eased,
   gaps=no_gaps,
+  share={"no": 0.12},
 )

@@ -34,7 +34,21 @@ def people(game: Game, sight: Sight, *_: int) -> bool:
 
 
 def beside(game: Game, sight: Sight, side: int, *_: int) -> bool:
-  return any(abs(c.gap) < 10.0 for c in sight.on_lane(_side(side)))
+  return sight.place(_side(side), 1).gap < 20.0
+
+
+# (lanes to the left, ahead 1 or behind -1), by the number in the question.
+_PLACES = [(side, way) for way in (1, -1) for side in (0, 1, -1)]
+
+
+def nearer_car(game: Game, sight: Sight, one: int, two: int, *_: int) -> bool:
+  first, second = (sight.place(*_PLACES[i]) for i in (one, two))
+  return abs(first.gap) < abs(second.gap)
+
+
+def faster_car(game: Game, sight: Sight, one: int, two: int, *_: int) -> bool:
+  first, second = (sight.place(*_PLACES[i]) for i in (one, two))
+  return first.speed > second.speed
 
 
 def pace(game: Game, sight: Sight, *_: int) -> str:
@@ -52,7 +66,8 @@ def eased(game: Game, sight: Sight, *_: int) -> bool:
 
 
 def gap(game: Game, sight: Sight, *_: int) -> bool:
-  return any(c.gap < 4.0 * max(c.speed, 0.5) for c in sight.others())
+  first = min(sight.others(), key=lambda c: c.gap)
+  return first.gap < 2.0 * max(first.speed, 0.5)
 
 
 def room(game: Game, sight: Sight, side: int, *_: int) -> bool:
@@ -78,7 +93,7 @@ def way(game: Game, sight: Sight, *_: int) -> str:
 
 
 def cut_in(game: Game, sight: Sight, side: int, *_: int) -> bool:
-  behind = [c for c in sight.on_lane(_side(side)) if c.gap < 1.0]
+  behind = [c for c in sight.on_lane(_side(side)) if c.gap <= -1.0]
   it = max(behind, key=lambda c: c.gap)
   wish = it.car.who.wished(float(game.time))
   space = max(-it.gap, 0.1)
@@ -87,7 +102,7 @@ def cut_in(game: Game, sight: Sight, side: int, *_: int) -> bool:
 
 
 def halt(game: Game, sight: Sight, *_: int) -> bool:
-  return game.ego.v**2 < 2.0 * 4.0 * max(sight.line_ahead(), 1.0)
+  return game.ego.v**2 < 2.0 * 2.0 * max(sight.line_ahead(), 1.0)
 
 
 def safe(game: Game, sight: Sight, *_: int) -> str:
@@ -108,6 +123,13 @@ def distance(game: Game, sight: Sight, *_: int) -> bool:
 
 def in_time(game: Game, sight: Sight, *_: int) -> bool:
   return sight.goal < sight.left * max(game.ego.v, 0.5)
+
+
+def switch(game: Game, sight: Sight, *_: int) -> bool:
+  """Whether the countdown ends before the ego is at the line."""
+  if sight.countdown is None or sight.line is None:
+    raise ValueError("no countdown can be read: ask only where one can")
+  return sight.line >= sight.countdown * max(game.ego.v, 0.5)
 
 
 def _second_ago(game: Game) -> Game:

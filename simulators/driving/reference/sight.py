@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from simulators.driving.reference.drive import Drive
 from simulators.driving.reference.motion import Car
-from simulators.driving.reference.scene import NONE, ROUTE
+from simulators.driving.reference.scene import NONE, ROUTE, Scene
 from simulators.driving.types import LENGTH
 
 AHEAD, BEHIND = 80.0, 30.0  # m, range ahead and behind
+READ = 60.0  # m, from where a countdown is read
 
 
 class Seen(NamedTuple):
@@ -26,6 +27,7 @@ class Sight(NamedTuple):
   lane: int
   aims: int  # lanes to the left that a change in progress goes
   light: int
+  countdown: int | None  # s until the light changes, where it can be read
   line: float | None  # m, to the stop line
   walk: float | None  # m, to the crosswalk
   lane_end: float | None  # m, to the end of lane 0
@@ -41,7 +43,7 @@ class Sight(NamedTuple):
     Raises:
       ValueError: there is none.
     """
-    cars = [c for c in self.on_lane(0) if c.gap >= 1.0]
+    cars = [c for c in self.on_lane(0) if c.gap >= 0.0]
     if not cars:
       raise ValueError(
         "no car is seen ahead in the lane: ask only where one is"
@@ -52,6 +54,20 @@ class Sight(NamedTuple):
     """The cars on the route, so many lanes to the left."""
     route = [c for c in self.cars if c.car.who.road == ROUTE]
     return [c for c in route if c.side == side]
+
+  def place(self, side: int, way: int) -> Seen:
+    """The nearest car ahead (way 1) or behind (-1), so many lanes to the left.
+
+    Raises:
+      ValueError: there is none.
+    """
+    least = 1.0 if side else 0.0
+    cars = [c for c in self.on_lane(side) if c.gap * way >= least]
+    if way < 0:
+      cars = [c for c in cars if c.gap < 0.0]
+    if not cars:
+      raise ValueError(f"no car is in place {side, way}: ask only where one is")
+    return min(cars, key=lambda c: abs(c.gap))
 
   def others(self) -> list[Seen]:
     """The cars on other roads that have not reached the meeting place yet."""
@@ -87,6 +103,8 @@ def look(game: Drive) -> Sight:
     lane=lane,
     aims=ego.lane - lane,
     light=NONE if line is None else light,
+    countdown=_countdown(scene, now) if light != NONE and line is not None
+    and line < READ else None,
     line=line,
     walk=walk,
     lane_end=None if scene.ramp is None else ahead(scene.ramp[1]),
@@ -104,6 +122,12 @@ def look(game: Drive) -> Sight:
       if made_out[car.who.slot] and _near(game, car)
     ),
   )  # fmt: skip
+
+
+def _countdown(scene: Scene, now: float) -> int:
+  """Whole seconds until the light differs, by trying one after another."""
+  shown = scene.light(ROUTE, now)
+  return next(t for t in range(1, 61) if scene.light(ROUTE, now + t) != shown)
 
 
 def _gap(game: Drive, car: Car) -> float:

@@ -13,7 +13,8 @@ WORLD = simulators.make("driving")
 
 
 def _does(text):
-  scores = Script("the rules").scores([text], [0])
+  task = "Mind light and people. Goal: 100 m in 20 s. "
+  scores = Script("the rules").scores([task + text], [0])
   assert scores.shape == (1, len(ACTIONS))
   return ACTIONS[int(scores[0].argmax())]
 
@@ -21,19 +22,20 @@ def _does(text):
 @pytest.mark.parametrize(
   ("text", "does"),
   [
-    ("speed ten aim ten limit sixteen. goal hundred in twenty.", "go"),
-    ("speed ten aim sixteen limit sixteen. goal hundred in twenty. "
-     "light red five.", "stop"),
-    ("speed ten aim ten limit ten. goal hundred in twenty. light green five.",
-     "keep"),
-    ("speed ten aim ten limit ten. goal hundred in twenty. walk ten. "
-     "man left two going right.", "stop"),
-    ("speed ten aim ten limit sixteen. goal hundred in twenty. "
-     "car ahead two slower ten.", "stop"),
-    ("speed ten aim ten limit sixteen. lane one of two. "
-     "goal hundred in twenty. car ahead twenty standing.", "left"),
-    ("speed ten aim ten limit ten. lane one of two. goal hundred in twenty. "
-     "car left beside same. car ahead ten standing.", "stop"),
+    ("Speed 10 m/s, aim 10, limit 16.", "go"),
+    ("Speed 10 m/s, aim 16, limit 16. Red light in 5 m.", "stop"),
+    ("Speed 10 m/s, aim 10, limit 10. Green light in 5 m for 9 s.", "keep"),
+    ("Speed 10 m/s, aim 10, limit 10. Crosswalk in 10 m: person 2 m left "
+     "walking right.", "stop"),
+    ("Speed 10 m/s, aim 10, limit 16. Ahead: car 2 m, 10 slower.", "stop"),
+    ("Speed 10 m/s, aim 10, limit 16. Right lane of 2. "
+     "Ahead: car 20 m, standing.", "left"),
+    ("Speed 10 m/s, aim 10, limit 10. Right lane of 2. "
+     "Ahead: car 10 m, standing. Left beside: car, same speed.", "stop"),
+    ("Speed 10 m/s, aim 10, limit 12. Left turn in 3 m. "
+     "Oncoming: car in 20 m at 9 m/s, then 50 m at 9 m/s.", "stop"),
+    ("Speed 10 m/s, aim 12, limit 12. Left turn in 3 m. "
+     "Oncoming: car in 60 m at 9 m/s.", "keep"),
   ],
 )  # fmt: skip
 def test_the_text_decides_the_action(text, does):

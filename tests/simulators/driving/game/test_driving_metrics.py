@@ -66,9 +66,10 @@ def test_every_rule_of_the_prompt_is_a_term_of_the_score():
     "keep on the road": {"off_road": 1.0},
     "stop before a red light": {"red_light": 1.0},
     "let people cross": {"no_yield": 1.0},
+    "let oncoming cars go first": {"forced": 1.0},
     "keep the limit": {"speeding": 10.0},
   }
-  stated = describing.rules(None).split(". ")[1]
+  stated = describing.rules(None, "plain").split(". ")[1]
   assert stated == ", ".join(rules)
   for broken in rules.values():
     assert _score(**broken) < 1.0

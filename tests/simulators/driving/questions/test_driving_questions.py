@@ -168,23 +168,46 @@ def test_past_is_only_in_the_question_text(met):
     for question in row:
       if question.kind == "did":
         seen["did"] += 1
-        aim = words.number(obs.was_target[i], words.SPEEDS)
-        lane = words.WORDS[obs.was_lane[i] + 1]
-        assert f"aim {aim}, lane {lane}" in question.text.replace("ed at", "")
+        lanes = words.LANES.get(int(obs.lanes[i]), ("only",))
+        assert f"{obs.was_target[i]:.0f} m/s" in question.text
+        assert f"{lanes[obs.was_lane[i]]} lane" in question.text
       elif question.kind == "came":
         seen["came"] += 1
         lead = int(np.argmin(np.where(_ahead(obs, i), obs.car_gap[i], 1e6)))
-        assert words.number(obs.was_gap[i, lead], words.DISTANCES) in (
-          question.text
-        )
+        was = obs.was_gap[i, lead]
+        told = min(words.DISTANCES, key=lambda x, was=was: abs(x - was))
+        assert f" {told} m" in question.text
   assert min(seen.values()) >= 8, seen
-  blank = obs.replace(last=obs.last * 0, was_gap=obs.was_gap * 0.0)
+  blank = obs.replace(
+    was_gap=obs.was_gap * 0.0, was_target=obs.was_target * 0.0
+  )
   assert WORLD.describe(obs) == WORLD.describe(blank)
 
 
 def _ahead(obs, i):
   lane = (obs.car_road[i] == 0) & (obs.car_side[i] == 0)
-  return obs.car_seen[i] & lane & (obs.car_gap[i] >= 1.0)
+  return obs.car_seen[i] & lane & (obs.car_gap[i] >= 0.0)
+
+
+def test_a_slot_that_is_not_told_is_not_asked_about(met):
+  """Some texts are too long for all slots; other questions stay."""
+  _, states, asked, _ = met("real")
+  obs = states.obs
+  asks = {"room": forms.tell_side, "nearer_car": forms.tell_places}
+  counts = collections.Counter()
+  untold = [{"left ahead"}] * len(obs.speed)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(sampling.describing, "untold", lambda *_: untold)
+    rows = sampling.ask(asked, obs, 0, WORLD.config)
+  for before, after in zip(WORLD.ask(asked, obs, 0), rows, strict=True):
+    left = {(q.kind, q.args) for q in after}
+    for question in before:
+      needs = asks.get(question.kind)
+      if needs:
+        told = untold[0].isdisjoint(needs(question.args))
+        assert ((question.kind, question.args) in left) == told
+        counts[told] += 1
+  assert min(counts[True], counts[False]) >= 1, counts
 
 
 # --- Balance ------------------------------------------------------------------
@@ -193,7 +216,7 @@ def _ahead(obs, i):
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_kind_has_a_dominant_answer(asked_kinds, kind):
   asked = asked_kinds[kind]
-  assert len(asked) >= 16
+  assert len(asked) >= 6
   count = collections.Counter(question.answer for question in asked)
   spread = (
     1.0 / len(asked) ** 0.5

@@ -12,6 +12,7 @@ import simulators
 from glimo_jax.agent.tools import Tools
 from glimo_jax.types import Experience
 from simulators.driving import reference
+from simulators.driving.questions import forms
 from simulators.driving.reference import faults, motion, sight
 from simulators.driving.reference.scene import (
   AMBER,
@@ -93,6 +94,35 @@ def test_drives_equal_the_jax_rules(walked, variant):
         np.testing.assert_allclose(car.meant, same.meant, atol=0.1)  # m/s2
       ends |= game.faults
   assert len(ends) >= 3, ends  # some walks end in an accident
+
+
+@pytest.mark.parametrize("variant", ["real", "imperfect/no-signals"])
+def test_text_tells_what_the_reference_sees(walked, variant):
+  """The slots and the road ahead, found again from the hidden state."""
+  params, _, states = walked(variant)
+  texts = WORLD.describe(_row(states.obs, 4))
+  checked = 0
+  for i in np.flatnonzero(~states.env_state.ended[4]):
+    env = _row(states.env_state, 4, i)
+    seen = sight.look(reference.Game.from_state(env, params))
+    text, told = texts[i], WORLD.parse_description(texts[i])
+    expected = {
+      "goal": seen.goal, "left": seen.left, "walk": seen.walk,
+      "line": seen.line if seen.light else None, "end": seen.lane_end,
+      "countdown": seen.countdown,
+    }  # fmt: skip
+    for name, value in expected.items():
+      assert (value is None) == (name not in told), (name, text)
+      assert value is None or abs(told[name] - value) < 0.55, (name, text)
+    for slot, place in forms.PLACES.items():
+      if slot in told["cars"]:
+        car, other = told["cars"][slot], seen.place(*place)
+        assert abs(car["gap"] - abs(other.gap)) < 0.55, text
+        assert car["standing"] or (
+          abs(car["by"] - other.speed + states.obs.speed[4, i]) < 0.55
+        ), text
+        checked += 1
+  assert checked >= 20
 
 
 def test_costs_and_best_actions_equal_those_of_the_planner(walked):
