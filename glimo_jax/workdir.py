@@ -193,6 +193,18 @@ def require(root: PathLike, name: str) -> pathlib.Path:
   return path
 
 
+def last_training(root: PathLike) -> pathlib.Path:
+  """The folder of the training of the last finished round.
+
+  Raises:
+    FileNotFoundError: there is none.
+  """
+  round_ = 0
+  while (pathlib.Path(root) / stage_name("train", round_ + 1) / DONE).exists():
+    round_ += 1
+  return require(root, stage_name("train", round_))
+
+
 def summary(root: PathLike, name: str) -> dict[str, Any]:
   """The summary of a finished stage."""
   return _read(require(root, name) / DONE)

@@ -1,8 +1,8 @@
-"""Writes adapters and merged models in the formats of other tools.
+"""Writes adapters and models in the formats of other tools.
 
 A PEFT folder (adapter_config.json, adapter_model.safetensors) for peft and
-vLLM, and a Hugging Face folder (config.json, model.safetensors). The caller
-adds the tokenizer files.
+vLLM, and a Hugging Face folder (config.json, model.safetensors).
+`save_checkpoint` adds tokenizer and chat template.
 """
 
 import pathlib
@@ -19,7 +19,8 @@ from glimo_jax.files import PathLike
 from glimo_jax.models import families, lora
 from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.families import Family
-from glimo_jax.models.loading import assembling
+from glimo_jax.models.loading import assembling, weights
+from glimo_jax.models.loading.weights import Loaded
 
 PyTree = Any
 
@@ -50,12 +51,13 @@ def save_peft(
   path = pathlib.Path(path)
   modules = _modules(families.find(decoder_config.family))
   rank = next(iter(adapter.weights.values()))["a"].shape[-1]
+  alpha = adapter.scale * rank
   config = {
     "peft_type": "LORA",
     "task_type": "CAUSAL_LM",
     "base_model_name_or_path": base_model or None,
     "r": rank,
-    "lora_alpha": adapter.scale * rank,
+    "lora_alpha": int(alpha) if alpha == int(alpha) else alpha,
     "lora_dropout": 0.0,
     "bias": "none",
     "fan_in_fan_out": False,
@@ -132,13 +134,50 @@ def save_merged(
   Raises:
     ValueError: the config cannot be expressed in config.json.
   """
-  path = pathlib.Path(path)
+  save_model(lora.merge(params, adapter), decoder_config, path)
+
+
+def save_model(
+  params: PyTree, decoder_config: DecoderConfig, path: PathLike
+) -> None:
+  """Writes params as a Hugging Face folder, in their dtype.
+
+  Raises:
+    ValueError: the config cannot be expressed in config.json.
+  """
   family = families.find(decoder_config.family)
-  merged = jax.device_get(lora.merge(params, adapter))
   config = family.write_hf(decoder_config)
-  config["dtype"] = str(merged["embed"].dtype)
-  tensors = dict(assembling.disassemble(decoder_config, family.hf, merged))
-  _write(path, "config.json", config, "model", tensors)
+  config["dtype"] = str(params["embed"].dtype)
+  arrays = jax.device_get(params)
+  tensors = dict(assembling.disassemble(decoder_config, family.hf, arrays))
+  _write(pathlib.Path(path), "config.json", config, "model", tensors)
+
+
+def save_checkpoint(loaded: Loaded, path: PathLike) -> None:
+  """Writes a whole checkpoint, which transformers can chat with; reads it back.
+
+  Args:
+    loaded: config, params and tokenizer.
+    path: of the folder; it is made where it is missing.
+
+  Raises:
+    ValueError: the config cannot be expressed in config.json, or the folder
+      does not hold what was written.
+  """
+  config, params, tokenizer = loaded
+  path = pathlib.Path(path)
+  path.mkdir(parents=True, exist_ok=True)
+  tokenizer.save_folder(path)
+  ends = {"eos_token_id": sorted(tokenizer.ends)}
+  files.write_json(path / "generation_config.json", ends, indent=2)
+  save_model(params, config, path)
+  read = weights.load(str(path), params["embed"].dtype)
+  same = jax.tree.map(lambda a, b: bool((a == b).all()), read[1], params)
+  if read[0] != config or not all(jax.tree.leaves(same)):
+    raise ValueError(
+      f"{path} does not give back the model that was written: export it again "
+      "to an empty folder"
+    )
 
 
 def _write(

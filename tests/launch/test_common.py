@@ -99,7 +99,11 @@ SCRIPTS = [
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_lists_the_flags_of_a_script(script):
   shown = _launch("--help", script=script).stdout
-  own = {"play": ["option", "gif"], "report": ["folder", "runs"]}
+  own = {
+    "play": ["option", "gif"],
+    "report": ["folder", "runs"],
+    "export": ["workdir", "format", "out", "base"],
+  }
   flags = own.get(script, ["config", "workdir"])
   for flag in flags + ["suite"] * (script == "evaluate"):
     assert f"--{flag}:" in shown, shown

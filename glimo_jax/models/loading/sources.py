@@ -46,6 +46,17 @@ def locate(source: str, revision: str = "") -> pathlib.Path:
   return path
 
 
+def for_others(source: str) -> str:
+  """What other tools load the checkpoint by: a hub id, or a folder's path.
+
+  "" for a package, a GGUF file and random weights.
+  """
+  path = pathlib.Path(source).expanduser()
+  if path.is_dir():
+    return str(path.resolve())
+  return source if not path.exists() and _is_hub_id(source) else ""
+
+
 def _is_hub_id(source: str) -> bool:
   """Whether a source that is no path here has the form org/name."""
   file = source.endswith((".gguf", ".safetensors", ".json"))

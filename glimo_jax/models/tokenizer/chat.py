@@ -70,6 +70,7 @@ class Tokenizer:
     self.vocab_size: int = backend.get_vocab_size(with_added_tokens=True)
     tokens = {name: text for name, text in (tokens or {}).items() if text}
     template = template or self._default(tokens, adds_bos)
+    self._parts = backend, template, tokens, adds_bos
     added = backend.get_added_tokens_decoder().values()
     names = [token.content for token in added]
     self._format = Format(template, tokens, names)
@@ -127,6 +128,10 @@ class Tokenizer:
   def save(self, path: pathlib.Path) -> None:
     """Writes a tokenizer.json that `from_folder` and transformers read."""
     self._backend.save(str(path))
+
+  def save_folder(self, folder: pathlib.Path) -> None:
+    """Writes tokenizer and chat template as transformers reads them."""
+    vocabularies.to_folder(folder, self._parts)
 
   def _id(self, text: str) -> int:
     found = self._backend.token_to_id(text)

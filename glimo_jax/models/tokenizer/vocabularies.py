@@ -6,7 +6,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import tokenizers
-from tokenizers import decoders, models, normalizers, pre_tokenizers
+from tokenizers import (
+  decoders,
+  models,
+  normalizers,
+  pre_tokenizers,
+  processors,
+)
 
 from glimo_jax import files
 
@@ -177,6 +183,31 @@ def of_folder(folder: pathlib.Path) -> Parts:
   named = {"bos_token": theirs.bos_token, "eos_token": theirs.eos_token}
   named = {name: text for name, text in named.items() if text}
   return backend, template, named, adds_bos
+
+
+def to_folder(folder: pathlib.Path, parts: Parts) -> None:
+  """Writes what `of_folder` and transformers read.
+
+  Args:
+    folder: where tokenizer.json and tokenizer_config.json are written.
+    parts: arguments of `Tokenizer`.
+  """
+  backend, template, named, adds_bos = parts
+  backend = tokenizers.Tokenizer.from_str(backend.to_str())
+  if adds_bos:
+    bos = named["bos_token"]
+    backend.post_processor = processors.TemplateProcessing(
+      single=[bos, "$A"],
+      pair=[bos, "$A", bos, "$B"],
+      special_tokens=[(bos, backend.token_to_id(bos))],
+    )
+  backend.save(str(folder / "tokenizer.json"))
+  settings = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    "chat_template": template,
+    **named,
+  }
+  files.write_json(folder / "tokenizer_config.json", settings, indent=2)
 
 
 def without_special(
