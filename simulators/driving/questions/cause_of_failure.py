@@ -39,12 +39,12 @@ SAVES = Kind(
   truth=_saves,
   gaps=name_actions,
   share={
-    "keep yes": 0.15,
-    "faster yes": 0.1,
-    "slower yes": 0.18,
-    "left yes": 0.07,
-    "right yes": 0.03,
-    "go yes": 0.08,
+    "keep yes": 0.9,
+    "faster yes": 0.6,
+    "slower yes": 1.0,
+    "left yes": 0.42,
+    "right yes": 0.18,
+    "go yes": 0.48,
   },
 )
 
