@@ -41,7 +41,7 @@ SAVES = Kind(
   share={
     "keep yes": 0.9,
     "faster yes": 0.6,
-    "slower yes": 1.0,
+    "slower yes": 0.95,
     "left yes": 0.42,
     "right yes": 0.18,
     "go yes": 0.48,
