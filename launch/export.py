@@ -42,9 +42,9 @@ def main() -> None:
   trained = workdir.last_training(run)
   model = workdir.settings_of(trained)["model"]
   source = model["source"]
-  # Runs from before `model.dtype` are float32.
+  # Runs from before these settings have no revision and are float32.
   config, params, tokenizer = weights.load(
-    source, model.get("dtype", "float32"), model["revision"]
+    source, model.get("dtype", "float32"), model.get("revision", "")
   )
   adapter = export.load_peft(trained / "adapter", config.family)
   if _FORMAT.value == "merged":

@@ -77,8 +77,8 @@ def place_reader(world: object) -> Callable[[str], str]:
     return str
 
   def place(text: str) -> str:
-    said = world.parse_description(text)
-    return repr({name: said[name] for name in said if name != "last"})
+    parsed = world.parse_description(text)
+    return repr({name: parsed[name] for name in parsed if name != "last"})
 
   return place
 
@@ -193,7 +193,7 @@ class LanguagePolicy:
         scoring.with_retrieved(prompt, shots)
         for prompt, shots in zip(messages, found, strict=True)
       ]
-    said = self._said(memo, messages, texts)
+    said = self._likeliest_subgoals(memo, messages, texts)
     choices = [
       tuple(base.reasoned(text, word, a) for a in self._actions)
       for text, word in zip(texts, said, strict=True)
@@ -204,7 +204,7 @@ class LanguagePolicy:
     free = [self._prompt(text) for text in scoring.CONTENT_FREE]
     return scores - scoring.prior(self._lm, memo, free, self._actions)
 
-  def _said(
+  def _likeliest_subgoals(
     self,
     memo: scoring.Memo,
     messages: Sequence[scoring.Prompt],

@@ -49,7 +49,7 @@ class Config:
       such split.
     deeper: chain depths of `ood-depth`; other splits have smaller depths.
     rendering: how a moment is described, one of RENDERINGS.
-    sight: steps within which `plain` and `compact` tell the walls, 1 or 2.
+    sight: steps within which `plain` and `compact` describe walls, 1 or 2.
     kinds: names of the question kinds to ask; where empty, all that the levels
       allow.
   """

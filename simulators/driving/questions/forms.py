@@ -106,19 +106,19 @@ def occupant(obs: Obs, place: Array) -> tuple[Array, Array]:
   return jnp.argmin(gap), jnp.min(gap) < FAR
 
 
-def tell_places(args: Args) -> tuple[str, ...]:
+def slots_of_places(args: Args) -> tuple[str, ...]:
   """The slots that the first two arguments name."""
   names = tuple(PLACES)
   return names[args[0]], names[args[1]]
 
 
-def tell_side(args: Args) -> tuple[str, ...]:
+def slots_of_side(args: Args) -> tuple[str, ...]:
   """The slots of the lane on a side."""
   side = "left" if args[0] == 1 else "right"
   return tuple(f"{side} {way}" for way in ("beside", "ahead", "behind"))
 
 
-def tell_other_roads(args: Args) -> tuple[str, ...]:
+def slots_of_other_roads(args: Args) -> tuple[str, ...]:
   """The slots of other roads."""
   del args
   return OTHER_ROADS
@@ -142,7 +142,7 @@ def name_side(obs: Obs, row: int, args: Args) -> dict[str, str]:
 def name_places(obs: Obs, row: int, args: Args) -> dict[str, str]:
   """{x} and {y}: the slots that the first two arguments name."""
   del obs, row
-  return dict(zip("xy", tell_places(args), strict=True))
+  return dict(zip("xy", slots_of_places(args), strict=True))
 
 
 def name_actions(obs: Obs, row: int, args: Args) -> dict[str, str]:

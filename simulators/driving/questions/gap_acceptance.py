@@ -11,8 +11,8 @@ from simulators.driving.questions.forms import (
   name_side,
   no_gaps,
   nothing,
-  tell_other_roads,
-  tell_side,
+  slots_of_other_roads,
+  slots_of_side,
   yes,
   yes_or_no,
 )
@@ -46,7 +46,7 @@ GAP = Kind(
   truth=_gap,
   gaps=no_gaps,
   share={"yes": 0.5},
-  needs=tell_other_roads,
+  needs=slots_of_other_roads,
 )
 
 
@@ -81,5 +81,5 @@ ROOM = Kind(
   truth=_room,
   gaps=name_side,
   share={"yes": 0.5},
-  needs=tell_side,
+  needs=slots_of_side,
 )

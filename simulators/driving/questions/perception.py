@@ -18,8 +18,8 @@ from simulators.driving.questions.forms import (
   no_gaps,
   nothing,
   occupant,
-  tell_places,
-  tell_side,
+  slots_of_places,
+  slots_of_side,
   yes,
   yes_or_no,
 )
@@ -121,7 +121,7 @@ BESIDE = Kind(
   choices=yes_or_no,
   truth=_beside,
   gaps=name_side,
-  needs=tell_side,
+  needs=slots_of_side,
   looked_up=True,
 )
 
@@ -175,7 +175,7 @@ NEARER_CAR = Kind(
   choices=yes_or_no,
   truth=_nearer_car,
   gaps=name_places,
-  needs=tell_places,
+  needs=slots_of_places,
   looked_up=True,
 )
 
@@ -209,6 +209,6 @@ FASTER_CAR = Kind(
   choices=yes_or_no,
   truth=_faster_car,
   gaps=name_places,
-  needs=tell_places,
+  needs=slots_of_places,
   looked_up=True,
 )

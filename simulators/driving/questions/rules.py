@@ -14,8 +14,8 @@ from simulators.driving.questions.forms import (
   name_side,
   no_gaps,
   nothing,
-  tell_other_roads,
-  tell_side,
+  slots_of_other_roads,
+  slots_of_side,
   yes,
   yes_or_no,
 )
@@ -102,7 +102,7 @@ WAY = Kind(
   truth=_way,
   gaps=no_gaps,
   share={"other": 0.1},
-  needs=tell_other_roads,
+  needs=slots_of_other_roads,
 )
 
 
@@ -136,5 +136,5 @@ CUT_IN = Kind(
   truth=_cut_in,
   gaps=name_side,
   share={"no": 0.35},
-  needs=tell_side,
+  needs=slots_of_side,
 )

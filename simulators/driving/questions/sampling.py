@@ -128,17 +128,17 @@ def answer(
   return jnp.stack([jnp.asarray(c, jnp.int32) for c in codes])[kind]
 
 
-def _told(arrays: QuestionArrays, obs: Obs, config: Config) -> np.ndarray:
+def _answerable(arrays: QuestionArrays, obs: Obs, config: Config) -> np.ndarray:
   """bool[B, K]: the valid questions whose slots stand in the text."""
   valid = np.array(arrays.valid)
-  untold = describing.untold(obs, config.rendering)
+  omitted = describing.omitted_slots(obs, config.rendering)
   for k, name in enumerate(names(config)):
     needs = KINDS[name].needs
     if needs is None:
       continue
     for row in np.flatnonzero(valid[:, k]).tolist():
       args = tuple(int(x) for x in arrays.args[row, k])
-      valid[row, k] = untold[row].isdisjoint(needs(args))
+      valid[row, k] = omitted[row].isdisjoint(needs(args))
   return valid
 
 
@@ -155,7 +155,7 @@ def ask(
   """
   kinds = names(config)
   return asking.ask(
-    dataclasses.replace(arrays, valid=_told(arrays, obs, config)),
+    dataclasses.replace(arrays, valid=_answerable(arrays, obs, config)),
     [np.asarray(x) for x in (obs.speed, obs.goal, obs.left, obs.car_gap)],
     seed,
     kinds=kinds,

@@ -7,11 +7,11 @@
 
 Both say the task, the way and time left, the speeds, the lane, the last
 decision, what the road has ahead, and the nearest car in each slot around the
-ego (`words.SLOTS`). Nothing is told that needs a plan or the future. Left out:
+ego (`words.SLOTS`). No sentence needs a plan or the future. Left out:
 actors that are unseen, cars two or more lanes away, all but the nearest car of
 a slot (two cars, if they are oncoming), and slots beyond the tokens that a
 rendering may take: first `crossing`, whose cars a light stops, then the
-farthest. The car ahead is always told.
+farthest. The car ahead is always in the text.
 """
 
 from types import ModuleType
@@ -40,14 +40,14 @@ def write(view: View, style: ModuleType) -> str:
   return _join([*style.sentences(view), *_slots(view, style).values()])
 
 
-def untold(obs: Obs, rendering: str) -> list[set[str]]:
+def omitted_slots(obs: Obs, rendering: str) -> list[set[str]]:
   """The slots of each row that are taken, but left out of its text."""
   style = RENDERINGS[rendering]
   return [set(view.cars) - set(_slots(view, style)) for view in views(obs)]
 
 
 def _slots(view: View, style: ModuleType) -> dict[str, str]:
-  """Slot -> its sentence, of those that are told."""
+  """Slot -> its sentence, for the slots in the text."""
   parts = style.sentences(view)
   room = style.LIMIT - tokens(_join(parts))
   slots = {name: style.slot(name, cars) for name, cars in view.cars.items()}
@@ -59,7 +59,7 @@ def _slots(view: View, style: ModuleType) -> dict[str, str]:
 
 
 def _urgency(view: View, slot: str) -> tuple[bool, bool, float]:
-  """The least is told first."""
+  """Sort key: slots of small keys come into the text first."""
   return slot != "ahead", slot == "crossing", view.cars[slot][0].gap
 
 

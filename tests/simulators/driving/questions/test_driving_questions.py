@@ -193,11 +193,11 @@ def test_a_slot_that_is_not_told_is_not_asked_about(met):
   """Some texts are too long for all slots; other questions stay."""
   _, states, asked, _ = met("real")
   obs = states.obs
-  asks = {"room": forms.tell_side, "nearer_car": forms.tell_places}
+  asks = {"room": forms.slots_of_side, "nearer_car": forms.slots_of_places}
   counts = collections.Counter()
   untold = [{"left ahead"}] * len(obs.speed)
   with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(sampling.describing, "untold", lambda *_: untold)
+    patch.setattr(sampling.describing, "omitted_slots", lambda *_: untold)
     rows = sampling.ask(asked, obs, 0, WORLD.config)
   for before, after in zip(WORLD.ask(asked, obs, 0), rows, strict=True):
     left = {(q.kind, q.args) for q in after}
