@@ -1,7 +1,7 @@
 """Can a policy be learnt from so many rows, without a language model?
 
   python -m benchmarks.learnable [--world=agentworld|driving]
-    [--rows 1500 6000] [--subgoals 0 1] [--depths 0 1] [--variants=4]
+    [--rows 1500 6000] [--rationale 0 1] [--depths 0 1] [--variants=4]
     [--option NAME=VALUE ...] [--levels=192] [--seeds=1]
 
 Collects experience in imperfect worlds as the pipeline does, writes next-action
@@ -82,7 +82,7 @@ class Row:
 
   Attributes:
     rows: training rows.
-    subgoals: whether they say subgoals.
+    rationale: whether they have one.
     success: on all levels, with the 95 % interval.
     by_depth: depth -> success.
     measures: the world's own, and `spl`: success weighted by path length
@@ -90,13 +90,13 @@ class Row:
   """
 
   rows: int
-  subgoals: bool
+  rationale: bool
   success: str
   by_depth: dict[str, float]
   measures: dict[str, float]
 
 
-def dataset(world, rows: int, subgoals: bool, args) -> list:
+def dataset(world, rows: int, rationale: bool, args) -> list:
   """Next-action rows of the imperfect worlds, by the oracle."""
   setting = WORLDS[world.name]
   collected = collect_lib.CollectConfig(
@@ -111,7 +111,7 @@ def dataset(world, rows: int, subgoals: bool, args) -> list:
     surprise_candidates=0,
     seed=args.seed,
   )
-  skill = NextActionSkill(rows=rows, subgoals=subgoals, **setting.skill)
+  skill = NextActionSkill(rows=rows, rationale=rationale, **setting.skill)
   written = annotate_lib.AnnotateConfig(
     skills={"next_action": skill},
     val_share=0.0,
@@ -124,9 +124,9 @@ def dataset(world, rows: int, subgoals: bool, args) -> list:
   return list(annotate_lib.annotate(experiences, world, pool, written).train)
 
 
-def measure(world, text_world, rows: int, subgoals: bool, args) -> Row:
+def measure(world, text_world, rows: int, rationale: bool, args) -> Row:
   """Trainings with some seeds on the same rows, and their play."""
-  train, runs = dataset(world, rows, subgoals, args), []
+  train, runs = dataset(world, rows, rationale, args), []
   for seed in range(args.seeds):
     policy = mlp.MlpPolicy(
       train, world.parse_description, world.actions, text_world.preamble,
@@ -146,7 +146,7 @@ def measure(world, text_world, rows: int, subgoals: bool, args) -> Row:
   shown |= {"spl": won["spl"]} if "spl" in won else {}
   return Row(
     rows=len(train),
-    subgoals=subgoals,
+    rationale=rationale,
     success=f"{won['mean']:.3f} [{won['lo']:.3f}, {won['hi']:.3f}]",
     by_depth={k: round(v["mean"], 3) for k, v in won["by_depth"].items()},
     measures={k: round(v["mean"], 3) for k, v in shown.items()},
@@ -157,7 +157,7 @@ def main() -> None:
   flags = common.parser(__doc__ or "")
   flags.add_argument("--world", choices=WORLDS, default="agentworld")
   flags.add_argument("--rows", type=int, nargs="+", default=[1500, 6000])
-  flags.add_argument("--subgoals", type=int, nargs="+", default=None)
+  flags.add_argument("--rationale", type=int, nargs="+", default=None)
   flags.add_argument("--depths", type=int, nargs="+", default=None)
   flags.add_argument("--variants", type=int, default=4)
   flags.add_argument("--option", nargs="+", default=[], metavar="NAME=VALUE")
@@ -167,8 +167,8 @@ def main() -> None:
   args = flags.parse_args()
   grid = args.world == "agentworld"
   args.depths = args.depths or WORLDS[args.world].depths
-  if args.subgoals is None:
-    args.subgoals = [0, 1] if grid else [0]
+  if args.rationale is None:
+    args.rationale = [0, 1] if grid else [0]
   options = dict(option.split("=", 1) for option in args.option)
   for name, value in options.items():
     options[name] = ast.literal_eval(value)
@@ -178,8 +178,8 @@ def main() -> None:
   text_world = TextWorld(world, world.params("real"), pool)
   rows = []
   for number in args.rows:
-    for subgoals in args.subgoals:
-      rows.append(measure(world, text_world, number, bool(subgoals), args))
+    for rationale in args.rationale:
+      rows.append(measure(world, text_world, number, bool(rationale), args))
       print(" | ".join(map(str, dataclasses.astuple(rows[-1]))), flush=True)
   common.report(rows, {}, args.json)
 

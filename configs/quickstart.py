@@ -36,14 +36,15 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     # An OpenAI-compatible server may draft instead of the model itself.
     teacher=dict(base_url="", model="", api_key_env="", concurrency=16),
     collect=dict(
-      variants=tuple(f"imperfect/swapped({k})" for k in range(4)),
+      # With few worlds the pairs of tool and element are learnt by heart.
+      variants=tuple(f"imperfect/swapped({k})" for k in range(64)),
       one_variant_per_level=True,
       depths=(0, 1),
-      levels=1600,
+      levels=1900,
       episodes=1,
       steps=24,
       epsilon=0.3,
-      moments=2000,
+      moments=2600,
       surprise_candidates=96,
       seed=0,
       trained_on_real=False,
@@ -52,9 +53,10 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       label_source="oracle",
       # Rows of each skill, and how many of them the language model drafts.
       skills=dict(
-        question=dict(rows=1200, drafted=240, per_moment=8),
+        question=dict(rows=600, drafted=240, per_moment=8),
+        # The answer first says why: what the way leads to, and what it needs.
         next_action=dict(
-          rows=1700, drafted=170, regret_scale=0.0, subgoals=False
+          rows=2200, drafted=170, regret_scale=0.0, rationale=True
         ),
         plan=dict(rows=12, drafted=4),
       ),
@@ -81,7 +83,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       # One stage on questions and actions together. A first stage on questions
       # alone, as in the paper, lowered success and did not improve answers.
       understanding_steps=0,
-      acting_steps=170,
+      acting_steps=400,
       lr=3e-3,
       warmup=10,
       kl_coef=4.0,
@@ -116,6 +118,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
         "options_calibrated",
         "instructed_calibrated",
       ),
+      tuned_arms=("rationale",),
       tuned_only=False,
       episodes=128,
       val_episodes=64,

@@ -49,7 +49,9 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
   # also teach actions that are hardly worse, and avoid risky neighbours.
   config.annotate.update(rechecked=16, action_noise=0.3)
   config.annotate.skills.plan.update(rows=0, drafted=0)
-  config.annotate.skills.next_action.regret_scale = 1.0
+  # No world of subgoals: the answer is the decision alone.
+  config.annotate.skills.next_action.update(regret_scale=1.0, rationale=False)
+  config.evaluate.tuned_arms = ("plain", "options")
   config.evaluate.update(depths=FAMILIES, max_steps=34)
   if size == "tiny":
     config.collect.steps = config.evaluate.max_steps = 4

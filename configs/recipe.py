@@ -17,17 +17,23 @@ from configs import quickstart
 _HALF = {
   "train.length": 384,
   "train.replay_length": 32,
-  "train.acting_steps": 340,
+  "train.acting_steps": 800,
+}
+# Labels without the oracle come without its rationale.
+_ANSWER_ALONE = {
+  "annotate.skills.next_action.rationale": False,
+  "evaluate.tuned_arms": ("plain", "options"),
 }
 # Arm -> what differs from the recipe, `tuned`.
 ARMS = {
   "tuned": {},
   # Where labels come from.
-  "search": {"annotate.label_source": "search"},
-  "agent": {"annotate.label_source": "agent"},
+  "search": {**_ANSWER_ALONE, "annotate.label_source": "search"},
+  "agent": {**_ANSWER_ALONE, "annotate.label_source": "agent"},
   "self": {
+    **_ANSWER_ALONE,
     "annotate.label_source": "self",
-    "train.acting_steps": 130,
+    "train.acting_steps": 360,
     "rounds.count": 2,
   },
   # How the worlds are described. Hints work out the way; see the glossary.
@@ -38,8 +44,8 @@ ARMS = {
   "hints": {"world.options.rendering": "hints"},
   "map": {"world.options.rendering": "map"},
   # How many words the imperfect worlds teach.
-  "worlds-16": {
-    "collect.variants": tuple(f"imperfect/swapped({k})" for k in range(16))
+  "worlds-4": {
+    "collect.variants": tuple(f"imperfect/swapped({k})" for k in range(4))
   },
   # What is learnt: a step, or a whole plan, followed and then planned again.
   "plans": {
@@ -47,11 +53,8 @@ ARMS = {
     "annotate.skills.plan.rows": 700,
     "evaluate.written": ("plan",),
   },
-  # The answer says what comes next on the way, then the move.
-  "subgoals": {
-    "annotate.skills.next_action.subgoals": True,
-    "evaluate.tuned_arms": ("subgoal",),
-  },
+  # The answer is the move alone.
+  "no-rationale": _ANSWER_ALONE,
   # How many kinds of question are learnt from; the same ten are in the exam.
   "kinds-1": {"annotate.skills.question.kinds": ("if_held",)},
   "kinds-all": {
@@ -68,13 +71,13 @@ ARMS = {
   "half-batch": _HALF,
   "half-batch-slow": {**_HALF, "train.lr": 2e-3},
   # Stages, rounds, targets.
-  "two-stages": {"train.understanding_steps": 70, "train.acting_steps": 100},
+  "two-stages": {"train.understanding_steps": 170, "train.acting_steps": 230},
   "rounds-1": {
-    "train.acting_steps": 130,
+    "train.acting_steps": 360,
     "rounds.count": 1,
     "rounds.steps": 40,
   },
-  "rounds-2": {"train.acting_steps": 130, "rounds.count": 2},
+  "rounds-2": {"train.acting_steps": 360, "rounds.count": 2},
   "hard": {"train.targets": "hard"},
   # What is trained.
   "rank-4": {"lora.rank": 4, "lora.alpha": 8.0},

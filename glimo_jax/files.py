@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,12 @@ def replacing(path: PathLike) -> Iterator[pathlib.Path]:
     os.replace(draft, path)
   finally:
     draft.unlink(missing_ok=True)
+
+
+def wait_for(path: PathLike, every: float = 0.5) -> None:
+  """Waits for a file of another process; looks every `every` seconds."""
+  while not os.path.exists(path):
+    time.sleep(every)
 
 
 def write_text(path: PathLike, text: str) -> None:

@@ -1,6 +1,7 @@
-"""Mesh axes and the one table from logical to mesh axes.
+"""Processes, the mesh of their devices, and the table of logical axes.
 
-Only `pipeline` and `launch` make a Mesh; other modules are given one.
+Only `Resources` and `launch` make a Mesh; other modules are given one. All
+processes of a run execute the same program. Process 0, the first, writes.
 """
 
 import contextlib
@@ -25,6 +26,48 @@ RULES = {
   "layers": None,
   "length": None,
 }
+
+
+def connect(address: str) -> None:
+  """Joins the other processes of a run, before any other use of JAX.
+
+  Args:
+    address: "auto" where the cluster tells it (Slurm, GKE, TPU VMs, Open MPI),
+      else "HOST:PORT,N,I": where process 0 listens, the number of processes,
+      and the number of this one, from 0.
+
+  Raises:
+    ValueError: not such an address, or a cluster that tells nothing.
+  """
+  if address == "auto":
+    try:
+      jax.distributed.initialize()
+    except ValueError as error:
+      raise ValueError(
+        "--distributed=auto finds no cluster here (Slurm, GKE, TPU VMs, Open "
+        "MPI): give --distributed=HOST:PORT,N,I, process I of N"
+      ) from error
+    return
+  parts = address.split(",")
+  host, _, port = parts[0].rpartition(":")
+  numbers = [port, *parts[1:]]
+  if len(parts) != 3 or not host or not all(map(str.isdecimal, numbers)):
+    raise ValueError(
+      f"--distributed={address!r} must be auto or HOST:PORT,N,I, such as "
+      "10.0.0.1:8476,2,0 for the first of two processes"
+    )
+  count, number = int(parts[1]), int(parts[2])
+  if number >= count or not 0 < int(port) < 2**16:
+    raise ValueError(
+      f"--distributed={address!r} names process {number} of {count} and port "
+      f"{port}: processes are numbered from 0, ports end at 65535"
+    )
+  jax.distributed.initialize(parts[0], count, number)
+
+
+def is_first() -> bool:
+  """Whether this is process 0: the one that writes and logs."""
+  return jax.process_index() == 0
 
 
 def make(data: int = -1, fsdp: int = 1, tensor: int = 1) -> Mesh:
@@ -68,6 +111,20 @@ def constrain(x: jax.Array, *logical: str | None) -> jax.Array:
   if jax.sharding.get_abstract_mesh().empty:
     return x
   return jax.lax.with_sharding_constraint(x, spec(*logical))
+
+
+def local() -> Mesh:
+  """A mesh over the devices of this process, which splits the model."""
+  devices = np.asarray(jax.local_devices())
+  return Mesh(devices.reshape(1, -1, 1), AXES)
+
+
+def within_process(tree: Any) -> bool:
+  """Whether this process can use the arrays without the other processes."""
+  return all(
+    x.is_fully_addressable or x.is_fully_replicated
+    for x in jax.tree.leaves(tree)
+  )
 
 
 def on_one_device(tree: Any) -> Any:

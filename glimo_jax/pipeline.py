@@ -7,11 +7,12 @@
     evaluate  -> report.json    base and tuned model in the real world
 
 Every stage takes a `Run`. It returns at once if it is finished, and resumes if
-it was interrupted.
+it was interrupted. Of several processes all train; the first does the rest.
 """
 
 import logging
 
+from glimo_jax import mesh as mesh_lib
 from glimo_jax.agent import llm, prompts
 from glimo_jax.data import annotate as annotate_lib
 from glimo_jax.data import collect as collect_lib
@@ -59,7 +60,7 @@ def collect(run: Run, round_: int = 0) -> None:
     else:
       experiences = on_policy.play(
         run.config.collect, run.config.rounds, student, run.tools(round_),
-        round_, progress, run.config.annotate.subgoals,
+        round_, progress, run.config.annotate.rationale,
       )  # fmt: skip
     collect_lib.save(stage.path / "experience.parquet", experiences)
     stage.summary["experiences"] = len(experiences)
@@ -87,7 +88,7 @@ def annotate(run: Run, round_: int = 0) -> None:
 def train(run: Run, round_: int = 0) -> None:
   """Fine-tunes with a KL penalty, in the phases of `Run.phases`."""
   dataset = run.dataset(round_)
-  with run.stage("train", round_) as stage:
+  with run.stage("train", round_, together=True) as stage:
     if stage.finished:
       return
     benchmarks.check_unseen(
@@ -98,9 +99,9 @@ def train(run: Run, round_: int = 0) -> None:
       run.config.train, decoder_config, params, run.first_adapter(round_),
       run.phases(round_), run.mesh, stage.path, _log.info, run.replay.budgets(),
     )  # fmt: skip
-    export.save_peft(
-      adapter, decoder_config, stage.path / "adapter", run.config.model.source
-    )
+    if mesh_lib.is_first():
+      source = run.config.model.source
+      export.save_peft(adapter, decoder_config, stage.path / "adapter", source)
     stage.summary["loss"] = history[-1]["loss"]
 
 
@@ -124,13 +125,13 @@ def evaluate(run: Run) -> EvalReport:
   with run.stage(run.evaluation) as stage:
     if not stage.finished:
       _check_evaluation(run)
-      tuned = run.sampler.with_adapter(
-        export.load_peft(adapter, run.model[0].family)
-      )
+      learnt = export.load_peft(adapter, run.model[0].family)
+      tuned = run.sampler.with_adapter(learnt)
       _report(run, stage, tuned, _judge(run, stage, tuned))
   written = report.read(run.report_folder)
-  print(report.table(written))
-  print(f"report: {run.report_folder / report.HTML}")
+  if mesh_lib.is_first():
+    page = f"report: {run.report_folder / report.HTML}"
+    print(report.table(written), page, sep="\n")
   report.check_budgets(written)
   return written
 

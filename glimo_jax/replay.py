@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from glimo_jax import files
+from glimo_jax import mesh as mesh_lib
 from glimo_jax.config import TrainConfig
 from glimo_jax.data import replay, texts
 from glimo_jax.data.batching import replay_text
@@ -43,6 +45,9 @@ class Replay:
     """The text in tokens; it is written or read where it is not there yet."""
     if not self._sources:
       return []
+    if not mesh_lib.is_first():  # the first process writes
+      for source in self._sources:
+        files.wait_for(replay.file_of(self._folder, self._sources, source))
     base, length = self._sampler(), self._config.replay_length
     passages = language.passages(texts.held_out().values())
     documents = replay.prepare(

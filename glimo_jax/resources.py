@@ -62,9 +62,12 @@ class Resources:
   @functools.cached_property
   def model(self) -> weights.Loaded:
     """(config, params, tokenizer) of the LLM to improve, over the mesh."""
+    return self._load(self.mesh)
+
+  def _load(self, mesh: Mesh) -> weights.Loaded:
     model = self.config.model
     _log.info("loading %s in %s", model.source, model.dtype)
-    return weights.load(model.source, model.dtype, model.revision, self.mesh)
+    return weights.load(model.source, model.dtype, model.revision, mesh)
 
   @property
   def tokenizer(self) -> Tokenizer:
@@ -73,8 +76,10 @@ class Resources:
 
   @functools.cached_property
   def sampler(self) -> Sampler:
-    """Scores and generates with the base model."""
+    """Scores and generates with the base model, in this process alone."""
     config, params, tokenizer = self.model
+    if not mesh_lib.within_process(params):
+      params = self._load(mesh_lib.local())[1]
     return Sampler(config, mesh_lib.on_one_device(params), tokenizer)
 
   @property

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from glimo_jax import mesh as mesh_lib
 from glimo_jax import provenance
 from glimo_jax import workdir as workdir_lib
 from glimo_jax.agent import llm
@@ -65,8 +66,16 @@ class Run(Resources):
     return self.config.rounds.annotate(first, round_) if round_ else first
 
   @contextlib.contextmanager
-  def stage(self, stage: str, round_: int = 0) -> Iterator[workdir_lib.Stage]:
+  def stage(
+    self, stage: str, round_: int = 0, together: bool = False
+  ) -> Iterator[workdir_lib.Stage]:
     """Opens a stage's folder; see `workdir.stage`.
+
+    Args:
+      stage: its name.
+      round_: of the run.
+      together: whether all processes work on it. Otherwise the first does, and
+        the others wait until it is finished.
 
     Raises:
       ValueError: the folder, or that of an earlier stage, was made with other
@@ -78,7 +87,12 @@ class Run(Resources):
       shape = workdir_lib.shaping_settings(settings, earlier)
       workdir_lib.check(self.workdir, earlier, shape)
     shape = workdir_lib.shaping_settings(settings, name)
-    with workdir_lib.stage(self.workdir, name, shape) as opened:
+    first = mesh_lib.is_first()
+    with (
+      workdir_lib.stage(self.workdir, name, shape)
+      if first
+      else workdir_lib.follow(self.workdir, name, together)
+    ) as opened:
       if not opened.finished:
         opened.summary["commit"] = self.commit
       yield opened

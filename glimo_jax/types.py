@@ -85,8 +85,8 @@ class InstructionExample:
     verdict: always `verified` in a dataset; other rows are only counted.
     checked_by: how: `replay` (simulator) or `reference` (second path) or both.
     attempts: drafts the teacher needed, 0 for tool rows.
-    rationale: the subgoal whose sentence the assistant repeats before the
-      answer; "" for none.
+    rationale: what the best way leads to, the next thing first; the assistant
+      says what the prompt tells of each before the answer. () for no rationale.
     world, variant, split, level, level_hash, depth, seed, actions: where the
       state was, as in Experience.
     episode: episode name; splits keep episodes whole.
@@ -110,7 +110,7 @@ class InstructionExample:
   verdict: str
   checked_by: str
   attempts: int
-  rationale: str
+  rationale: tuple[str, ...]
   world: str
   variant: str
   split: str
@@ -130,8 +130,9 @@ class InstructionExample:
   @property
   def completions(self) -> tuple[str, ...]:
     """The assistant's turn with each answer."""
-    text = self.messages[-1]["content"]
-    return tuple(base.reasoned(text, self.rationale, a) for a in self.answers)
+    rules, text = self.messages[0]["content"], self.messages[-1]["content"]
+    said = base.rationale(rules, text, self.rationale)
+    return tuple(base.with_rationale(said, a) for a in self.answers)
 
 
 @dataclasses.dataclass(frozen=True)

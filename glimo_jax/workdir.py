@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from glimo_jax import files
+from glimo_jax import fields, files
 from glimo_jax.files import PathLike
 
 _log = logging.getLogger(__name__)
@@ -170,6 +170,24 @@ def stage(
     _log.info("%s: done in %.0f s", name, current.summary["wall_s"])
 
 
+@contextlib.contextmanager
+def follow(root: PathLike, name: str, joins: bool) -> Iterator[Stage]:
+  """Opens a stage that another process of the run makes; writes nothing.
+
+  Args:
+    root: the run's folder, the same for all processes.
+    name: the stage.
+    joins: whether this process takes part in the work, or only waits for it.
+  """
+  path = pathlib.Path(root) / name
+  if joins and not (path / DONE).exists():
+    yield Stage(name, path, False, {}, time.monotonic())
+    files.wait_for(path / DONE)
+  else:
+    files.wait_for(path / DONE)
+    yield Stage(name, path, True, _read(path / DONE), time.monotonic())
+
+
 def check(root: PathLike, name: str, settings: Mapping[str, Any]) -> None:
   """Raises ValueError where a finished stage was made with other settings."""
   path = pathlib.Path(root) / name
@@ -214,17 +232,6 @@ def settings_of(path: PathLike) -> dict[str, Any]:
   """The settings that a stage's folder was made with; {} where none stand."""
   kept = pathlib.Path(path) / SETTINGS
   return _read(kept) if kept.exists() else {}
-
-
-def differences(there: Any, now: Any, path: str = "config") -> list[str]:
-  """One line for each leaf in which two nested settings differ."""
-  if isinstance(there, dict) and isinstance(now, dict):
-    return [
-      line
-      for key in sorted({*there, *now})
-      for line in differences(there.get(key), now.get(key), f"{path}.{key}")
-    ]
-  return [] if there == now else [f"  --{path}: {there!r} there, {now!r} now"]
 
 
 def _read(path: pathlib.Path) -> Any:
@@ -283,9 +290,9 @@ def _guard(path: pathlib.Path, settings: Mapping[str, Any]) -> None:
   left = {p.name for p in path.parent.iterdir()} - {SETTINGS, LOCK}
   if there != now and not left:
     files.write_json(path, now)  # the run that made it stopped before any work
-  elif there != now:
+  elif changed := fields.differences(there, now, "config"):
     raise ValueError(
       f"{path.parent} was made with other settings:\n"
-      + "\n".join(differences(there, now))
+      + "\n".join(f"  --{line}" for line in changed)
       + "\nUse another --workdir, or delete that folder and those after it."
     )

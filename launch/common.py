@@ -3,12 +3,19 @@
 import logging
 import os
 import pathlib
+import signal
 import sys
+import traceback
 from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
+
+if TYPE_CHECKING:  # jax is loaded when the flags are known to be good
+  from glimo_jax.models.loading.weights import Loaded
+  from glimo_jax.models.lora import Adapter
 
 _CONFIG = config_flags.DEFINE_config_file(
   "config",
@@ -19,6 +26,12 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _WORKDIR = flags.DEFINE_string(
   "workdir", None, "Folder for all that the run writes, e.g. runs/quickstart."
+)
+_DISTRIBUTED = flags.DEFINE_string(
+  "distributed",
+  "",
+  "For a run of several processes: auto (Slurm, GKE, TPU VMs), or "
+  "HOST:PORT,N,I for process I of N, with process 0 on HOST.",
 )
 
 
@@ -72,17 +85,28 @@ def run(
         values.setdefault(section, {})["seed"] = seed.value
     settings(values)
     # Imported here so that a mistyped flag is reported before jax is loaded.
+    from glimo_jax import mesh
+
+    if _DISTRIBUTED.value:
+      mesh.connect(_DISTRIBUTED.value)
+      if not mesh.is_first():
+        logging.getLogger("glimo_jax").setLevel(logging.WARNING)
     from glimo_jax import pipeline
     from glimo_jax.agent import served
     from glimo_jax.config import Config
     from glimo_jax.run import Run
+    from glimo_jax.train.preemption import Preempted
 
     try:
       getattr(pipeline, stage)(Run(Config.from_dict(values), _WORKDIR.value))
     except served.ServedError as e:  # its message names the fix
       raise UsageError(str(e)) from e
+    except Preempted as e:
+      print(e, file=sys.stderr)
+      sys.exit(128 + signal.SIGTERM)
 
-  for flag in (_CONFIG, _WORKDIR, seed):  # otherwise --help omits them
+  # Otherwise --help omits them.
+  for flag in (_CONFIG, _WORKDIR, _DISTRIBUTED, seed):
     flags.FLAGS.register_key_flag_for_module(
       sys.argv[0], flags.FLAGS[flag.name]
     )
@@ -98,9 +122,14 @@ def start(main: Callable[[], None], argv: list[str] | None = None) -> None:
   def guarded(_):
     try:
       main()
-    except (UsageError, ValueError, FileNotFoundError) as e:
-      if isinstance(e, UsageError) or _is_ours(e):
+    except Exception as e:
+      if isinstance(e, UsageError) or (
+        isinstance(e, ValueError | FileNotFoundError) and _is_ours(e)
+      ):
         _fail(e)
+      if _DISTRIBUTED.value:
+        traceback.print_exc()
+        _leave(1)
       raise
 
   _set_up_logging()
@@ -146,6 +175,28 @@ def _config() -> dict:
     ) from e
 
 
+def trained(run: str | None) -> tuple[pathlib.Path, "Loaded", "Adapter"]:
+  """(training folder, base model, adapter) of a run's last finished round.
+
+  Raises:
+    UsageError: no run is named.
+    FileNotFoundError: it has no finished training.
+  """
+  from glimo_jax import workdir
+  from glimo_jax.models.loading import weights
+  from glimo_jax.train import export
+
+  if not run:
+    raise UsageError("--workdir is missing: name the folder of a run")
+  folder = workdir.last_training(run)
+  model = workdir.settings_of(folder)["model"]
+  # Runs from before these settings have no revision and are float32.
+  base = weights.load(
+    model["source"], model.get("dtype", "float32"), model.get("revision", "")
+  )
+  return folder, base, export.load_peft(folder / "adapter", base[0].family)
+
+
 def _is_ours(error: BaseException) -> bool:
   """Whether our own code raised it: then its message says value, rule, fix."""
   trace = error.__traceback__
@@ -155,6 +206,18 @@ def _is_ours(error: BaseException) -> bool:
   return module.split(".")[0] in ("glimo_jax", "simulators", "launch")
 
 
-def _fail(error: BaseException) -> None:
+def _fail(error: BaseException) -> NoReturn:
   print(f"error: {error}", file=sys.stderr)
-  sys.exit(2)
+  _leave(2)
+
+
+def _leave(code: int) -> NoReturn:
+  """Ends this process; of several, without waiting for the others.
+
+  These then end, too, as JAX misses the process that is gone.
+  """
+  if flags.FLAGS.is_parsed() and _DISTRIBUTED.value:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+  sys.exit(code)

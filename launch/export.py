@@ -27,35 +27,28 @@ _BASE = flags.DEFINE_string(
 def main() -> None:
   from glimo_jax import workdir
   from glimo_jax.models import lora
-  from glimo_jax.models.loading import sources, weights
+  from glimo_jax.models.loading import sources
   from glimo_jax.train import export
 
-  run = flags.FLAGS.workdir
-  for name, value in (("workdir", run), ("out", _OUT.value)):
-    if not value:
-      raise common.UsageError(f"--{name} is missing: name a folder")
+  if not _OUT.value:
+    raise common.UsageError("--out is missing: name a folder")
   out = pathlib.Path(_OUT.value).expanduser()
   if out.exists() and (not out.is_dir() or any(out.iterdir())):
     raise common.UsageError(f"--out={out} is not empty: name a new folder")
   if _BASE.value and _FORMAT.value != "peft":
     raise common.UsageError("--base is for --format=peft: drop it")
-  trained = workdir.last_training(run)
-  model = workdir.settings_of(trained)["model"]
-  source = model["source"]
-  # Runs from before these settings have no revision and are float32.
-  config, params, tokenizer = weights.load(
-    source, model.get("dtype", "float32"), model.get("revision", "")
-  )
-  adapter = export.load_peft(trained / "adapter", config.family)
+  trained, base, adapter = common.trained(flags.FLAGS.workdir)
+  config, params, tokenizer = base
+  source = workdir.settings_of(trained)["model"]["source"]
   if _FORMAT.value == "merged":
     merged = lora.merge(params, adapter)
     export.save_checkpoint((config, merged, tokenizer), out)
   else:
-    base = _BASE.value or sources.for_others(source)
-    if not base:
-      base = str((out / "base").resolve())
-      export.save_checkpoint((config, params, tokenizer), base)
-    export.save_peft(adapter, config, out, base)
+    there = _BASE.value or sources.for_others(source)
+    if not there:
+      there = str((out / "base").resolve())
+      export.save_checkpoint(base, there)
+    export.save_peft(adapter, config, out, there)
     tokenizer.save_folder(out)
   print(f"{_FORMAT.value}: {out}, from {trained}")
 

@@ -14,8 +14,9 @@ from simulators.players import (
   HasSubgoals,
   Reader,
   check_subgoals,
-  reasoned,
+  rationale,
   subgoals_in,
+  with_rationale,
 )
 from simulators.types import (
   Array,
@@ -47,8 +48,9 @@ __all__ = [
   "check_size",
   "check_split",
   "check_subgoals",
-  "reasoned",
+  "rationale",
   "subgoals_in",
+  "with_rationale",
 ]
 
 

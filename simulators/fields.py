@@ -67,3 +67,16 @@ def check_ranges(
         raise ValueError(
           f"{section}{name} {value} must be {rule} {limit}: {fix}"
         )
+
+
+def differences(there: Any, now: Any, path: str = "") -> list[str]:
+  """One line for each leaf in which two nested settings differ."""
+  if not (isinstance(there, dict) and isinstance(now, dict)):
+    return [] if there == now else [f"{path}: {there!r} there, {now!r} now"]
+  return [
+    line
+    for key in sorted({*there, *now})
+    for line in differences(
+      there.get(key), now.get(key), f"{path}.{key}" if path else key
+    )
+  ]

@@ -31,23 +31,23 @@ class HasScript(Protocol):
 
 @runtime_checkable
 class HasSubgoals(Protocol):
-  """A world that names what the best way leads to next.
+  """A world that names what the best way leads to.
 
-  Where the world is `HasReference`, `reference.subgoal(game)` gives the same
-  index, found independently.
+  Where the world is `HasReference`, `reference.chain(game)` gives the same
+  indices in a list, found independently.
 
   Attributes:
     subgoals: the words for it. A description names those that a player may
-      choose from.
+      go to.
   """
 
   subgoals: tuple[str, ...]
 
-  def subgoal(self, state: State, params: PyTree) -> Array:
-    """i32[]: index into `subgoals`.
+  def chain(self, state: State, params: PyTree) -> Array:
+    """i32[K]: indices into `subgoals`, the next first; -1 fills.
 
-    -1 where there is no way to succeed, or where some of the best ways lead to
-    other things first.
+    All are -1 where there is no way to succeed, or where some of the best ways
+    lead to other things first.
     """
     ...
 
@@ -62,15 +62,15 @@ def check_subgoals(world: Any) -> HasSubgoals:
   if not isinstance(world, HasSubgoals):
     raise ValueError(
       f"world {name!r} names no subgoals: give it `subgoals` and "
-      "`subgoal` (simulators.base.HasSubgoals), or set "
-      "annotate.skills.next_action.subgoals to False"
+      "`chain` (simulators.base.HasSubgoals), or set "
+      "annotate.skills.next_action.rationale to False"
     )
   reference = getattr(world, "reference", None)
-  if reference is not None and not hasattr(reference, "subgoal"):
+  if reference is not None and not hasattr(reference, "chain"):
     raise ValueError(
-      f"the reference of world {name!r} has no `subgoal(game)`, so rows "
+      f"the reference of world {name!r} has no `chain(game)`, so rows "
       "could not be checked: add it (simulators.base.HasSubgoals), or set "
-      "annotate.skills.next_action.subgoals to False"
+      "annotate.skills.next_action.rationale to False"
     )
   return world
 
@@ -82,20 +82,56 @@ def subgoals_in(text: str, subgoals: Sequence[str]) -> tuple[str, ...]:
 
 
 def sentence_of(text: str, word: str) -> str:
-  """The last sentence or line that begins with a word, without its stop.
+  """The last sentence or line about a word, without its stop.
 
-  `The` and `open` may stand before the word. A text without such a sentence
-  gives the word itself.
+  It begins with the word; `You hold`, `The` and `open` may stand before. A text
+  without such a sentence gives the word itself.
   """
-  begins = re.compile(rf"(?:the |open )*{re.escape(word)}\b", re.IGNORECASE)
+  begins = re.compile(
+    rf"(?:(?:you )?hold )?(?:the |open )*{re.escape(word)}\b", re.IGNORECASE
+  )
   for sentence in reversed(re.split(r"\. |\n", text.strip().removesuffix("."))):
     if begins.match(sentence):
       return sentence
   return word
 
 
-def reasoned(text: str, subgoal: str, action: str) -> str:
-  """An answer that first repeats what the text says of a subgoal."""
-  if not subgoal:
-    return action
-  return f"{sentence_of(text, subgoal)}. {action}"
+def rationale(rules: str, text: str, things: Sequence[str]) -> str:
+  """Why the next thing on a way is next, in sentences of the prompt.
+
+  From the end of the way back to what comes next: what the text says of each
+  thing, what the rules say of it, and what the text says of what they name.
+
+      goal two up in B. door one up to B. door needs key. key three left
+
+  Args:
+    rules: the start of the prompt.
+    text: the description.
+    things: words of what the way leads to, the next first.
+
+  Returns:
+    The sentences, without the last stop; "" without things.
+  """
+  said: list[str] = []
+  backwards = [*things[::-1]]
+  for i, word in enumerate(backwards):
+    said.append(sentence_of(text, word))
+    clause = _clause_of(rules, word)
+    said += [clause] if clause else []
+    for named in re.findall(r"\w+", clause):
+      sentence = sentence_of(text, named)
+      if named not in backwards[i : i + 2] and sentence != named:
+        said.append(sentence)
+  return ". ".join(said)
+
+
+def with_rationale(sentences: str, answer: str) -> str:
+  """The assistant's turn: the sentences of a rationale, then the answer."""
+  return f"{sentences}. {answer}" if sentences else answer
+
+
+def _clause_of(rules: str, word: str) -> str:
+  """The first clause of the rules that begins with a word; "" for none."""
+  begins = re.compile(rf"(?:the )?{re.escape(word)}\b", re.IGNORECASE)
+  clauses = re.split(r"[.,:;]\s+", rules.strip().removesuffix("."))
+  return next(filter(begins.match, clauses), "")

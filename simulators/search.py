@@ -59,12 +59,15 @@ def search_labels(
   key: Array,
   width: int,
   depth: int,
+  params_axis: int | None = None,
 ) -> Array:
   """f32[n, A]: `search(...).cost`."""
-  return search(world, params, states, key, width, depth).cost
+  return search(world, params, states, key, width, depth, params_axis).cost
 
 
-@functools.partial(jax.jit, static_argnames=("world", "width", "depth"))
+@functools.partial(
+  jax.jit, static_argnames=("world", "width", "depth", "params_axis")
+)
 def search(
   world: World,
   params: PyTree,
@@ -72,6 +75,7 @@ def search(
   key: Array,
   width: int,
   depth: int,
+  params_axis: int | None = None,
 ) -> Found:
   """Searches for ways to success from each of n states.
 
@@ -79,12 +83,14 @@ def search(
   is ignored.
 
   Args:
-    world: the simulator, static, as are `width` and `depth`.
-    params: the rules to search under.
+    world: the simulator, static, as are `width`, `depth` and `params_axis`.
+    params: the rules to search under, shared or (with `params_axis=0`) one
+      value a state.
     states: leaves [n, ...].
     key: PRNG key.
     width: number of walks for each state and first action.
     depth: steps of a walk; the longest plan.
+    params_axis: None or 0.
 
   Raises:
     ValueError: width or depth below 1.
@@ -95,11 +101,14 @@ def search(
       "search without walks finds nothing"
     )
 
-  def one(root: tuple[State, Array]) -> Found:
-    state, key = root
-    walks = _shoot(world, params, state, key, width, depth)
+  shared = params_axis is None
+
+  def one(root: tuple[State, Array, PyTree]) -> Found:
+    state, key, own = root
+    rules = params if shared else own
+    walks = _shoot(world, rules, state, key, width, depth)
     table = _hindsight(*walks)
-    played = _play(world, params, state, table, depth)
+    played = _play(world, rules, state, table, depth)
     walked = _shortest(walks, len(world.actions))
     return jax.tree.map(
       lambda a, b: jnp.where(_beside(played.cost <= walked.cost, a), a, b),
@@ -108,7 +117,7 @@ def search(
     )
 
   n = jax.tree.leaves(states)[0].shape[0]
-  roots = (states, jax.random.split(key, n))
+  roots = (states, jax.random.split(key, n), None if shared else params)
   batch = min(BATCH, n)
   rows = jnp.arange(-(-n // batch) * batch) % n  # whole batches: one compile
   roots = jax.tree.map(lambda x: x[rows], roots)

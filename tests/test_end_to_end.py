@@ -191,6 +191,104 @@ def test_killed_annotation_gives_the_same_dataset(finished, tmp_path):
   assert _digests(tmp_path) == _digests(folder)
 
 
+def test_rows_show_what_is_learnt_of_them(finished):
+  folder, _ = finished
+  shown = _run_command(
+    [
+      sys.executable, "-m", "launch.inspect", f"--workdir={folder}",
+      "--rows=2", "--kind=next_action",
+    ]
+  ).stdout  # fmt: skip
+  assert shown.count("--- row ") == 2
+  row = next(
+    row
+    for row in dataset_lib.load(folder / "annotate" / "dataset").train
+    if row.kind == "next_action"
+  )
+  assert f"[{row.completions[0]}<|im_end|>]" in shown
+  unknown = _run_command(
+    [sys.executable, "-m", "launch.inspect", f"--workdir={folder}", "--kind=x"],
+    check=False,
+  )
+  assert unknown.returncode == 2
+  assert "no row is of it: " in unknown.stderr
+
+
+def test_base_and_tuned_answer_side_by_side(finished):
+  folder, _ = finished
+  done = subprocess.run(
+    [
+      sys.executable, "-m", "launch.chat", f"--workdir={folder}",
+      "--max_tokens=8",
+    ],
+    cwd=ROOT,
+    env=_environment(),
+    input="Name a colour.\nAnother one.\n",
+    capture_output=True,
+    text=True,
+    timeout=600,
+    check=True,
+  )  # fmt: skip
+  names = [line.split(":")[0].strip() for line in done.stdout.splitlines()]
+  assert names == ["base", "tuned"] * 2
+
+
+def test_two_processes_make_what_one_makes(finished, tmp_path):
+  """Started as by Slurm; each of the two holds half of the model."""
+  folder, _ = finished
+  with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = str(free.getsockname()[1])
+  cluster = {
+    "SLURM_JOB_ID": "1",
+    "SLURM_STEP_NODELIST": "127.0.0.1",
+    "SLURM_NTASKS": "2",
+    "JAX_COORDINATOR_PORT": port,
+  }
+  flags = ("--distributed=auto", "--config.mesh.tensor=2")
+  running = [
+    subprocess.Popen(
+      _command("pipeline", tmp_path, "quickstart.py:tiny", *flags),
+      cwd=ROOT,
+      env=_environment()
+      | cluster
+      | {"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)},
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
+      text=True,
+    )
+    for i in range(2)
+  ]
+  outputs = [process.communicate(timeout=1800) for process in running]
+  for process, (_, error) in zip(running, outputs, strict=True):
+    assert process.returncode == 0, error
+  assert [bool(output) for output, _ in outputs] == [True, False]
+  assert _digests(tmp_path) == _digests(folder)
+  one, two = (
+    [
+      json.loads(line)
+      for line in (where / "train" / "metrics.jsonl").read_text().splitlines()
+    ]
+    for where in (folder, tmp_path)
+  )
+  for a, b in zip(one, two, strict=True):
+    assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
+  reports = [
+    json.loads((where / "report.json").read_text())
+    for where in (folder, tmp_path)
+  ]
+  for measure in ("success", "qa"):
+    one, two = (
+      [
+        arms[arm][measure]["mean"]
+        for arms in report["benchmarks"].values()
+        for arm in ("base", "tuned")
+      ]
+      for report in reports
+    )
+    assert one == two
+
+
 def test_on_policy_round_continues_training_and_is_compared(finished, tmp_path):
   folder, _ = finished
   data = f"--config.train.data={folder / 'annotate' / 'dataset'}"

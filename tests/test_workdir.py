@@ -2,10 +2,11 @@
 
 import contextlib
 import os
+import threading
 
 import pytest
 
-from glimo_jax import workdir
+from glimo_jax import fields, workdir
 
 
 def _open(root, settings=None):
@@ -67,9 +68,9 @@ def test_other_settings_are_an_error_that_shows_the_difference(tmp_path):
 
 def test_differences_name_each_leaf_of_both_sides():
   there, now = {"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "d": 3}}
-  assert workdir.differences(there, now) == [
-    "  --config.a.c: 2 there, None now",
-    "  --config.a.d: None there, 3 now",
+  assert fields.differences(there, now, "config") == [
+    "config.a.c: 2 there, None now",
+    "config.a.d: None there, 3 now",
   ]
 
 
@@ -164,3 +165,23 @@ def test_settings_of_a_stage_can_be_read_by_another_run(tmp_path):
     pass
   assert workdir.settings_of(tmp_path / "annotate") == settings
   assert workdir.settings_of(tmp_path / "elsewhere") == {}
+
+
+@pytest.mark.parametrize("joins", [True, False])
+def test_another_process_waits_until_the_first_has_finished(tmp_path, joins):
+  seen = []
+
+  def other():
+    with workdir.follow(tmp_path, "collect", joins) as stage:
+      seen.append((stage.finished, stage.summary.get("count")))
+    seen.append("left")
+
+  with _open(tmp_path) as stage:
+    thread = threading.Thread(target=other, daemon=True)
+    thread.start()
+    thread.join(1.0)
+    # One that takes part works meanwhile; both stay until the end.
+    assert seen == ([(False, None)] if joins else [])
+    stage.summary["count"] = 3
+  thread.join(30.0)
+  assert seen == [(not joins, None if joins else 3), "left"]

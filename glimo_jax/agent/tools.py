@@ -4,7 +4,6 @@ The only file of the agent that runs a simulator. All moments are simulated in
 chunks of one shape, so that each function compiles once.
 """
 
-import collections
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
@@ -133,26 +132,27 @@ class Tools:
     empty = np.zeros((0, len(self.world.actions)))
     return np.stack([self._costs[n] for n in names]) if names else empty
 
-  def subgoals(self, experiences: Sequence[Experience]) -> list[str]:
-    """What the best way leads to next; "" where the text does not name it."""
+  def chains(self, experiences: Sequence[Experience]) -> list[tuple[str, ...]]:
+    """What the best way leads to, next first; () where the text lacks some."""
     words = base.check_subgoals(self.world).subgoals
-    out = [""] * len(experiences)
+    out: list[tuple[str, ...]] = [()] * len(experiences)
     for rows, params, state in self._replayed(experiences):
-      found = batched(self.world, "subgoal", (0, None))(state, params)
-      for i, index in zip(rows, np.asarray(found).tolist(), strict=False):
+      found = batched(self.world, "chain", (0, 0))(state, params)
+      for i, indices in zip(rows, np.asarray(found).tolist(), strict=False):
+        things = tuple(words[index] for index in indices if index >= 0)
         named = base.subgoals_in(experiences[i].description, words)
-        if index >= 0 and words[index] in named:
-          out[i] = words[index]
+        if set(things) <= set(named):
+          out[i] = things
     return out
 
   def _cost(self, params, state) -> np.ndarray:
     """f32[chunk, A]: by the oracle or by search."""
     if self.label_source == "oracle":
-      return np.asarray(batched(self.world, "oracle", (0, None))(state, params))
+      return np.asarray(batched(self.world, "oracle", (0, 0))(state, params))
     key = jax.random.fold_in(jax.random.key(self._seed), len(self._costs))
     return np.asarray(
       search.search_labels(
-        self.world, params, state, key, self._width, self._depth
+        self.world, params, state, key, self._width, self._depth, 0
       )
     )
 
@@ -161,8 +161,8 @@ class Tools:
     out = []
     for action in range(len(self.world.actions)):
       actions = np.full(self._chunk, action, np.int32)
-      after = batched(self.world, "step", (0, 0, None))(state, actions, params)
-      legal = batched(self.world, "legal", (0, None))(after, params)
+      after = batched(self.world, "step", (0, 0, 0))(state, actions, params)
+      legal = batched(self.world, "legal", (0, 0))(after, params)
       regret = costs.random_action_regret(
         self._cost(params, after), np.asarray(legal)
       )
@@ -182,7 +182,7 @@ class Tools:
         moment_hash(experiences[i]) for i in np.resize(rows, self._chunk)
       ]
       keys = moment_keys(seed, np.array(hashes, np.uint32))
-      arrays = batched(self.world, "sample_questions", (0, 0, None))(
+      arrays = batched(self.world, "sample_questions", (0, 0, 0))(
         keys, state, params
       )
       arrays, obs = jax.device_get((arrays, state.obs))
@@ -201,7 +201,7 @@ class Tools:
     out = np.zeros(len(experiences), np.int32)
     for rows, params, state in self._replayed(experiences):
       full = np.resize(rows, self._chunk)
-      codes = batched(self.world, "answer", (0, None, 0, 0))(
+      codes = batched(self.world, "answer", (0, 0, 0, 0))(
         state, params, kind[full], args[full]
       )
       out[rows] = np.asarray(codes)[: len(rows)]
@@ -228,10 +228,11 @@ class Tools:
     for rows, params, state in self._replayed(experiences):
       env_state, params = jax.device_get((state.env_state, params))
       for j, i in enumerate(rows):
-        one = jax.tree.map(  # PRNG keys stay whole, on the device
-          lambda x, j=j: x[j] if isinstance(x, np.ndarray) else x, env_state
+        one, rules = jax.tree.map(  # PRNG keys stay whole, on the device
+          lambda x, j=j: x[j] if isinstance(x, np.ndarray) else x,
+          (env_state, params),
         )
-        out[i] = reference.Game.from_state(one, params, config)
+        out[i] = reference.Game.from_state(one, rules, config)
     return out
 
   # --- Chunks -----------------------------------------------------------------
@@ -250,35 +251,35 @@ class Tools:
     return self._params[variant]
 
   def _replayed(self, experiences: Sequence[Experience]):
-    """Yields (rows, params, state): chunks of one variant and one shape."""
-    by_variant: dict[str, list[int]] = collections.defaultdict(list)
-    for i, e in enumerate(experiences):
+    """Yields (rows, params, state): chunks of one shape, params for each."""
+    for e in experiences:
       if not self._has_level(e):
         raise ValueError(
           f"{e.episode} with level hash {e.level_hash} is not in the pool "
           f"{self.pool.split} of {len(self.pool)} levels: use the world and "
           "the pool that it was collected with"
         )
-      by_variant[e.variant].append(i)
     longest = max((len(e.actions) for e in experiences), default=0)
     length = max(_STEPS, 1 << max(0, longest - 1).bit_length())
-    for variant, members in by_variant.items():
-      for at in range(0, len(members), self._chunk):
-        rows = np.array(members[at : at + self._chunk])
-        full = [experiences[i] for i in np.resize(rows, self._chunk)]
-        actions = np.zeros((self._chunk, length), np.int32)
-        for j, e in enumerate(full):
-          actions[j, : len(e.actions)] = e.actions
-        params = self._params_of(variant)
-        state = rollout.replay(
-          self.world,
-          params,
-          self.pool.take(np.array([e.level for e in full])),
-          np.array([e.seed for e in full], np.int32),
-          actions,
-          np.array([len(e.actions) for e in full], np.int32),
-        )
-        yield rows, params, state
+    for at in range(0, len(experiences), self._chunk):
+      rows = list(range(at, min(at + self._chunk, len(experiences))))
+      full = [experiences[i] for i in np.resize(rows, self._chunk).tolist()]
+      actions = np.zeros((self._chunk, length), np.int32)
+      for j, e in enumerate(full):
+        actions[j, : len(e.actions)] = e.actions
+      params = jax.tree.map(
+        lambda *x: np.stack(x), *(self._params_of(e.variant) for e in full)
+      )
+      state = rollout.replay(
+        self.world,
+        params,
+        self.pool.take(np.array([e.level for e in full])),
+        np.array([e.seed for e in full], np.int32),
+        actions,
+        np.array([len(e.actions) for e in full], np.int32),
+        0,
+      )
+      yield rows, params, state
 
 
 def check_label_source(label_source: str, world: World) -> None:

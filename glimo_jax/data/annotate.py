@@ -94,18 +94,18 @@ class AnnotateConfig:
           "writes acting rows then"
         )
 
-    if self.subgoals and self.label_source != "oracle":
+    if self.rationale and self.label_source != "oracle":
       raise ValueError(
-        "annotate.skills.next_action.subgoals is True, but subgoals come from "
-        f"the oracle and annotate.label_source is {self.label_source!r}: set "
-        "one of them otherwise"
+        "annotate.skills.next_action.rationale is True, but a rationale comes "
+        f"from the oracle and annotate.label_source is {self.label_source!r}: "
+        "set one of them otherwise"
       )
 
   @property
-  def subgoals(self) -> bool:
-    """Whether acting rows say the subgoal before the action."""
+  def rationale(self) -> bool:
+    """Whether acting rows have a rationale before the action."""
     skill = self.skills.get("next_action")
-    return isinstance(skill, skills_lib.NextActionSkill) and skill.subgoals
+    return isinstance(skill, skills_lib.NextActionSkill) and skill.rationale
 
   @property
   def tools_act(self) -> bool:

@@ -17,9 +17,8 @@ from glimo_jax.agent.tools import Tools
 from glimo_jax.data import collect, surprise
 from glimo_jax.data.annotate import AnnotateConfig
 from glimo_jax.data.collect import CollectConfig, Progress
-from glimo_jax.play import loop, policies
+from glimo_jax.play import loop, policies, writers
 from glimo_jax.types import Experience
-from simulators import base
 from simulators.text_world import TextWorld
 
 
@@ -88,7 +87,7 @@ def play(
   tools: Tools,
   number: int,
   progress: Progress | None = None,
-  subgoals: bool = False,
+  rationale: bool = False,
 ) -> list[Experience]:
   """Samples moments from the model's own episodes.
 
@@ -99,7 +98,7 @@ def play(
     tools: the world, its levels, and which actions are right.
     number: of the round; every round plays other episodes.
     progress: called with (episodes ended, episodes).
-    subgoals: whether the model says a subgoal before the action.
+    rationale: whether the model writes a rationale before the action.
 
   Returns:
     At most `config.moments` moments, ordered by episode and time.
@@ -109,7 +108,7 @@ def play(
   share = math.ceil(config.episodes / len(played.variants))
   moments: list[Experience] = []
   logprobs: list[np.ndarray] = []
-  words = base.check_subgoals(world).subgoals if subgoals else ()
+  acting = writers.RationalePolicy if rationale else policies.LanguagePolicy
   for v, variant in enumerate(played.variants):
 
     def report(ended: int, of: int, before: int = v * share) -> None:
@@ -121,9 +120,7 @@ def play(
     seeds = rng.integers(2**31, size=share).tolist()
     text_world = TextWorld(world, world.params(variant), pool)
     model = policies.RecordedPolicy(
-      policies.LanguagePolicy(
-        lm, text_world.preamble, world.actions, subgoals=words
-      )
+      acting(lm, text_world.preamble, world.actions)
     )
     episodes = loop.play(
       policies.SampledPolicy(model, config.temperature, rng),

@@ -127,12 +127,12 @@ class MlpPolicy:
     if all(row.rationale for row in rows):
       plain = [features(p, self._known) for p in parsed]
       answers = [
-        {numbers.get(row.rationale, row.rationale): 1.0}
+        {numbers.get(row.rationale[0], row.rationale[0]): 1.0}
         for row, (_, numbers) in zip(rows, plain, strict=True)
       ]
       self._subgoal = _Classifier([f for f, _ in plain], answers, config)
     inputs = [
-      features(p, self._known, row.rationale)[0]
+      features(p, self._known, "".join(row.rationale[:1]))[0]
       for p, row in zip(parsed, rows, strict=True)
     ]
     answers = [dict(zip(r.answers, r.weights, strict=True)) for r in rows]

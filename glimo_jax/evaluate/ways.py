@@ -14,7 +14,6 @@ from glimo_jax.evaluate import answering
 from glimo_jax.evaluate.exam import ExamItem
 from glimo_jax.play import policies, scoring, writers
 from glimo_jax.play.loop import Policy
-from simulators.base import HasSubgoals
 from simulators.text_world import TextWorldProtocol
 
 
@@ -58,11 +57,6 @@ class Plain:
     """Finds cases for each prompt."""
     return None
 
-  def subgoals(self, text_world: TextWorldProtocol) -> Sequence[str]:
-    """Words of which one is said before an action; () for none."""
-    del text_world
-    return ()
-
   def policy(
     self,
     lm: llm.LanguageModel,
@@ -94,7 +88,6 @@ class Plain:
       retrieve=self.retrieve(cases),
       prior=self.prior,
       memo=memo,
-      subgoals=self.subgoals(text_world),
     )
 
   def answer(
@@ -212,22 +205,29 @@ class InstructedCalibrated(Instructed):
   prior = True
 
 
-class Subgoal(Plain):
-  """Repeats what the text says of a subgoal, then says the action.
+class Rationale(Plain):
+  """Writes a rationale as rows with one have it, then chooses the action.
 
-  So do the rows with subgoals. The likeliest subgoal is taken, then the
-  likeliest action behind it.
-
-  The subgoals are those that the world knows and the text names; where the
-  world knows none, this is `Plain`.
+  The actions are scored behind what was written; see `RationalePolicy`.
   """
 
-  name = "subgoal"
+  name = "rationale"
   answers = False
 
-  def subgoals(self, text_world: TextWorldProtocol) -> Sequence[str]:
-    world = getattr(text_world, "world", None)
-    return world.subgoals if isinstance(world, HasSubgoals) else ()
+  def policy(
+    self,
+    lm: llm.LanguageModel,
+    text_world: TextWorldProtocol,
+    cases: SolvedCases,
+    memo: scoring.Memo,
+    *,
+    temperature: float = 1.0,
+    seed: int = 0,
+  ) -> Policy:
+    del cases, temperature, seed
+    return writers.RationalePolicy(
+      lm, text_world.preamble, text_world.actions, memo=memo
+    )
 
 
 class Reasoned(Plain):
@@ -282,6 +282,6 @@ WAYS: dict[str, Plain] = {
   for way in (
     Plain(), FewShot(), Retrieval(), PriorCalibrated(), Sampled(), Options(),
     OptionsCalibrated(), Instructed(), InstructedCalibrated(), Reasoned(),
-    Subgoal(),
+    Rationale(),
   )
 }  # fmt: skip

@@ -155,9 +155,6 @@ class LanguagePolicy:
     retrieve: finds solved cases for each text.
     prior: whether to divide by the probability of each action where the
       description says nothing.
-    subgoals: words for what comes next. Where a text names some of them, the
-      model first says which, and then the action: the actions are scored after
-      the likeliest.
     memo: keeps scores; arms that share it score a prompt once. None: nothing
       is kept from one step to the next.
     form: the words of the prompt.
@@ -174,11 +171,7 @@ class LanguagePolicy:
     retrieve: scoring.Retrieve | None = None,
     prior: bool = False,
     memo: scoring.Memo | None = None,
-    subgoals: Sequence[str] = (),
   ):
-    if prior and subgoals:
-      raise ValueError("prior and subgoals exclude each other: give one")
-    self._subgoals = subgoals
     self._lm, self._preamble, self._shots = lm, preamble, tuple(shots)
     self._actions, self._retrieve = tuple(actions), retrieve
     self._prior, self._memo, self._form = prior, memo, form
@@ -193,35 +186,12 @@ class LanguagePolicy:
         scoring.with_retrieved(prompt, shots)
         for prompt, shots in zip(messages, found, strict=True)
       ]
-    said = self._likeliest_subgoals(memo, messages, texts)
-    choices = [
-      tuple(base.reasoned(text, word, a) for a in self._actions)
-      for text, word in zip(texts, said, strict=True)
-    ]
+    choices = [self._actions] * len(texts)
     scores = np.stack(memo.loglik(self._lm, messages, choices))
     if not self._prior:
       return scores
     free = [self._prompt(text) for text in scoring.CONTENT_FREE]
     return scores - scoring.prior(self._lm, memo, free, self._actions)
-
-  def _likeliest_subgoals(
-    self,
-    memo: scoring.Memo,
-    messages: Sequence[scoring.Prompt],
-    texts: Sequence[str],
-  ) -> list[str]:
-    """The likeliest subgoal of each text; "" where it names none."""
-    named = [base.subgoals_in(text, self._subgoals) for text in texts]
-    asked = [i for i, words in enumerate(named) if words]
-    choices = [
-      tuple(base.reasoned(texts[i], word, "").strip() for word in named[i])
-      for i in asked
-    ]
-    found = memo.loglik(self._lm, [messages[i] for i in asked], choices)
-    said = [""] * len(texts)
-    for i, logp in zip(asked, found, strict=True):
-      said[i] = named[i][int(np.argmax(logp))]
-    return said
 
   def _prompt(self, text: str) -> scoring.Prompt:
     prompt = self._form.acting(self._preamble, text, self._actions)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from glimo_jax.agent import llm, prompts
+from glimo_jax.play import scoring
+from simulators import base
 
 
 class PlanPolicy:
@@ -103,6 +105,47 @@ class WritePolicy:
       else:
         score[action] = 1.0
     return scores
+
+
+class RationalePolicy:
+  """Writes why, then chooses among the action words behind what it wrote.
+
+  It asks as the rows with a rationale do (`base.rationale`). What was written
+  before the last sentence is kept as the rationale; the actions are scored
+  behind it.
+
+  Args:
+    lm: a LanguageModel with `loglik`.
+    preamble: the world's rules, the shared prefix of every prompt.
+    actions: the action words.
+    max_tokens: longest rationale with its answer.
+    memo: keeps scores; None: nothing is kept from one step to the next.
+  """
+
+  def __init__(
+    self,
+    lm: llm.LanguageModel,
+    preamble: str,
+    actions: Sequence[str],
+    max_tokens: int = 128,
+    *,
+    memo: scoring.Memo | None = None,
+  ):
+    self._lm, self._memo, self._actions = lm, memo, tuple(actions)
+    self._ask = functools.partial(prompts.acting, preamble)
+    self._write = _Writer(lm, self._ask, max_tokens)
+
+  def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
+    """f32[B, A]: log p of each action behind the rationale; see `Policy`."""
+    del rows
+    said = [written.rpartition(". ")[0] for written in self._write(texts)]
+    choices = [
+      tuple(base.with_rationale(sentences, a) for a in self._actions)
+      for sentences in said
+    ]
+    memo = scoring.Memo() if self._memo is None else self._memo
+    asked = [self._ask(text) for text in texts]
+    return np.stack(memo.loglik(self._lm, asked, choices))
 
 
 # How a model may act other than by choosing among the action words.

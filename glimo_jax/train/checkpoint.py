@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
+from glimo_jax import fields
 from glimo_jax.files import PathLike
 from glimo_jax.types import TrainState
 
@@ -71,11 +72,13 @@ class Checkpointer:
     run = self._manager.restore(
       step, args=ocp.args.Composite(run=ocp.args.JsonRestore())
     )["run"]
-    differences = _differences(run["fingerprint"], self._fingerprint)
-    if differences:
+    changed = fields.differences(run["fingerprint"], self._fingerprint)
+    if changed:
       raise ValueError(
         f"the checkpoint of step {step} in {self._folder} was made with other "
-        "settings:\n" + "\n".join(differences) + "\nSet them back, use another "
+        "settings:\n"
+        + "\n".join(f"  {line}" for line in changed)
+        + "\nSet them back, use another "
         "--workdir, or delete that folder."
       )
     abstract = jax.tree.map(
@@ -114,16 +117,3 @@ def _plain(value: Any) -> Any:
   if isinstance(value, list | tuple):
     return [_plain(v) for v in value]
   return value
-
-
-def _differences(saved: Any, now: Any, path: str = "") -> list[str]:
-  """One line for each leaf in which two nested settings differ."""
-  if isinstance(saved, dict) and isinstance(now, dict):
-    return [
-      line
-      for key in sorted({*saved, *now})
-      for line in _differences(
-        saved.get(key), now.get(key), f"{path}.{key}" if path else key
-      )
-    ]
-  return [] if saved == now else [f"  {path}: {saved!r} there, {now!r} now"]

@@ -25,14 +25,34 @@ def read(folder: PathLike) -> list[dict[str, Any]]:
   return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-class Reporter:
+class History:
+  """Keeps each step's metrics and writes nothing, as all processes but one do.
+
+  Attributes:
+    history: the metrics of all steps so far, oldest first.
+  """
+
+  def __init__(self, folder: PathLike, start: int):
+    """Reads the metrics of the steps up to `start` from a run's folder."""
+    self.history = [line for line in read(folder) if line["step"] <= start]
+    self._last = time.monotonic()
+
+  def write(self, phase: str, step: int, values: dict[str, float]) -> None:
+    """Adds one step; `values` are its metrics, `tokens` among them."""
+    now = time.monotonic()
+    seconds, self._last = now - self._last, now
+    line = {"phase": phase, "step": step, **values, "seconds": seconds}
+    self.history.append(line)
+
+  def close(self) -> None:
+    """Ends the reporting."""
+
+
+class Reporter(History):
   """Writes each step's metrics to metrics.jsonl and shows progress.
 
   A terminal shows a bar with rate and time left. Elsewhere `log` takes a line
   every `log_every` steps. TensorBoard's event files are optional.
-
-  Attributes:
-    history: the metrics of all steps so far, oldest first.
   """
 
   def __init__(
@@ -45,13 +65,12 @@ class Reporter:
     tensorboard: bool = False,
   ):
     """Opens the file, and drops the lines of steps beyond `start`."""
+    super().__init__(folder, start)
     folder = pathlib.Path(folder)
-    self.history = [line for line in read(folder) if line["step"] <= start]
     kept = "".join(json.dumps(line) + "\n" for line in self.history)
     files.write_text(folder / FILE, kept)
     self._file = (folder / FILE).open("a")
     self._log, self._every, self._total = log, log_every, total
-    self._last = time.monotonic()
     self._mark, self._tokens = (start, self._last), 0.0
     terminal = sys.stderr.isatty()
     self._bar = tqdm.tqdm(total=total, initial=start, disable=not terminal)
@@ -63,11 +82,8 @@ class Reporter:
 
   def write(self, phase: str, step: int, values: dict[str, float]) -> None:
     """Writes one step; `values` are its metrics, `tokens` among them."""
-    now = time.monotonic()
-    seconds, self._last = now - self._last, now
-    line = {"phase": phase, "step": step, **values, "seconds": seconds}
-    self.history.append(line)
-    self._file.write(json.dumps(line) + "\n")
+    super().write(phase, step, values)
+    self._file.write(json.dumps(self.history[-1]) + "\n")
     self._file.flush()
     if self._events is not None:
       for name, value in values.items():
@@ -77,6 +93,7 @@ class Reporter:
     self._bar.update()
     self._tokens += values["tokens"]
     if step % self._every == 0 or step == self._total:
+      now = self._last
       pace = (now - self._mark[1]) / (step - self._mark[0])
       rate = self._tokens / max(now - self._mark[1], 1e-9)
       left = (self._total - step) * pace / 60

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 
 from glimo_jax import mesh as mesh_lib
 from glimo_jax.models import parameters
@@ -31,7 +31,11 @@ def init_state(config: StepConfig, adapter: Adapter, mesh: Mesh) -> TrainState:
     key=jax.random.key(config.seed),
     multipliers=jnp.ones(len(KL_TERMS), jnp.float32),
   )
-  return jax.device_put(state, mesh_lib.sharding(mesh))
+  # A typed key cannot go to the devices of another process; its bits can.
+  bits, kind = jax.random.key_data(state.key), jax.random.key_impl(state.key)
+  everywhere = mesh_lib.sharding(mesh)
+  state, bits = jax.device_put((state.replace(key=None), bits), everywhere)
+  return state.replace(key=jax.random.wrap_key_data(bits, impl=kind))
 
 
 def place_params(params: PyTree, config: DecoderConfig, mesh: Mesh) -> PyTree:
@@ -44,7 +48,7 @@ def place_batches(
 ) -> tuple[tuple[Batch, ...], Terms]:
   """Sets the tokens of the KL, and lays the rows over the mesh.
 
-  In a run of several processes each gives its own rows.
+  All processes give the same rows; each keeps those of its devices.
 
   Returns:
     The batches that have a term, and the terms of each.
@@ -62,7 +66,7 @@ def place_batches(
     )
     if not any(term):
       continue
-    rows = batch.tokens.shape[0] * jax.process_count()
+    rows = batch.tokens.shape[0]
     mesh_lib.check_batch(rows, mesh)
     ways = mesh.shape["data"] * mesh.shape["fsdp"] * config.accumulate
     if rows % ways:
@@ -71,8 +75,13 @@ def place_batches(
         f"set --config.train.batch to a multiple of {ways}"
       )
     sharding = mesh_lib.sharding(mesh, "batch")
-    put = functools.partial(jax.make_array_from_process_local_data, sharding)
-    placed.append(jax.tree.map(put, batch))
+
+    def laid(array: np.ndarray, sharding: NamedSharding = sharding):
+      return jax.make_array_from_callback(
+        array.shape, sharding, array.__getitem__
+      )
+
+    placed.append(jax.tree.map(laid, batch))
     terms.append(term)
   if not placed:
     raise ValueError(

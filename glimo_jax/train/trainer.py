@@ -4,6 +4,7 @@ The reference of the KL is the base model in every phase. What a phase learns
 is in the adapter; the base params never change.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -14,13 +15,20 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from glimo_jax import mesh as mesh_lib
 from glimo_jax.files import PathLike
 from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
-from glimo_jax.train import budget, checkpoint, metrics, placement
+from glimo_jax.train import (
+  budget,
+  checkpoint,
+  metrics,
+  placement,
+  preemption,
+)
 from glimo_jax.train import step as step_lib
 from glimo_jax.train.activation_cache import ActivationCache
 from glimo_jax.train.step import StepConfig
@@ -66,6 +74,8 @@ def train(
 ) -> tuple[Adapter, list[dict[str, Any]]]:
   """Trains through all phases; continues where an earlier call stopped.
 
+  The processes of a run all call it, with equal arguments and one folder.
+
   Args:
     config: how to train.
     decoder_config: sizes of the model.
@@ -83,9 +93,12 @@ def train(
 
   Raises:
     FloatingPointError: a metric is not finite; names the step and its rows.
+    Preempted: a signal asked to stop; the last step is saved.
     ValueError: bad settings, or a workdir made with other settings.
   """
   rates, limits = learning_rates(config, phases), budget.as_array(budgets)
+  # Measured by each process, perhaps with other last bits.
+  limits = multihost_utils.broadcast_one_to_all(limits)
   ends = list(itertools.accumulate(phase.steps for phase in phases))
   workdir = pathlib.Path(workdir)
   state = placement.init_state(config, adapter, mesh)
@@ -108,10 +121,17 @@ def train(
   cache = ActivationCache(
     decoder_config, params, adapter.first_layer, config.activation_cache_gib
   )
-  reporter = metrics.Reporter(
-    workdir, step, ends[-1], config.log_every, log, config.tensorboard
-  )
-  try:
+  if mesh_lib.is_first():
+    reporter = metrics.Reporter(
+      workdir, step, ends[-1], config.log_every, log, config.tensorboard
+    )
+  else:
+    reporter = metrics.History(workdir, step)
+  with (
+    contextlib.closing(saver),
+    contextlib.closing(reporter),
+    preemption.Preemption() as stopping,
+  ):
     pending = None
     for phase, end in zip(phases, ends, strict=True):
       if step == end - phase.steps and step:
@@ -137,14 +157,17 @@ def train(
         # Reported one step late: the device already works on the next step.
         _report(reporter, pending)
         pending = _Step(phase.name, step, values, data)
-        if step % config.checkpoint_every == 0 or step == end:
+        stop = stopping.reached(step)
+        if step % config.checkpoint_every == 0 or step == end or stop:
           _report(reporter, pending)
           pending = None
           positions = [s.iterator.get_state() for s in phases]
           saver.save(state, {"phase": phase.name, "data": positions})
-  finally:
-    reporter.close()
-    saver.close()
+        if stop and step < ends[-1]:
+          raise preemption.Preempted(
+            f"stopped at step {step} of {ends[-1]}, which is saved: the same "
+            "command goes on from there"
+          )
   return state.adapter, reporter.history
 
 
@@ -181,7 +204,7 @@ class _Step(NamedTuple):
   data: tuple[Batch, ...]
 
 
-def _report(reporter: metrics.Reporter, step: _Step | None) -> None:
+def _report(reporter: metrics.History, step: _Step | None) -> None:
   """Fetches and writes the metrics of a step.
 
   Raises:

@@ -105,8 +105,8 @@ class AgentWorld(World):
   ) -> Array:
     return sampling.answer(state, params, kind, args, self.config)
 
-  def subgoal(self, state: State, params: Params) -> Array:
-    return subgoals.subgoal(state, params)
+  def chain(self, state: State, params: Params) -> Array:
+    return subgoals.chain(state, params)
 
   def script(self, rules: str) -> Script:
     return Script(rules)

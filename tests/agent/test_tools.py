@@ -51,7 +51,7 @@ def test_results_do_not_depend_on_batch_size_and_order(tools, experiences):
   assert again == [tools.ask(experiences, seed=0)[i] for i in order]
 
 
-def test_subgoals_are_said_by_rows_and_checked_by_the_reference(
+def test_rationales_name_what_the_text_names_and_the_reference_checks_them(
   world, experiences
 ):
   tools = Tools(world, world.pool("train", 6, (1,)))
@@ -71,26 +71,27 @@ def test_subgoals_are_said_by_rows_and_checked_by_the_reference(
       moments, tools.simulate(moments).description, strict=True
     )
   ]
-  skill = NextActionSkill(rows=len(moments), subgoals=True)
+  skill = NextActionSkill(rows=len(moments), rationale=True)
   rows = skill.plan(tools, moments, 0).rows
   said = {row.rationale for row in rows}
   assert len(said) > 1
-  assert all(row.rationale in row.task.experience.description for row in rows)
+  for row in rows:
+    assert all(w in row.task.experience.description for w in row.rationale)
   assert skill.recheck(tools, rows).all()
-  wrong = [dataclasses.replace(row, rationale="room") for row in rows]
+  wrong = [dataclasses.replace(row, rationale=("room",)) for row in rows]
   assert not skill.recheck(tools, wrong).any()
 
 
-def test_reference_without_subgoals_is_refused_before_any_work(world):
-  skill = NextActionSkill(subgoals=True)
+def test_reference_without_chains_is_refused_before_any_work(world):
+  skill = NextActionSkill(rationale=True)
   skill.check(world)
 
   class Partial(type(world)):
-    """A world whose reference does not know subgoals."""
+    """A world whose reference does not know chains."""
 
     reference = types.SimpleNamespace(Game=None, answer=None)
 
-  with pytest.raises(ValueError, match=r"no `subgoal\(game\)`"):
+  with pytest.raises(ValueError, match=r"no `chain\(game\)`"):
     skill.check(Partial(world.config))
 
 

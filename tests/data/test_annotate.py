@@ -330,9 +330,9 @@ def test_agent_labels_add_no_tool_rows_for_actions(world, pool, experiences):
     (
       {
         "label_source": "search",
-        "skills": {"next_action": NextActionSkill(subgoals=True)},
+        "skills": {"next_action": NextActionSkill(rationale=True)},
       },
-      "subgoals come from the oracle",
+      "a rationale comes from the oracle",
     ),
     ({"search_width": 0}, "must be at least 1"),
     ({"temperature": math.inf}, "finite"),

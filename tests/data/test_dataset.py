@@ -25,7 +25,7 @@ def example(i, **fields):
     verdict="verified",
     checked_by="replay+reference",
     attempts=0,
-    rationale="",
+    rationale=(),
     world="agentworld",
     variant="imperfect/swapped(0)",
     split="train",

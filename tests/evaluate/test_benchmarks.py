@@ -190,7 +190,7 @@ def test_small_mlp_is_evaluated_with_the_models(world):
   text = _played(world).texts[0]
   row = types.SimpleNamespace(
     kind="next_action", messages=({"role": "user", "content": text},),
-    rationale="", answers=("up",), weights=(1.0,),
+    rationale=(), answers=("up",), weights=(1.0,),
   )  # fmt: skip
   dataset = InstructionDataset(train=[row], val=[], counts={})
   makers = benchmarks.rivals(world, dataset, CONFIG)

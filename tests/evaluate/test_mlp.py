@@ -12,7 +12,7 @@ from simulators.agentworld.vocabulary import NUMBERS
 ACTIONS = ("up", "down", "left", "right")
 
 
-def row(text, answers, rationale=""):
+def row(text, answers, rationale=()):
   return types.SimpleNamespace(
     kind="next_action",
     rationale=rationale,
@@ -74,7 +74,7 @@ def test_subgoals_that_the_rows_say_are_learnt_first():
     offset = f"{NUMBERS[places[0]]} up {NUMBERS[places[1]]} {across}"
     words = [f"{near} {offset}", f"{far} {NUMBERS[places[0]]} down"]
     text = ". ".join(["moves 9", "goal here", *rng.permutation(words)]) + "."
-    return text, ("up", across), str(near)
+    return text, ("up", across), (str(near),)
 
   rng = np.random.default_rng(0)
   rows = [row(*moment(rng)) for _ in range(80)]

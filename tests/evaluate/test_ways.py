@@ -45,7 +45,7 @@ class FakeLM:
 
   def generate(self, requests):
     self.prompts += [r.messages for r in requests]
-    assert all(r.max_tokens <= 48 for r in requests)
+    assert all(r.max_tokens <= 128 for r in requests)
     return [
       Completion(self.replies.pop(0), "stop", 1, 1, self.name) for _ in requests
     ]
@@ -67,16 +67,16 @@ def _answers(name, *replies):
 
 @pytest.mark.parametrize("name", ways.WAYS)
 def test_every_way_differs_from_plain_and_holds_rules_and_text(name):
-  replies = ["up"] if name == "reasoned" else []
+  replies = ["up"] if name in ("reasoned", "rationale") else []
   scores, asked = _acts(name, *replies)
   plain_scores, plain = _acts("plain")
   assert asked[0][0]["content"].startswith("the rules.")
   assert "goal up." in asked[0][-1]["content"]
-  if name not in ("plain", "sampled", "subgoal"):
+  if name not in ("plain", "sampled", "rationale"):
     assert asked != plain
   else:
-    assert asked == plain
-    same = name in ("plain", "subgoal")  # the fake world knows no subgoals
+    assert asked[:1] == plain
+    same = name in ("plain", "rationale")  # nothing was written before "up"
     assert same == np.array_equal(scores, plain_scores)
 
 
@@ -108,31 +108,19 @@ def test_calibration_keeps_the_words_and_divides_by_the_prior(name):
   assert scores[0] == pytest.approx(scores[1], abs=1e-6)
 
 
-def test_subgoals_that_the_text_names_come_before_the_actions():
-  class Walk(FakeTextWorld):
-    """Its world knows two subgoals."""
-
-    class world:
-      subgoals = ("goal", "key")
-
-      @staticmethod
-      def subgoal(state, params):
-        raise AssertionError("a player must not ask the simulator")
-
+def test_actions_are_scored_behind_the_rationale_that_was_written():
   class Choices(FakeLM):
     def loglik(self, prompts, continuations):
       choices.extend(continuations)
       return [np.arange(len(c)) * -1.0 for c in continuations]
 
-  choices, lm = [], Choices()
-  way = ways.WAYS["subgoal"]
-  way.policy(lm, Walk(), CASES, scoring.Memo()).scores(["goal up."], [0])
-  assert choices == [("goal up.",), ("goal up. up", "goal up. down")]
-  choices.clear()
-  # A world that knows none is asked as usual.
-  policy = way.policy(lm, FakeTextWorld(), CASES, scoring.Memo())
-  policy.scores(["goal up."], [0])
-  assert choices == [ACTIONS]
+  choices, lm = [], Choices("goal up. up")
+  policy = ways.WAYS["rationale"].policy(
+    lm, FakeTextWorld(), CASES, scoring.Memo()
+  )
+  scores = policy.scores(["goal up."], [0])
+  assert choices == [("goal up. up", "goal up. down")]
+  np.testing.assert_array_equal(scores, [[0.0, -1.0]])
 
 
 def test_instruction_stands_with_the_rules_and_differs_by_task():

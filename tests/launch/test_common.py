@@ -72,6 +72,8 @@ def _launch(*arguments, script="pipeline"):
       (QUICK, "--workdir=W", "--config.mesh.data=3"),
       ("3", "--config.mesh"),
     ),
+    ((QUICK, "--workdir=W", "--distributed=auto"), ("finds no cluster here",)),
+    ((QUICK, "--workdir=W", "--distributed=here,2"), ("HOST:PORT,N,I",)),
     (
       (QUICK, "--workdir=W", "--config.evaluate.episodes=0"),
       ("evaluate.episodes 0",),

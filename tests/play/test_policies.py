@@ -143,31 +143,6 @@ def test_calibration_subtracts_the_score_without_a_text():
   assert ACTIONS[calibrated.scores(text, [0])[0].argmax()] == "right"
 
 
-def test_the_likeliest_subgoal_is_said_before_the_action():
-  logprobs = {
-    "key one up.": -1.0,
-    "goal two left.": -2.0,
-    "key one up. down": -1.5,
-    "goal two left. up": -1.1,  # not asked: the key is likelier
-  }
-  asked = []
-
-  def loglik(text, choice):
-    asked.append((text, choice))
-    return logprobs.get(choice, -9.0)
-
-  policy = policies.LanguagePolicy(
-    FakeLM(loglik), "rules", ACTIONS, subgoals=("goal", "key")
-  )
-  texts = ["moves 3. goal two left. key one up.", "nothing"]
-  named, free = policy.scores(texts, [0, 1])
-  assert ACTIONS[named.argmax()] == "down"
-  np.testing.assert_allclose(named.max(), -1.5)
-  np.testing.assert_allclose(free, -9.0)
-  assert {text for text, choice in asked if choice == "left"} == {"nothing"}
-  assert not any(choice == "goal two left. up" for _, choice in asked)
-
-
 def test_shots_come_before_and_retrieved_cases_in_the_last_turn():
   lm = FakeLM()
   shots = [("goal left.", "left"), ("goal up.", "up")]

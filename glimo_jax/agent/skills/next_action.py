@@ -32,12 +32,12 @@ class NextActionSkill(Skill):
     regret_scale: how much worse an action may be and still be taught, in the
       unit of the world's costs: an action with regret r has weight
       exp(-r / regret_scale); 0 teaches the best actions alone.
-    subgoals: whether the answer first repeats what the text says of the thing
-      that the best way leads to next, by the world's oracle (`HasSubgoals`).
+    rationale: whether the answer first says why: what the prompt tells of the
+      things that the best way leads to, by the world's oracle (`HasSubgoals`).
   """
 
   regret_scale: float = 0.0
-  subgoals: bool = False
+  rationale: bool = False
 
   name = "next_action"
   stage = 2
@@ -48,7 +48,7 @@ class NextActionSkill(Skill):
     fields.check_ranges(self, self.section, at_least={"regret_scale": 0})
 
   def check(self, world: World) -> None:
-    if self.subgoals:
+    if self.rationale:
       check_subgoals(world)
 
   def plan(
@@ -60,24 +60,25 @@ class NextActionSkill(Skill):
   ) -> Plan:
     """Plans moments until `rows` of them have a right action.
 
-    Moments without a known right action, or without the subgoal that the row
-    should say, are planned, too: they are counted as unverifiable.
+    Moments without a known right action, or without the rationale that the row
+    should have, are planned, too: they are counted as unverifiable.
     """
     del student
     plan, order, found = Plan(), shuffled(experiences, seed), 0
     for at in range(0, len(order), max(1, self.rows)):
       moments = order[at : at + self.rows]
-      said = tools.subgoals(moments) if self.subgoals else [""] * len(moments)
+      none: list[tuple[str, ...]] = [()] * len(moments)
+      chains = tools.chains(moments) if self.rationale else none
       measured = tools.measure(moments)
-      for moment, cost, word in zip(moments, measured, said, strict=True):
+      for moment, cost, chain in zip(moments, measured, chains, strict=True):
         if found >= self.rows:
           return plan
         weights = costs.target_weights(cost, self.regret_scale)
-        if self.subgoals and not word:
+        if self.rationale and not chain:
           weights = {}
         words = tuple(tools.world.actions[a] for a in weights)
         row = PlannedRow(
-          self.task(tools, moment), words, tuple(weights.values()), word
+          self.task(tools, moment), words, tuple(weights.values()), chain
         )
         found += plan.add(row) and bool(words)
     return plan
@@ -122,7 +123,7 @@ class NextActionSkill(Skill):
     """Whether exactly the best answers are optimal by the reference.
 
     With action noise a cost is a mean of many: whether none is better by half
-    a unit. A subgoal has to be the reference's, too. A search has no second
+    a unit. A rationale has to be the reference's, too. A search has no second
     path to what is shortest.
     """
     if tools.label_source != "oracle":
@@ -139,14 +140,14 @@ class NextActionSkill(Skill):
       else:
         same.append(tuple(game.optimal()) == best)
       if row.rationale:
-        same[-1] &= _subgoal(tools.world, game) == row.rationale
+        same[-1] &= _chain(tools.world, game) == row.rationale
     return np.array(same, bool)
 
 
-def _subgoal(world: World, game) -> str:
-  """The subgoal of a game, by the reference; "" where it has none."""
-  index = world.reference.subgoal(game)  # pyright: ignore[reportAttributeAccessIssue]
-  return check_subgoals(world).subgoals[index] if index >= 0 else ""
+def _chain(world: World, game) -> tuple[str, ...]:
+  """What the best way of a game leads to, by the reference."""
+  indices = world.reference.chain(game)  # pyright: ignore[reportAttributeAccessIssue]
+  return tuple(check_subgoals(world).subgoals[index] for index in indices)
 
 
 def _noisy_costs(game, action_noise: float) -> np.ndarray:

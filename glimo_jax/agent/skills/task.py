@@ -45,14 +45,14 @@ class PlannedRow:
     task: the task.
     answers: all right answers by the label source; () where it found none.
     weights: target probability of each answer, the best first; they sum to 1.
-    rationale: the subgoal whose sentence the assistant repeats before the
-      answer, computed by the simulator; "" for none.
+    rationale: what the best way leads to, the next thing first, computed by
+      the simulator; () for no rationale.
   """
 
   task: Task
   answers: tuple[str, ...]
   weights: tuple[float, ...]
-  rationale: str = ""
+  rationale: tuple[str, ...] = ()
 
   @property
   def best(self) -> tuple[str, ...]:

@@ -16,6 +16,14 @@ PyTree = Any
 Loaded = tuple[DecoderConfig, PyTree, Tokenizer]
 
 
+def load_tokenizer(source: str, revision: str = "") -> Tokenizer:
+  """The tokenizer of a checkpoint alone; see `load`."""
+  path = sources.locate(source, revision)
+  if path.is_file():
+    return Tokenizer.from_gguf(gguf_file.read(path)[0])
+  return Tokenizer.from_folder(path)
+
+
 def load(
   source: str,
   dtype: DTypeLike = jnp.float32,

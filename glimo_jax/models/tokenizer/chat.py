@@ -280,12 +280,16 @@ class Tokenizer:
       done += sum(len(p.fill(messages)) for p in parts[begin:end])
     return out
 
-  def show_mask(self, ids: Sequence[int], mask: Sequence[int]) -> str:
-    """The text with [square brackets] around what is masked 1."""
-    out, inside = [], 0
-    for token, masked in zip(ids, mask, strict=True):
-      if masked != inside:
-        out.append("[" if masked else "]")
-        inside = masked
-      out.append(self.decode([token]))
-    return "".join(out) + ("]" if inside else "")
+  def show_mask(
+    self,
+    ids: Sequence[int],
+    mask: Sequence[int],
+    marks: tuple[str, str] = ("[", "]"),
+  ) -> str:
+    """The text with two marks around what is masked 1."""
+    pairs = zip(mask, ids, strict=True)
+    out = []
+    for masked, some in itertools.groupby(pairs, key=lambda pair: pair[0]):
+      text = self.decode([token for _, token in some])
+      out.append(text.join(marks) if masked else text)
+    return "".join(out)

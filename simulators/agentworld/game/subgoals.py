@@ -1,4 +1,4 @@
-"""What comes next on the way to the goal: a tool, an element, a box, the goal.
+"""What the way leads to, one after the other: tools, elements, a box, the goal.
 
 A tool or an element is needed where the shortest way becomes longer if the tool
 opens nothing, or the element stays shut. So tools that a shortest way takes by
@@ -19,15 +19,18 @@ Array = jax.Array
 
 # Places in SUBGOALS of the goal, the box, the first tool, the first element.
 _GOAL, _BOX, _TOOL, _ELEMENT = 0, 1, 2, 2 + len(TOOLS)
+# Place, things found, their number, whether the walk goes on.
+_Walk = tuple[Place, Array, Array, Array]
 
 
-def subgoal(state: State, params: Params) -> Array:
-  """i32[]: index into SUBGOALS of the next needed thing on a shortest way.
+def chain(state: State, params: Params) -> Array:
+  """i32[K]: indices into SUBGOALS of the needed things on a shortest way.
 
-  SUBGOALS is in `vocabulary`. -1 where no way leads to the goal. There may be
-  several shortest ways: -1, too, where the one that prefers the first of the
-  best actions at every step and the one that prefers the last lead to different
-  things. Chance is ignored. vmap for more.
+  SUBGOALS is in `vocabulary`. The next thing comes first; -1 fills. There may
+  be several shortest ways: this is the one that prefers the first of the best
+  actions at every step. All are -1 where no way leads to the goal, and where
+  the way that prefers the last of the best actions leads to another thing
+  next. Chance is ignored. vmap for more.
   """
   level, place = state.env_state.level, state.env_state.place
   table = oracle.solve(level, params)
@@ -36,7 +39,7 @@ def subgoal(state: State, params: Params) -> Array:
   first, last = jax.vmap(
     lambda rank: _follow(level, place, params, table, rank, tools, elements)
   )(jnp.stack([order, -order]))
-  known = (first == last) & ~state.done
+  known = (first[0] == last[0]) & ~state.done
   return jnp.where(known, first, -1).astype(jnp.int32)
 
 
@@ -73,10 +76,12 @@ def _follow(
   tools: Array,
   elements: Array,
 ) -> Array:
-  """i32[]: the first needed thing on one shortest way; -1 for none.
+  """i32[K]: the needed things on one shortest way; -1 fills.
 
-  Of the best actions, the one of least `rank` is taken.
+  Of the best actions, the one of least `rank` is taken. A tool that is taken
+  twice counts the first time.
   """
+  most = tools.shape[-1] + elements.shape[-1] + 1
 
   def met(before: Place, after: Place) -> Array:
     taken = after.held & ~before.held & tools
@@ -90,16 +95,20 @@ def _follow(
       -1,
     )
 
-  def step(carry: tuple[Place, Array, Array]) -> tuple[Place, Array, Array]:
-    before, _, _ = carry
+  def step(carry: _Walk) -> _Walk:
+    before, found, count, _ = carry
     cost = oracle.move_costs(level, before, params, table)
     best = cost == jnp.min(cost)
     chosen = jnp.argmin(jnp.where(best, rank, len(ACTIONS)))
     after = dynamics.move(level, before, chosen, params)
-    return after, met(before, after), jnp.isfinite(jnp.min(cost))
+    thing = met(before, after)
+    new = (thing >= 0) & ~jnp.any(found == thing)
+    found = found.at[count].set(jnp.where(new, thing, -1), mode="drop")
+    walking = jnp.isfinite(jnp.min(cost)) & ~goals.achieved(level, after)
+    return after, found, count + new.astype(jnp.int32), walking
 
-  start = (place, jnp.int32(-1), jnp.isfinite(oracle.value(table, place)))
-  _, found, possible = jax.lax.while_loop(
-    lambda carry: (carry[1] < 0) & carry[2], step, start
-  )
-  return jnp.where(possible, found, -1)
+  possible = jnp.isfinite(oracle.value(table, place))
+  nothing = jnp.full(most, -1)
+  return jax.lax.while_loop(
+    lambda carry: carry[3], step, (place, nothing, jnp.int32(0), possible)
+  )[1]

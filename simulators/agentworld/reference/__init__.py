@@ -21,7 +21,7 @@ from simulators.agentworld.reference import (
   answers_seen,
 )
 from simulators.agentworld.reference.game import Game
-from simulators.agentworld.reference.subgoals import next_thing
+from simulators.agentworld.reference.subgoals import needed
 from simulators.agentworld.vocabulary import ANSWERS, SUBGOALS
 
 __all__ = ["SEARCHED", "Game", "answer", "answered", "subgoal"]
@@ -75,7 +75,6 @@ def answer(game: Game, kind: str, args: Sequence[int]) -> int:
   return ANSWERS.index(word)
 
 
-def subgoal(game: Game) -> int:
-  """The index of `AgentWorld.subgoals` that `AgentWorld.subgoal` gives."""
-  word = next_thing(game)
-  return SUBGOALS.index(word) if word else -1
+def chain(game: Game) -> list[int]:
+  """The indices of `AgentWorld.subgoals` that `AgentWorld.chain` gives."""
+  return [SUBGOALS.index(word) for word in needed(game)]

@@ -1,4 +1,4 @@
-"""What comes next on the way to the goal, by breadth-first searches."""
+"""What the way to the goal leads to, by breadth-first searches."""
 
 import collections
 import dataclasses
@@ -10,27 +10,28 @@ from simulators.agentworld.vocabulary import BOX
 Way = list[tuple[Place, Place]]  # the moves of a shortest way: before, after
 
 
-def next_thing(game: Game) -> str:
-  """The word of it; "" where there is none, or more than one."""
+def needed(game: Game) -> list[str]:
+  """The words, the next first; [] where what comes next is not certain."""
   orders = ((0, 1, 2, 3), (3, 2, 1, 0))
-  first, last = (_next_on(game, _shortest(game, order)) for order in orders)
-  return first if first == last else ""
+  first, last = (_things_on(game, _shortest(game, order)) for order in orders)
+  return first if first[:1] == last[:1] else []
 
 
-def _next_on(game: Game, way: Way) -> str:
+def _things_on(game: Game, way: Way) -> list[str]:
+  things = []
   for before, after in way:
     for tool, cell in enumerate(after[1]):
       taken = cell is None and before[1][tool] is not None
       if tool in game.held:  # put down on the way, and taken up again
         continue
       if taken and _needs_tool(game, tool, len(way)):
-        return game.tool_words[game.tools[tool]]
+        things.append(game.tool_words[game.tools[tool]])
     for element in after[2] - before[2]:
       if _needs_element(game, element, len(way)):
-        return game.element_words[game.elements[element][1]]
-  if not way:
-    return ""
-  return BOX if game.task == "push" else "goal"
+        things.append(game.element_words[game.elements[element][1]])
+  if way and game.task not in ("take", "open"):
+    things.append(BOX if game.task == "push" else "goal")
+  return [*dict.fromkeys(things)]
 
 
 def _needs_tool(game: Game, tool: int, steps: int) -> bool:

@@ -138,7 +138,8 @@ def test_soft_targets_weigh_every_answer(tokenizer):
 
 def test_rationale_comes_first_and_answers_are_weighed_after_it(tokenizer):
   row = dataclasses.replace(
-    example(0, "goal", "tree", ["up", "left"], [0.75, 0.25]), rationale="tree"
+    example(0, "goal", "tree", ["up", "left"], [0.75, 0.25]),
+    rationale=("tree",),
   )
   assert row.completions == ("tree. up", "tree. left")
   batch = batching.pack([row], tokenizer, 64)

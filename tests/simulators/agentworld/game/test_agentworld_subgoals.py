@@ -55,22 +55,29 @@ def _hall(world, tools, elements, goal=(1, 4), kind=goals.REACH):
   )  # fmt: skip
 
 
-def _name(world, level):
+def _names(world, level):
   params = world.params("real")
   state = world.reset(jax.random.key(0), params, level)
-  index = int(jax.jit(subgoals.subgoal)(state, params))
+  chain = _indices(jax.jit(subgoals.chain)(state, params))
   game = reference.Game.from_level(level, params)
-  assert reference.subgoal(game) == index
-  return world.subgoals[index] if index >= 0 else ""
+  assert reference.chain(game) == chain
+  return [world.subgoals[index] for index in chain]
+
+
+def _indices(chain):
+  """The indices of a chain; what fills it comes last."""
+  found = [index for index in chain.tolist() if index >= 0]
+  assert chain.tolist()[: len(found)] == found
+  return found
 
 
 def test_tool_is_next_only_where_the_way_needs_it(small):
   # The ax (kind 0) lies on the way; the tree (kind 0) closes the hall or not.
   tree = {(0, 3): 0, (1, 3): 1}
   barred = _hall(small, {(0, 1): 0}, tree)
-  assert _name(small, barred) == "ax"
+  assert _names(small, barred) == ["ax", "tree", "goal"]
   aside = _hall(small, {(0, 1): 0}, {})
-  assert _name(small, aside) == "goal"
+  assert _names(small, aside) == ["goal"]
 
 
 def test_element_comes_after_its_tool_and_asked_things_come_last(small):
@@ -79,15 +86,15 @@ def test_element_comes_after_its_tool_and_asked_things_come_last(small):
   state = small.reset(jax.random.key(0), params, level)
   held = state.env_state.replace(slot=state.env_state.slot.at[0].set(-1))
   state = state.replace(env_state=held)
-  index = int(jax.jit(subgoals.subgoal)(state, params))
-  assert small.subgoals[index] == "tree"
+  chain = _indices(jax.jit(subgoals.chain)(state, params))
+  assert [small.subgoals[index] for index in chain] == ["tree", "goal"]
   take = _hall(small, {(1, 2): 3}, {}, goal=(1, 2), kind=goals.TAKE)
-  assert _name(small, take) == "torch"
+  assert _names(small, take) == ["torch"]
 
 
 def test_no_way_has_no_subgoal(small):
   closed = _hall(small, {}, {(0, 3): 0, (1, 3): 1})
-  assert _name(small, closed) == ""
+  assert _names(small, closed) == []
 
 
 @pytest.mark.parametrize(
@@ -100,23 +107,24 @@ def test_no_way_has_no_subgoal(small):
     },
   ],
 )  # fmt: skip
-def test_subgoals_equal_the_reference(options):
+def test_chains_equal_the_reference(options):
   world = simulators.make("agentworld", **options)
   params = world.params("imperfect/swapped(1)")
   depths = world.depths("train")
   pool = world.pool("train", ROWS, depths)
   keys = jax.random.split(jax.random.key(0), ROWS)
   state = jax.vmap(world.reset, (0, None, 0))(keys, params, pool.levels)
-  found = jax.jit(jax.vmap(world.subgoal, (0, None)))
+  found = jax.jit(jax.vmap(world.chain, (0, None)))
   step = jax.jit(jax.vmap(world.step, (0, 0, None)))
   rng, names = np.random.default_rng(0), set()
   for _ in range(4):
-    indices = np.asarray(found(state, params))
+    chains = np.asarray(found(state, params))
     env = jax.device_get(dataclasses.replace(state.env_state, key=None))
     for row in np.flatnonzero(~np.asarray(state.done)).tolist():
       one = jax.tree.map(lambda x, row=row: x[row], env)
       game = reference.Game.from_state(one, params)
-      assert reference.subgoal(game) == indices[row]
-      names.add(world.subgoals[indices[row]])
+      chain = _indices(chains[row])
+      assert reference.chain(game) == chain
+      names.update(world.subgoals[index] for index in chain)
     state = step(state, rng.integers(4, size=ROWS).astype(np.int32), params)
   assert len(names) > 3

@@ -1,0 +1,59 @@
+"""Stops a training in good order when its machine is about to be taken away.
+
+Slurm, Kubernetes and clouds send SIGTERM some time before they kill; Slurm also
+SIGUSR1, where one asks for it.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+
+import jax
+from jax.experimental import multihost_utils
+
+_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+class Preempted(Exception):
+  """The training was asked to stop; its last step is saved."""
+
+
+class Preemption:
+  """Within its block, a signal to stop only sets a flag.
+
+  Signals can be caught in the main thread only: in others they kill as ever.
+  """
+
+  def __init__(self):
+    self._asked = False
+    self._before: dict[int, Callable | int | None] = {}
+
+  def __enter__(self) -> "Preemption":
+    # In a run of several processes JAX catches SIGTERM, and tells the others.
+    several = jax.process_count() > 1
+    try:
+      for number in _SIGNALS[several:]:
+        self._before[number] = signal.signal(number, self._catch)
+    except ValueError:  # not the main thread
+      pass
+    return self
+
+  def __exit__(self, *_) -> None:
+    for number, handler in self._before.items():
+      signal.signal(number, handler)
+
+  def reached(self, step: int) -> bool:
+    """Whether to stop after this step; the same in all processes.
+
+    All processes call it after every step.
+    """
+    if jax.process_count() > 1:
+      return multihost_utils.reached_preemption_sync_point(step)
+    return self._asked
+
+  def _catch(self, number: int, frame: FrameType | None) -> None:
+    del number, frame
+    self._asked = True
+    if jax.process_count() > 1:
+      os.kill(os.getpid(), signal.SIGTERM)
