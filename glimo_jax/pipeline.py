@@ -12,7 +12,6 @@ it was interrupted. Of several processes all train; the first does the rest.
 
 import logging
 
-from glimo_jax import mesh as mesh_lib
 from glimo_jax.agent import llm, prompts
 from glimo_jax.data import annotate as annotate_lib
 from glimo_jax.data import collect as collect_lib
@@ -99,7 +98,7 @@ def train(run: Run, round_: int = 0) -> None:
       run.config.train, decoder_config, params, run.first_adapter(round_),
       run.phases(round_), run.mesh, stage.path, _log.info, run.replay.budgets(),
     )  # fmt: skip
-    if mesh_lib.is_first():
+    if run.is_first:
       source = run.config.model.source
       export.save_peft(adapter, decoder_config, stage.path / "adapter", source)
     stage.summary["loss"] = history[-1]["loss"]
@@ -129,7 +128,7 @@ def evaluate(run: Run) -> EvalReport:
       tuned = run.sampler.with_adapter(learnt)
       _report(run, stage, tuned, _judge(run, stage, tuned))
   written = report.read(run.report_folder)
-  if mesh_lib.is_first():
+  if run.is_first:
     page = f"report: {run.report_folder / report.HTML}"
     print(report.table(written), page, sep="\n")
   report.check_budgets(written)

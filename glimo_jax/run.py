@@ -47,6 +47,7 @@ class Run(Resources):
     config, workdir: as given.
     world: the simulator.
     commit: of the code that runs.
+    is_first: whether this is the process that writes, of several.
 
   Raises:
     ValueError, FileNotFoundError: bad settings, before any work.
@@ -56,6 +57,7 @@ class Run(Resources):
     super().__init__(config)
     self.workdir = pathlib.Path(workdir).expanduser()
     self.commit = provenance.commit()
+    self.is_first = mesh_lib.is_first()
     self._datasets: dict[int, InstructionDataset] = {}  # round -> its rows
 
   # --- Stages -----------------------------------------------------------------
@@ -87,10 +89,9 @@ class Run(Resources):
       shape = workdir_lib.shaping_settings(settings, earlier)
       workdir_lib.check(self.workdir, earlier, shape)
     shape = workdir_lib.shaping_settings(settings, name)
-    first = mesh_lib.is_first()
     with (
       workdir_lib.stage(self.workdir, name, shape)
-      if first
+      if self.is_first
       else workdir_lib.follow(self.workdir, name, together)
     ) as opened:
       if not opened.finished:
