@@ -1,15 +1,15 @@
 """Can a policy be learnt from so many rows, without a language model?
 
   python -m benchmarks.learnable [--world=agentworld|driving]
-    [--rows 1500 6000] [--rationale 0 1] [--depths 0 1] [--variants=4]
+    [--rows 1500 6000] [--rationale 0 1] [--depths 0 1] [--variants=64]
     [--option NAME=VALUE ...] [--levels=192] [--seeds=1]
 
 Collects experience in imperfect worlds as the pipeline does, writes next-action
 rows by the oracle, trains the MLP of the reports on them and plays `val` levels
-of the real world. With subgoals the rows say what comes next on the way before
+of the real world. With `--rationale 1` the rows say why before
 the action, and the MLP learns that first. It takes minutes where a language
 model takes hours: look here first. Driving takes its variants, its actors and
-its labels from configs/quickstart_driving.py, and has no subgoals.
+its labels from configs/quickstart_driving.py, and has no rationales.
 """
 
 import ast
@@ -159,7 +159,7 @@ def main() -> None:
   flags.add_argument("--rows", type=int, nargs="+", default=[1500, 6000])
   flags.add_argument("--rationale", type=int, nargs="+", default=None)
   flags.add_argument("--depths", type=int, nargs="+", default=None)
-  flags.add_argument("--variants", type=int, default=4)
+  flags.add_argument("--variants", type=int, default=64)
   flags.add_argument("--option", nargs="+", default=[], metavar="NAME=VALUE")
   flags.add_argument("--levels", type=int, default=192)
   flags.add_argument("--seed", type=int, default=0, help="of the rows")

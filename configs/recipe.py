@@ -19,7 +19,8 @@ _HALF = {
   "train.replay_length": 32,
   "train.acting_steps": 800,
 }
-# Labels without the oracle come without its rationale.
+# Labels without the oracle come without its rationale; other texts have no
+# sentences about single things.
 _ANSWER_ALONE = {
   "annotate.skills.next_action.rationale": False,
   "evaluate.tuned_arms": ("plain", "options"),
@@ -41,8 +42,8 @@ ARMS = {
     "world.options.rendering": "plain",
     "annotate.skills.next_action.rows": 1000,
   },
-  "hints": {"world.options.rendering": "hints"},
-  "map": {"world.options.rendering": "map"},
+  "hints": {**_ANSWER_ALONE, "world.options.rendering": "hints"},
+  "map": {**_ANSWER_ALONE, "world.options.rendering": "map"},
   # How many words the imperfect worlds teach.
   "worlds-4": {
     "collect.variants": tuple(f"imperfect/swapped({k})" for k in range(4))

@@ -5,11 +5,13 @@ processes of a run execute the same program. Process 0, the first, writes.
 """
 
 import contextlib
+import hashlib
 import math
 from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXES = ("data", "fsdp", "tensor")
@@ -37,8 +39,10 @@ def connect(address: str) -> None:
       and the number of this one, from 0.
 
   Raises:
-    ValueError: not such an address, or a cluster that tells nothing.
+    ValueError: not such an address, or no cluster is detected.
   """
+  # Its SIGTERM handler would swallow the signal outside of trainings.
+  jax.config.update("jax_enable_preemption_service", False)
   if address == "auto":
     try:
       jax.distributed.initialize()
@@ -68,6 +72,19 @@ def connect(address: str) -> None:
 def is_first() -> bool:
   """Whether this is process 0: the one that writes and logs."""
   return jax.process_index() == 0
+
+
+def check_same(settings: str) -> None:
+  """Raises ValueError where the settings are not those of process 0.
+
+  All processes call it.
+  """
+  digest = np.frombuffer(hashlib.sha256(settings.encode()).digest(), np.uint8)
+  if np.any(multihost_utils.broadcast_one_to_all(digest) != digest):
+    raise ValueError(
+      f"process {jax.process_index()} has other settings than process 0: start "
+      "all processes with the same --config, --workdir and other flags"
+    )
 
 
 def make(data: int = -1, fsdp: int = 1, tensor: int = 1) -> Mesh:

@@ -1,6 +1,7 @@
 """The replay text of a run, and the KL on it that its budgets allow."""
 
 import functools
+import math
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -14,6 +15,7 @@ from glimo_jax.data.batching import replay_text
 from glimo_jax.data.batching.replay_text import ReplayPool
 from glimo_jax.evaluate import language
 from glimo_jax.models.sampler import Sampler
+from glimo_jax.models.tokenizer import Tokenizer
 from glimo_jax.progress import Progress
 
 _MEASURED = 4096  # tokens of replay text that tell the base's cross-entropy
@@ -26,7 +28,9 @@ class Replay:
     config: of the training.
     steps: of the whole training, with its on-policy rounds.
     folder: of its files.
-    sampler: makes the base model, which writes and measures.
+    tokenizer: of the base model.
+    sampler: makes the base model, which writes and measures in the first
+      process.
   """
 
   def __init__(
@@ -34,9 +38,11 @@ class Replay:
     config: TrainConfig,
     steps: int,
     folder: pathlib.Path,
+    tokenizer: Tokenizer,
     sampler: Callable[[], Sampler],
   ):
     self._config, self._folder, self._sampler = config, folder, sampler
+    self._tokenizer = tokenizer
     self._rows = steps * config.replay_batch
     self._sources = config.replay if config.replays else ()
 
@@ -48,10 +54,10 @@ class Replay:
     if not mesh_lib.is_first():  # the first process writes
       for source in self._sources:
         files.wait_for(replay.file_of(self._folder, self._sources, source))
-    base, length = self._sampler(), self._config.replay_length
+    length = self._config.replay_length
     passages = language.passages(texts.held_out().values())
     documents = replay.prepare(
-      self._sources, self._folder, base, base.tokenizer,
+      self._sources, self._folder, self._sampler, self._tokenizer,
       rows=self._rows, length=length, seed=self._config.seed,
       shares=lambda text: language.shares(text, passages), progress=Progress,
     )  # fmt: skip
@@ -60,7 +66,7 @@ class Replay:
       for source in self._sources
       for pool in replay_text.encode(
         source.source, source.weight, documents[source.source],
-        base.tokenizer, length,
+        self._tokenizer, length,
       )
     ]  # fmt: skip
 
@@ -75,6 +81,8 @@ class Replay:
 
   def budgets(self) -> dict[str, float]:
     """The KL that the retention budgets allow, by term; nats per token.
+
+    Only in the first process: `trainer.train` tells the others.
 
     Raises:
       ValueError: the replay text lacks what a budget is held on.
@@ -102,6 +110,8 @@ class Replay:
 
   def _nats(self, pools: Sequence[ReplayPool]) -> float:
     """Nats per token that the base model needs for replayed text."""
+    if not mesh_lib.is_first():
+      return math.inf
     ids = np.concatenate([piece.ids for p in pools for piece in p.documents])
     logprobs = self._sampler().token_logprobs(ids[:_MEASURED].tolist())
     return -float(logprobs.mean())

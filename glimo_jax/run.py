@@ -58,6 +58,7 @@ class Run(Resources):
     self.workdir = pathlib.Path(workdir).expanduser()
     self.commit = provenance.commit()
     self.is_first = mesh_lib.is_first()
+    mesh_lib.check_same(f"{config} {self.workdir}")
     self._datasets: dict[int, InstructionDataset] = {}  # round -> its rows
 
   # --- Stages -----------------------------------------------------------------
@@ -242,7 +243,7 @@ class Run(Resources):
     steps = config.understanding_steps + config.acting_steps
     steps += rounds.count * rounds.steps
     folder = self.workdir / "train" / "replay"
-    return Replay(config, steps, folder, lambda: self.sampler)
+    return Replay(config, steps, folder, self.tokenizer, lambda: self.sampler)
 
   def phases(self, round_: int = 0) -> list[Phase]:
     """What a round trains on, phase by phase.

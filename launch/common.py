@@ -27,12 +27,6 @@ _CONFIG = config_flags.DEFINE_config_file(
 _WORKDIR = flags.DEFINE_string(
   "workdir", None, "Folder for all that the run writes, e.g. runs/quickstart."
 )
-_DISTRIBUTED = flags.DEFINE_string(
-  "distributed",
-  "",
-  "For a run of several processes: auto (Slurm, GKE, TPU VMs), or "
-  "HOST:PORT,N,I for process I of N, with process 0 on HOST.",
-)
 
 
 class UsageError(ValueError):
@@ -77,6 +71,12 @@ def run(
     lower_bound=0,
     upper_bound=2**31 - 1,
   )
+  distributed = flags.DEFINE_string(
+    "distributed",
+    "",
+    "For a run of several processes: auto (Slurm, GKE, TPU VMs), or "
+    "HOST:PORT,N,I for process I of N, with process 0 on HOST.",
+  )
 
   def main():
     values = _config()
@@ -87,8 +87,8 @@ def run(
     # Imported here so that a mistyped flag is reported before jax is loaded.
     from glimo_jax import mesh
 
-    if _DISTRIBUTED.value:
-      mesh.connect(_DISTRIBUTED.value)
+    if distributed.value:
+      mesh.connect(distributed.value)
       if not mesh.is_first():
         logging.getLogger("glimo_jax").setLevel(logging.WARNING)
     from glimo_jax import pipeline
@@ -106,7 +106,7 @@ def run(
       sys.exit(128 + signal.SIGTERM)
 
   # Otherwise --help omits them.
-  for flag in (_CONFIG, _WORKDIR, _DISTRIBUTED, seed):
+  for flag in (_CONFIG, _WORKDIR, distributed, seed):
     flags.FLAGS.register_key_flag_for_module(
       sys.argv[0], flags.FLAGS[flag.name]
     )
@@ -122,14 +122,13 @@ def start(main: Callable[[], None], argv: list[str] | None = None) -> None:
   def guarded(_):
     try:
       main()
-    except Exception as e:
-      if isinstance(e, UsageError) or (
-        isinstance(e, ValueError | FileNotFoundError) and _is_ours(e)
-      ):
+    except (UsageError, ValueError, FileNotFoundError) as e:
+      if isinstance(e, UsageError) or _is_ours(e):
         _fail(e)
-      if _DISTRIBUTED.value:
-        traceback.print_exc()
-        _leave(1)
+      _leave_others()
+      raise
+    except (Exception, KeyboardInterrupt):
+      _leave_others()
       raise
 
   _set_up_logging()
@@ -208,16 +207,23 @@ def _is_ours(error: BaseException) -> bool:
 
 def _fail(error: BaseException) -> NoReturn:
   print(f"error: {error}", file=sys.stderr)
-  _leave(2)
+  _leave_others(2)
+  sys.exit(2)
 
 
-def _leave(code: int) -> NoReturn:
-  """Ends this process; of several, without waiting for the others.
+def _leave_others(code: int = 1) -> None:
+  """Where there are several processes, ends this one on an error.
 
-  These then end, too, as JAX misses the process that is gone.
+  JAX would wait for the others at the exit, and they for this one. They end
+  when JAX detects that it is gone. The code is that of the exit.
   """
-  if flags.FLAGS.is_parsed() and _DISTRIBUTED.value:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-  sys.exit(code)
+  if (
+    "jax" not in sys.modules
+    or not sys.modules["jax"].distributed.is_initialized()
+  ):
+    return
+  if code == 1:
+    traceback.print_exc()
+  sys.stdout.flush()
+  sys.stderr.flush()
+  os._exit(code)

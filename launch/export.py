@@ -44,11 +44,11 @@ def main() -> None:
     merged = lora.merge(params, adapter)
     export.save_checkpoint((config, merged, tokenizer), out)
   else:
-    there = _BASE.value or sources.for_others(source)
-    if not there:
-      there = str((out / "base").resolve())
-      export.save_checkpoint(base, there)
-    export.save_peft(adapter, config, out, there)
+    base_path = _BASE.value or sources.for_others(source)
+    if not base_path:
+      base_path = str((out / "base").resolve())
+      export.save_checkpoint(base, base_path)
+    export.save_peft(adapter, config, out, base_path)
     tokenizer.save_folder(out)
   print(f"{_FORMAT.value}: {out}, from {trained}")
 

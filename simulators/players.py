@@ -46,8 +46,8 @@ class HasSubgoals(Protocol):
   def chain(self, state: State, params: PyTree) -> Array:
     """i32[K]: indices into `subgoals`, the next first; -1 fills.
 
-    All are -1 where there is no way to succeed, or where some of the best ways
-    lead to other things first.
+    All are -1 where there is no way to succeed, or where it is not clear what
+    comes next, as the best ways lead to different things.
     """
     ...
 
@@ -100,7 +100,8 @@ def rationale(rules: str, text: str, things: Sequence[str]) -> str:
   """Why the next thing on a way is next, in sentences of the prompt.
 
   From the end of the way back to what comes next: what the text says of each
-  thing, what the rules say of it, and what the text says of what they name.
+  thing, what the rules say of it, and what the text says of what they name. The
+  last sentence is about what comes next, even where it stands before, too.
 
       goal two up in B. door one up to B. door needs key. key three left
 
@@ -112,17 +113,17 @@ def rationale(rules: str, text: str, things: Sequence[str]) -> str:
   Returns:
     The sentences, without the last stop; "" without things.
   """
-  said: list[str] = []
+  sentences: list[str] = []
   backwards = [*things[::-1]]
   for i, word in enumerate(backwards):
-    said.append(sentence_of(text, word))
+    sentences.append(sentence_of(text, word))
     clause = _clause_of(rules, word)
-    said += [clause] if clause else []
+    sentences += [clause] if clause else []
     for named in re.findall(r"\w+", clause):
       sentence = sentence_of(text, named)
       if named not in backwards[i : i + 2] and sentence != named:
-        said.append(sentence)
-  return ". ".join(said)
+        sentences.append(sentence)
+  return ". ".join(sentences)
 
 
 def with_rationale(sentences: str, answer: str) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -245,23 +245,30 @@ def generate_all(
   params: PyTree,
   adapter: Adapter | None,
   tokenizer: Tokenizer,
-  prompts: Sequence[Sequence[int]],
+  prefix: Prefix | None,
+  suffixes: Sequence[Sequence[int]],
   seeds: Sequence[int],
   settings: GenerationSettings,
+  progress: Callable[[int], None] | None = None,
 ) -> list[Answer]:
-  """Writes behind any number of prompts that share no prefix, in batches.
+  """Writes behind any number of suffixes, in batches of similar lengths.
 
   Copies fill the last batch up to a power of 2: few shapes are compiled.
+  `progress` is called with the number of answers just finished.
   """
-  out: list[Answer] = []
-  for i in range(0, len(prompts), BATCH):
-    rows = [*zip(prompts[i : i + BATCH], seeds[i : i + BATCH], strict=True)]
-    size = 1 << (len(rows) - 1).bit_length()
-    ids, drawn = zip(*rows, *rows[:1] * (size - len(rows)), strict=True)
+  order = sorted(range(len(suffixes)), key=lambda i: len(suffixes[i]))
+  out: list[Answer] = [("", "length", 0)] * len(suffixes)
+  for at in range(0, len(order), BATCH):
+    some = order[at : at + BATCH]
+    full = some + some[:1] * ((1 << (len(some) - 1).bit_length()) - len(some))
     answers = generate(
-      config, params, adapter, tokenizer, None, ids, drawn, settings
-    )
-    out += answers[: len(rows)]
+      config, params, adapter, tokenizer, prefix,
+      [suffixes[i] for i in full], [seeds[i] for i in full], settings,
+    )  # fmt: skip
+    for i, answer in zip(some, answers, strict=False):
+      out[i] = answer
+    if progress:
+      progress(len(some))
   return out
 
 

@@ -90,7 +90,20 @@ def placed(
   """`init`, each array drawn on the devices that hold it."""
   if mesh is None:
     return init(key, config, dtype)
+  places = shardings(config, mesh)
+  alone = jax.process_count() == 1
   draw = jax.jit(
-    init, static_argnums=(1, 2), out_shardings=shardings(config, mesh)
+    init, static_argnums=(1, 2), out_shardings=places if alone else None
   )
-  return draw(key, config, dtype)
+  drawn = draw(key, config, dtype)
+  if alone:
+    return drawn
+  # Each process has drawn all on a device of its own, and keeps its part.
+  drawn = jax.device_get(drawn)
+  return jax.tree.map(
+    lambda x, place: jax.make_array_from_callback(
+      x.shape, place, x.__getitem__
+    ),
+    drawn,
+    places,
+  )

@@ -206,22 +206,18 @@ class Sampler:
     seeds = list(range(len(prompts)) if seeds is None else seeds)
     out: list[generation.Answer] = [("", "length", 0)] * len(prompts)
     for prefix_ids, rows in self._groups(prompts).items():
-      rows = sorted(rows, key=lambda row: len(row[1]))
-      prefix = self._prefix(prefix_ids)
-      for batch in scoring_rows.split(rows, (16, 4, 1)):
-        answers = generation.generate(
-          self.config,
-          *self.weights,
-          self.tokenizer,
-          prefix,
-          [ids[len(prefix_ids) :] for _, ids in batch],
-          [seeds[i] for i, _ in batch],
-          settings,
-        )
-        for (index, _), answer in zip(batch, answers, strict=True):
-          out[index] = answer
-        if progress:
-          progress(len(batch))
+      answers = generation.generate_all(
+        self.config,
+        *self.weights,
+        self.tokenizer,
+        self._prefix(prefix_ids),
+        [ids[len(prefix_ids) :] for _, ids in rows],
+        [seeds[i] for i, _ in rows],
+        settings,
+        progress,
+      )
+      for (index, _), answer in zip(rows, answers, strict=True):
+        out[index] = answer
     return out
 
   def continue_ids(
@@ -233,7 +229,7 @@ class Sampler:
   ) -> list[generation.Answer]:
     """Continues token ids, which need not be chats; see `generate`."""
     return generation.generate_all(
-      self.config, *self.weights, self.tokenizer, prompts, seeds,
+      self.config, *self.weights, self.tokenizer, None, prompts, seeds,
       generation.GenerationSettings(max_tokens, temperature, 1.0, ()),
     )  # fmt: skip
 

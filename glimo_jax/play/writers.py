@@ -112,7 +112,7 @@ class RationalePolicy:
 
   It asks as the rows with a rationale do (`base.rationale`). What was written
   before the last sentence is kept as the rationale; the actions are scored
-  behind it.
+  behind it. An error, or an empty answer, ends the episode as a failure.
 
   Args:
     lm: a LanguageModel with `loglik`.
@@ -138,14 +138,17 @@ class RationalePolicy:
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
     """f32[B, A]: log p of each action behind the rationale; see `Policy`."""
     del rows
-    said = [written.rpartition(". ")[0] for written in self._write(texts)]
+    answers = self._write(texts)
+    rationales = [answer.rpartition(". ")[0] for answer in answers]
     choices = [
-      tuple(base.with_rationale(sentences, a) for a in self._actions)
-      for sentences in said
+      tuple(base.with_rationale(rationale, a) for a in self._actions)
+      for rationale in rationales
     ]
     memo = scoring.Memo() if self._memo is None else self._memo
-    asked = [self._ask(text) for text in texts]
-    return np.stack(memo.loglik(self._lm, asked, choices))
+    prompt = [self._ask(text) for text in texts]
+    scores = np.stack(memo.loglik(self._lm, prompt, choices))
+    scores[[not answer for answer in answers]] = np.nan
+    return scores
 
 
 # How a model may act other than by choosing among the action words.

@@ -76,12 +76,12 @@ def place_batches(
       )
     sharding = mesh_lib.sharding(mesh, "batch")
 
-    def laid(array: np.ndarray, sharding: NamedSharding = sharding):
+    def place(array: np.ndarray, sharding: NamedSharding = sharding):
       return jax.make_array_from_callback(
         array.shape, sharding, array.__getitem__
       )
 
-    placed.append(jax.tree.map(laid, batch))
+    placed.append(jax.tree.map(place, batch))
     terms.append(term)
   if not placed:
     raise ValueError(

@@ -128,9 +128,9 @@ def train(
   else:
     reporter = metrics.History(workdir, step)
   with (
+    preemption.Preemption() as stopping,
     contextlib.closing(saver),
     contextlib.closing(reporter),
-    preemption.Preemption() as stopping,
   ):
     pending = None
     for phase, end in zip(phases, ends, strict=True):
@@ -163,10 +163,10 @@ def train(
           pending = None
           positions = [s.iterator.get_state() for s in phases]
           saver.save(state, {"phase": phase.name, "data": positions})
-        if stop and step < ends[-1]:
+        if stop:
           raise preemption.Preempted(
             f"stopped at step {step} of {ends[-1]}, which is saved: the same "
-            "command goes on from there"
+            "command continues from there"
           )
   return state.adapter, reporter.history
 

@@ -4,8 +4,9 @@
 #   sbatch --nodes=4 launch/pods/slurm.sh --config=configs/laptop.py --workdir=/shared/runs/laptop
 #
 # The folder of --workdir is on a file system that all hosts share. A minute
-# before the time is over Slurm sends SIGUSR1: the training saves its step, and
-# the job starts again.
+# before the time is over Slurm sends SIGUSR1. A training then saves its step and
+# exits with 143; other stages end with 138 and continue from their files. In both
+# cases the job is queued again.
 #SBATCH --job-name=glimo
 #SBATCH --ntasks-per-node=8
 #SBATCH --gpus-per-node=8
@@ -17,5 +18,5 @@
 
 srun --kill-on-bad-exit=0 .venv/bin/python -m launch.pipeline --distributed=auto "$@"
 code=$?
-if [ "$code" -eq 143 ]; then scontrol requeue "$SLURM_JOB_ID"; fi
+case "$code" in 143 | 138) scontrol requeue "$SLURM_JOB_ID" ;; esac
 exit "$code"

@@ -134,6 +134,11 @@ def test_one_process_asked_to_stop_stops_both_and_one_goes_on(alone, tmp_path):
   assert 3 <= steps[-1] < 9
   leaves, history = one_process(tmp_path)
   assert [line["step"] for line in history] == list(range(1, 10))
+  np.testing.assert_allclose(
+    [line["loss"] for line in history],
+    [line["loss"] for line in alone[1]],
+    rtol=1e-5,
+  )
   for leaf, expected in zip(leaves, alone[0], strict=True):
     np.testing.assert_allclose(leaf, expected, atol=1e-4)
 

@@ -81,6 +81,11 @@ class NextActionSkill(Skill):
           self.task(tools, moment), words, tuple(weights.values()), chain
         )
         found += plan.add(row) and bool(words)
+    if self.rationale and self.rows and not found:
+      raise ValueError(
+        "annotate.skills.next_action.rationale is True, but no text names what "
+        "the best way leads to: set it to False, or choose another rendering"
+      )
     return plan
 
   def task(self, tools: Tools, experience: Experience) -> Task:

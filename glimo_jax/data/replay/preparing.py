@@ -26,7 +26,7 @@ def file_of(
 def prepare(
   sources: Sequence[ReplaySource],
   folder: pathlib.Path,
-  writer: Writer,
+  writer: Callable[[], Writer],
   tokenizer: Tokenizer,
   *,
   rows: int,
@@ -40,7 +40,7 @@ def prepare(
   Args:
     sources: by weight.
     folder: of their files; what is there is not made again.
-    writer: the base model, which writes the `self` sources.
+    writer: makes the base model, which writes the `self` sources.
     tokenizer: its tokenizer.
     rows: of replay text in the whole training.
     length: columns of a row.
@@ -61,7 +61,7 @@ def prepare(
     if not path.exists() and name in SELF:
       tokens = max(_PROMPT, length - _PROMPT)
       SelfWritten(name, needed, tokens, seed).write(
-        path, writer, tokenizer, progress(f"replay text, {name}")
+        path, writer(), tokenizer, progress(f"replay text, {name}")
       )
     elif not path.exists():
       sources_lib.copy(source, path, tokens=(needed + 1) * length)

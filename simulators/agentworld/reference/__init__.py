@@ -24,7 +24,7 @@ from simulators.agentworld.reference.game import Game
 from simulators.agentworld.reference.subgoals import needed
 from simulators.agentworld.vocabulary import ANSWERS, SUBGOALS
 
-__all__ = ["SEARCHED", "Game", "answer", "answered", "subgoal"]
+__all__ = ["SEARCHED", "Game", "answer", "answered", "chain"]
 
 _FUNCTIONS = {
   name: function

@@ -90,7 +90,7 @@ def test_each_source_is_made_once_and_held_out_passages_are_left_out(
 
   def make(shares):
     return prepare(
-      SOURCES, tmp_path, writer, tokenizer, rows=80, length=64, seed=0,
+      SOURCES, tmp_path, lambda: writer, tokenizer, rows=80, length=64, seed=0,
       shares=shares, progress=lambda name: lambda *_: None,
     )  # fmt: skip
 
