@@ -1,5 +1,6 @@
 """Several processes train as one does; a signal to stop loses no step."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -8,7 +9,6 @@ import socket
 import subprocess
 import sys
 
-import conftest
 import jax
 import numpy as np
 import pytest
@@ -24,12 +24,16 @@ CONFIG = StepConfig(
   lr=1e-2, warmup=1, chunk=16, kl_coef=0.5, eps=1e-4, checkpoint_every=3
 )
 HERE = pathlib.Path(__file__).parent
+# By its path: in a child of these tests pytest has loaded no conftest.
+_SPEC = importlib.util.spec_from_file_location("parts", HERE / "conftest.py")
+parts = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(parts)
 
 
 def train(mesh, folder, rows):
   """Two phases of 5 and 4 steps; (leaves of the adapter, history)."""
-  tiny = conftest.make_tiny()
-  second = conftest.Rows(replay=8, seed=1)
+  tiny = parts.make_tiny()
+  second = parts.Rows(replay=8, seed=1)
   adapter, history = trainer.train(
     CONFIG,
     tiny.config,
@@ -43,7 +47,7 @@ def train(mesh, folder, rows):
   return jax.device_get(jax.tree.leaves(adapter)), history
 
 
-class Signalled(conftest.Rows):
+class Signalled(parts.Rows):
   """Rows whose process is asked to stop before the third batch."""
 
   number = signal.SIGTERM
@@ -54,7 +58,7 @@ class Signalled(conftest.Rows):
     return super().__next__()
 
 
-def one_process(folder, rows=conftest.Rows, devices=1):
+def one_process(folder, rows=parts.Rows, devices=1):
   chosen = np.asarray(jax.devices()[:devices]).reshape(devices, 1, 1)
   return train(Mesh(chosen, mesh_lib.AXES), folder, rows(replay=8))
 
@@ -64,7 +68,7 @@ def be_one_of(folder, address, signalled):
   jax.config.update("jax_numpy_dtype_promotion", "strict")
   mesh_lib.connect(address)
   stops = signalled == "1" and mesh_lib.is_first()
-  rows = (Signalled if stops else conftest.Rows)(replay=8)
+  rows = (Signalled if stops else parts.Rows)(replay=8)
   leaves, history = train(mesh_lib.make(fsdp=2), folder, rows)
   if mesh_lib.is_first():
     np.savez(pathlib.Path(folder) / "leaves.npz", *leaves)
