@@ -75,6 +75,8 @@ def closed_item(
 ) -> ScoringItem:
   """The suffix of one prompt with its choices behind it.
 
+  What all choices begin with stands once, as a part of the text.
+
   Args:
     suffix: ids of the prompt behind the prefix.
     choices: ids of each choice.
@@ -83,35 +85,51 @@ def closed_item(
   Raises:
     ValueError: more choices of several tokens than a text has branches.
   """
-  several = sum(len(choice) > 1 for choice in choices)
+  shared = _shared(choices)
+  several = sum(len(choice) > shared + 1 for choice in choices)
   if several >= BRANCHES:
     raise ValueError(
       f"{several} choices of several tokens for one prompt: score at most "
       f"{BRANCHES - 1} at a time"
     )
-  tokens = list(suffix)
-  positions = list(range(start, start + len(suffix)))
-  branches = [0] * len(suffix)
-  columns, targets = [len(suffix) - 1], [[choice[0] for choice in choices]]
+  tokens = [*suffix, *choices[0][:shared]]
+  length = len(tokens)
+  positions = list(range(start, start + length))
+  branches = [0] * length
+  columns = list(range(len(suffix) - 1, length))
+  targets = [[token] for token in choices[0][:shared]]
+  targets.append([choice[shared] for choice in choices])
   for choice in choices:
-    branch = branches[-1] + 1
-    for offset, (token, following) in enumerate(itertools.pairwise(choice)):
+    branch, rest = branches[-1] + 1, choice[shared:]
+    for offset, (token, following) in enumerate(itertools.pairwise(rest)):
       columns.append(len(tokens))
       targets.append([following])
       tokens.append(token)
-      positions.append(start + len(suffix) + offset)
+      positions.append(start + length + offset)
       branches.append(branch)
   return ScoringItem(tokens, positions, branches, columns, targets)
+
+
+def _shared(choices: Sequence[Sequence[int]]) -> int:
+  """Number of tokens with which all choices begin, and none of them ends."""
+  if len(choices) < 2:
+    return 0
+  most = min(map(len, choices)) - 1
+  columns = itertools.islice(zip(*choices, strict=False), most)
+  alike = itertools.takewhile(lambda ids: len({*ids}) == 1, columns)
+  return sum(1 for _ in alike)
 
 
 def choice_scores(
   item: ScoringItem, choices: Sequence[Sequence[int]]
 ) -> np.ndarray:
   """f32[C]: log p of each choice, from an item of `closed_item`."""
-  scores = np.array(item.answer[0], np.float32)
-  rest = iter(item.answer[1:])
+  shared = _shared(choices)
+  before = sum(float(logp[0]) for logp in item.answer[:shared])
+  scores = np.array(item.answer[shared], np.float32) + np.float32(before)
+  rest = iter(item.answer[shared + 1 :])
   for number, choice in enumerate(choices):
-    for _ in choice[1:]:
+    for _ in choice[shared + 1 :]:
       scores[number] += next(rest)[0]
   return scores
 

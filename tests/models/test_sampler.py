@@ -38,8 +38,12 @@ def naive_score(tiny, messages, choice, **options):
 @pytest.mark.parametrize("adapted", [False, True])
 @pytest.mark.parametrize(
   "choices",
-  [("up", "down"), ("up", "axe", "two left", "up up")],
-  ids=["single tokens", "several tokens"],
+  [
+    ("up", "down"),
+    ("up", "axe", "two left", "up up"),
+    ("two left. up", "two left. down", "two left. up up"),
+  ],
+  ids=["single tokens", "several tokens", "a common beginning"],
 )
 def test_scores_equal_the_likelihood_of_the_whole_text(
   tiny, plain, prompts, choices, adapted
@@ -101,7 +105,7 @@ def test_packing_keeps_every_text_once_and_wastes_little(choices):
 
 def test_too_many_choices_for_the_branches_are_refused(plain):
   with pytest.raises(ValueError, match="at most 255"):
-    plain.score([chat("up")], [["up up"] * 256])
+    plain.score([chat("up")], [["up up", "no up"] * 128])
   assert len(plain.score([chat("up")], [["up"] * 256])[0]) == 256
 
 
