@@ -3,10 +3,10 @@
   python -m launch.pipeline --config=configs/quickstart.py --workdir=runs/quickstart
 
 SmolLM2-135M-Instruct in AgentWorld, trained in `imperfect/swapped`, judged in
-`real`. It took 30 minutes on 2 busy CPU cores, and 3 GiB. On test (depths 0-1,
-128 levels) seed 0 has success .29 (base 0, random .01, script .55, MLP .24,
-oracle 1), questions .31 (base .33), bits per byte .5 to .9 % above the base's,
-and no collapsed chat answer (docs/results/quickstart).
+`real`. Training alone takes 13 to 27 minutes on 2 CPU cores, and 3 GiB. These
+settings are not measured on test yet. Those of commit 89f3442 (four worlds, 170
+steps, no rationale) had success .29 on test (base 0, random .01, script .55, MLP
+.24, oracle 1; docs/results/quickstart); docs/LOG.md has what is known of these.
 `configs/quickstart.py:tiny` is the same run at the size of a test.
 """  # noqa: E501
 

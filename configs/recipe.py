@@ -3,9 +3,8 @@
   bash launch/recipe.sh [ARM ...]      all arms, or those named
 
 One arm is `python -m launch.pipeline --config=configs/recipe.py:ARM
---workdir=runs/recipe/ARM-0`, of quickstart's size: up to thirty minutes on 2
-busy CPU cores, and 3 GiB. Arms are judged on `val`, where
-choices are made; `--config.evaluate.suite=test` is for the end. Every arm
+--workdir=runs/recipe/ARM-0`, of quickstart's size: about as long, and 3 GiB.
+Arms are judged on `val`, where choices are made; `--config.evaluate.suite=test` is for the end. Every arm
 trains on about the same number of tokens. docs/recipe.md has the results of the
 arms on the easier levels of before; on these levels none is measured yet.
 """

@@ -125,10 +125,10 @@ def start(main: Callable[[], None], argv: list[str] | None = None) -> None:
     except (UsageError, ValueError, FileNotFoundError) as e:
       if isinstance(e, UsageError) or _is_ours(e):
         _fail(e)
-      _leave_others()
+      _exit_at_once()
       raise
     except (Exception, KeyboardInterrupt):
-      _leave_others()
+      _exit_at_once()
       raise
 
   _set_up_logging()
@@ -207,15 +207,15 @@ def _is_ours(error: BaseException) -> bool:
 
 def _fail(error: BaseException) -> NoReturn:
   print(f"error: {error}", file=sys.stderr)
-  _leave_others(2)
+  _exit_at_once(2)
   sys.exit(2)
 
 
-def _leave_others(code: int = 1) -> None:
-  """Where there are several processes, ends this one on an error.
+def _exit_at_once(code: int = 1) -> None:
+  """Of several processes, ends this one on an error, with this exit code.
 
-  JAX would wait for the others at the exit, and they for this one. They end
-  when JAX detects that it is gone. The code is that of the exit.
+  At an ordinary exit JAX would wait for the others, and they for this one. Now
+  they end when JAX detects that it is gone.
   """
   if (
     "jax" not in sys.modules
