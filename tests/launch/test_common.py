@@ -105,6 +105,8 @@ def test_help_lists_the_flags_of_a_script(script):
     "play": ["option", "gif"],
     "report": ["folder", "runs"],
     "export": ["workdir", "format", "out", "base"],
+    "inspect": ["workdir", "rows", "kind", "round"],
+    "chat": ["workdir", "max_tokens", "temperature"],
   }
   flags = own.get(script, ["config", "workdir"])
   for flag in flags + ["suite"] * (script == "evaluate"):
