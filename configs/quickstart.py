@@ -135,6 +135,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
   )
   if size == "tiny":
     config.collect.update(levels=16, moments=48, surprise_candidates=8)
+    config.collect.variants = config.collect.variants[:4]
     config.annotate.skills.question.update(rows=24, drafted=8)
     config.annotate.skills.next_action.update(rows=24, drafted=4)
     config.annotate.skills.plan.update(rows=2, drafted=1)

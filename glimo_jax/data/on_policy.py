@@ -32,7 +32,8 @@ class RoundsConfig:
 
   Attributes:
     count: rounds; 0 for none.
-    episodes: episodes of a round, divided among the variants.
+    episodes: episodes of a round, divided among the variants; where there are
+      more variants, some of them are drawn.
     temperature: of the sampling of actions.
     moments: moments kept of a round.
     rows: skill -> rows of a round; questions are those that the model answers
@@ -105,16 +106,20 @@ def play(
   """
   world, pool = tools.world, tools.pool
   rng = np.random.default_rng([played.seed, number])
-  share = math.ceil(config.episodes / len(played.variants))
+  variants = list(played.variants)
+  if len(variants) > config.episodes:
+    drawn = rng.permutation(len(variants))[: config.episodes]
+    variants = [variants[i] for i in sorted(drawn.tolist())]
+  share = math.ceil(config.episodes / len(variants))
   moments: list[Experience] = []
   logprobs: list[np.ndarray] = []
   acting = writers.RationalePolicy if rationale else policies.LanguagePolicy
-  for v, variant in enumerate(played.variants):
+  for v, variant in enumerate(variants):
 
     def report(ended: int, of: int, before: int = v * share) -> None:
       del of
       if progress is not None:
-        progress(before + ended, share * len(played.variants))
+        progress(before + ended, share * len(variants))
 
     levels = np.resize(rng.permutation(len(pool)), share).tolist()
     seeds = rng.integers(2**31, size=share).tolist()
