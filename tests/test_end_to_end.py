@@ -295,8 +295,13 @@ def test_on_policy_round_continues_training_and_is_compared(finished, tmp_path):
   for arm in ("tuned", "rounds-1"):
     # Evaluated without the arms of the base, which need the run's memory.
     alone = "--config.evaluate.tuned_only=True"
+    # A model that has learnt nothing yet would write long rationales.
+    short = (
+      "--config.annotate.skills.next_action.rationale=False",
+      "--config.evaluate.tuned_arms=('plain',)",
+    )
     where = tmp_path / arm
-    _run("pipeline", where, f"recipe.py:{arm}-tiny", data, alone)
+    _run("pipeline", where, f"recipe.py:{arm}-tiny", data, alone, *short)
   played = json.loads(
     (where / "round-1" / "annotate" / "dataset" / "counts.json").read_text()
   )
