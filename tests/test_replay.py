@@ -19,9 +19,6 @@ CHAT = [
 class Half:
   """A model that gives every token a probability of one half."""
 
-  def __init__(self, tokenizer):
-    self.tokenizer = tokenizer
-
   def token_logprobs(self, ids):
     return np.full(len(ids), -math.log(2))
 
@@ -39,7 +36,7 @@ def make(smollm2, tmp_path):
     source = ReplaySource(f"path:{tmp_path / name}.jsonl")
     config = TrainConfig(replay=(source,), replay_length=32, **settings)
     folder = tmp_path / "run"
-    return Replay(config, 10, folder, lambda: Half(smollm2[2]))
+    return Replay(config, 10, folder, smollm2[2], Half)
 
   return build
 
