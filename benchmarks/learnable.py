@@ -6,8 +6,8 @@
 
 Collects experience in imperfect worlds as the pipeline does, writes next-action
 rows by the oracle, trains the MLP of the reports on them and plays `val` levels
-of the real world. With `--rationale 1` the rows say why before
-the action, and the MLP learns that first. It takes minutes where a language
+of the real world. With `--rationale 1` the rows say why before the action, and
+the MLP first learns which thing comes next. It takes minutes where a language
 model takes hours: look here first. Driving takes its variants, its actors and
 its labels from configs/quickstart_driving.py, and has no rationales.
 """

@@ -5,7 +5,7 @@
 As configs/recipe.py:ARM, with the rendering `plain`, levels of depths 0 to 2
 and sides 5 to 7, three times as many rows, four times as many optimizer steps
 and twice the replay text. `ood-size` has side 8, `ood-depth` depth 3. Two hours
-or more on 2 CPU cores, and 3 GiB. Not measured yet on these levels;
+or more on 2 CPU cores (estimated). Not measured yet on these levels;
 docs/results.md has the figures of the easier levels of before.
 """
 

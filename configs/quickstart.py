@@ -3,7 +3,7 @@
   python -m launch.pipeline --config=configs/quickstart.py --workdir=runs/quickstart
 
 SmolLM2-135M-Instruct in AgentWorld, trained in `imperfect/swapped`, judged in
-`real`. Training alone takes 13 to 27 minutes on 2 CPU cores, and 3 GiB. These
+`real`. Training alone took 27 minutes on 2 slow CPU cores with other work. These
 settings are not measured on test yet. Those of commit 89f3442 (four worlds, 170
 steps, no rationale) had success .29 on test (base 0, random .01, script .55, MLP
 .24, oracle 1; docs/results/quickstart); docs/LOG.md has what is known of these.

@@ -114,7 +114,7 @@ def rationale(rules: str, text: str, things: Sequence[str]) -> str:
     The sentences, without the last stop; "" without things.
   """
   sentences: list[str] = []
-  backwards = [*things[::-1]]
+  backwards = things[::-1]
   for i, word in enumerate(backwards):
     sentences.append(sentence_of(text, word))
     clause = _clause_of(rules, word)

@@ -145,8 +145,8 @@ class RationalePolicy:
       for rationale in rationales
     ]
     memo = scoring.Memo() if self._memo is None else self._memo
-    prompt = [self._ask(text) for text in texts]
-    scores = np.stack(memo.loglik(self._lm, prompt, choices))
+    messages = [self._ask(text) for text in texts]
+    scores = np.stack(memo.loglik(self._lm, messages, choices))
     scores[[not answer for answer in answers]] = np.nan
     return scores
 
