@@ -13,7 +13,7 @@ steps, no rationale) had success .29 on test (base 0, random .01, script .55, ML
 from ml_collections import config_dict
 
 # The kinds of question that a short run has time for. No single phrase
-# of a text answers one of them (python -m benchmarks.words).
+# of a text answers one of them (python -m benchmarks.checks.words).
 KINDS = (
   "adjacent", "distance", "nearer", "relative", "which_tool", "if_held",
   "way_bar", "optimal_next", "plan", "steps",

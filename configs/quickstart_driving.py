@@ -22,7 +22,7 @@ from configs import quickstart
 
 FAMILIES = tuple(range(8))
 # The exam of a short run: kinds that no phrase of the text answers (see
-# `benchmarks.words`), and none of them needs the planner.
+# `benchmarks.checks.words`), and none of them needs the planner.
 KINDS = (
   "faster_car", "reach", "eased", "distance", "gap", "brake", "harm", "saves",
   "plan",

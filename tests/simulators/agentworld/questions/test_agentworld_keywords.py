@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import simulators
-from benchmarks import words
-from benchmarks.one_rule import OneRule, gaps, phrases
+from benchmarks.checks import words
+from benchmarks.checks.one_rule import OneRule, gaps, phrases
 from configs.quickstart import KINDS as EXAM
 from simulators.agentworld.questions.sampling import KINDS
 from simulators.base import Question

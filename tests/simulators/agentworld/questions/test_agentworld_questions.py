@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import simulators
-from benchmarks.words import guessed
+from benchmarks.checks.words import guessed
 from simulators import asking
 from simulators.agentworld import reference
 from simulators.agentworld.questions import sampling

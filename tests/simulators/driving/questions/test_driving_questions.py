@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import simulators
-from benchmarks.words import guessed
+from benchmarks.checks.words import guessed
 from simulators import asking
 from simulators.driving import reference
 from simulators.driving.questions import forms, sampling

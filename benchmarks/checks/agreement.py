@@ -1,6 +1,7 @@
 """Do two implementations give the same answers to AgentWorld's questions?
 
-  python -m benchmarks.agreement [--checks=1000] [--seed=0] [--worlds ...]
+  python -m benchmarks.checks.agreement [--checks=1000] [--seed=0]
+    [--worlds ...]
 
 Draws levels, places the agent anywhere with some tools in hand, moves at random
 and asks every kind of question, under true, swapped, wrong, misread and missing

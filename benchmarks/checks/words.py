@@ -1,6 +1,6 @@
 """Does one word reveal the answer to a question?
 
-  python -m benchmarks.words --world=agentworld|driving [--moments=4000]
+  python -m benchmarks.checks.words --world=agentworld|driving [--moments=4000]
     [--variants real imperfect/swapped(0)] [--rendering=compact]
 
 Asks every kind about moments of play under true rules, and guesses the answers
@@ -20,8 +20,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 import simulators
-from benchmarks import agreement, common
-from benchmarks.one_rule import Asked, OneRule
+from benchmarks import common
+from benchmarks.checks import agreement
+from benchmarks.checks.one_rule import Asked, OneRule
 from glimo_jax.agent.tools import Tools
 from glimo_jax.data import collect
 from simulators.agentworld.questions import sampling as grid_questions

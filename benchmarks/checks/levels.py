@@ -1,6 +1,6 @@
 """Do AgentWorld's levels have the promised depth, and is its oracle exact?
 
-  python -m benchmarks.levels [--levels=100000] [--searched=10000]
+  python -m benchmarks.checks.levels [--levels=100000] [--searched=10000]
 
 Draws levels of every split of four worlds, follows the oracle in each and
 counts those that end in success with the promised number of opened elements. No

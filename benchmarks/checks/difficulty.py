@@ -1,6 +1,6 @@
 """How difficult are AgentWorld's levels for players without a language model?
 
-  python -m benchmarks.difficulty [--levels=192]
+  python -m benchmarks.checks.difficulty [--levels=192]
 
 Plays `val` levels of several settings with the scripted reader (`script`), with
 a player that knows no goal (`explorer`) and with `planner`: the script, but it

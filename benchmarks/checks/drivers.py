@@ -1,6 +1,6 @@
 """Which driver solves which family of driving scenes, and how lawfully?
 
-  python -m benchmarks.drivers [--split=val] [--scenes=100] [--skip=0]
+  python -m benchmarks.checks.drivers [--split=val] [--scenes=100] [--skip=0]
 
 Plays the real world and counts successes, lawful drives (every limit of
 `score.LAWS` kept) and the closed-loop score of the oracle (plans with the world

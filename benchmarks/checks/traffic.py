@@ -1,6 +1,6 @@
 """Does traffic alone ever have an accident?
 
-  python -m benchmarks.traffic [--minutes=10000] [--variant=real]
+  python -m benchmarks.checks.traffic [--minutes=10000] [--variant=real]
 
 Slow and fast cars and trucks drive on a road of three lanes, 25 per kilometre
 and lane, for two minutes a scene; after half a minute one brakes hard. Counts,

@@ -1,7 +1,7 @@
 """What a train step takes on each device, for models of 1B to 8B parameters.
 
-  python -m benchmarks.memory [--sizes 1b 3b 8b] [--fsdp 1 8 16] [--rows=1]
-    [--length=2048] [--dtype=bfloat16] [--json=FILE]
+  python -m benchmarks.device_memory [--sizes 1b 3b 8b] [--fsdp 1 8 16]
+    [--rows=1] [--length=2048] [--dtype=bfloat16] [--json=FILE]
 
 Compiles the step (LoRA of rank 16 on all linear maps of all layers, CE and KL
 on a quarter of the tokens, remat) for as many devices, each with `rows` rows,
