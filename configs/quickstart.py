@@ -53,8 +53,9 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       label_source="oracle",
       # Rows of each skill, and how many of them the language model drafts.
       skills=dict(
-        question=dict(rows=600, drafted=240, per_moment=8),
-        # The answer first says why: what the way leads to, and what it needs.
+        # An answer first says why: what the text tells of the things that
+        # decide it, or that the way leads to, and what the rules say of them.
+        question=dict(rows=1000, drafted=240, per_moment=8, rationale=True),
         next_action=dict(
           rows=2200, drafted=170, regret_scale=0.0, rationale=True
         ),

@@ -49,7 +49,8 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
   # also teach actions that are hardly worse, and avoid risky neighbours.
   config.annotate.update(rechecked=16, action_noise=0.3)
   config.annotate.skills.plan.update(rows=0, drafted=0)
-  # The world names no subgoals: the answer is the decision alone.
+  # The world names neither subgoals nor what decides an answer: no rationale.
+  config.annotate.skills.question.rationale = False
   config.annotate.skills.next_action.update(regret_scale=1.0, rationale=False)
   config.evaluate.tuned_arms = ("plain", "options")
   config.evaluate.update(depths=FAMILIES, max_steps=34)

@@ -22,6 +22,7 @@ _HALF = {
 # Labels without the oracle come without its rationale; other texts have no
 # sentences about single things.
 _ANSWER_ALONE = {
+  "annotate.skills.question.rationale": False,
   "annotate.skills.next_action.rationale": False,
   "evaluate.tuned_arms": ("plain", "options"),
 }

@@ -85,8 +85,9 @@ class InstructionExample:
     verdict: always `verified` in a dataset; other rows are only counted.
     checked_by: how: `replay` (simulator) or `reference` (second path) or both.
     attempts: drafts the teacher needed, 0 for tool rows.
-    rationale: what the best way leads to, the next thing first; the assistant
-      says what the prompt tells of each before the answer. () for no rationale.
+    rationale: the things that decide the answer, or that the best way leads
+      to, the next one first; the assistant says what the prompt tells of each
+      before the answer. () for no rationale.
     world, variant, split, level, level_hash, depth, seed, actions: where the
       state was, as in Experience.
     episode: episode name; splits keep episodes whole.

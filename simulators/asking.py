@@ -52,6 +52,9 @@ class Kind:
     requires: what the world's Config must be. None: anything.
     share: answer -> share of the moments with this answer in which the
       question is asked; 1 for answers that are not named.
+    about: (moment, args) -> i32[n], codes of the things that decide the answer,
+      the next one first; -1 pads. None: no thing.
+    by_way: as in `Question`.
     looked_up: whether the answer can be read from the description or the
       rules, so that nothing has to be simulated.
     two_sided: ask only if more than one answer is possible.
@@ -68,6 +71,8 @@ class Kind:
   gaps: Callable[..., Mapping[str, str]]
   needs: Any = None
   share: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  about: Callable[..., Any] | None = None
+  by_way: bool = False
   looked_up: bool = False
   two_sided: bool = False
   shuffled: bool = False
@@ -138,6 +143,7 @@ def ask(
   templates: Mapping[str, Sequence[str]],
   words: Callable[[int, str, tuple[int, ...]], Mapping[str, str]],
   shuffled: Sequence[str] = (),
+  by_way: Sequence[str] = (),
 ) -> list[list[Question]]:
   """The valid questions of each row in words.
 
@@ -153,6 +159,7 @@ def ask(
     templates: kind -> its phrasings.
     words: (row, kind, args) -> the word for each gap of a template.
     shuffled: kinds whose choices are shuffled; they have no natural order.
+    by_way: kinds whose answers the best way decides.
   """
   asked = []
   for i in range(len(arrays.valid)):
@@ -166,6 +173,7 @@ def ask(
       truth = int(codes[arrays.answer[i, k]])
       rng = np.random.default_rng([*salt, k, *(1 + x for x in args)])
       template = templates[kind][int(rng.integers(len(templates[kind])))]
+      about = [] if arrays.about is None else np.asarray(arrays.about[i, k])
       if kind in shuffled:
         rng.shuffle(choices)
       row.append(
@@ -176,6 +184,8 @@ def ask(
           answer=answers[truth],
           args=args,
           code=truth,
+          about=tuple(answers[int(code)] for code in about if code >= 0),
+          by_way=kind in by_way,
         )
       )
     asked.append(row)

@@ -97,6 +97,10 @@ class Question:
     args: the numbers that identify the question, so that it can be asked again.
     code: the truth as a number: its place among all answers of the world; -1
       where it was not computed.
+    about: words of the things that decide the answer, the next one first, as in
+      `players.rationale`; () where the question names none.
+    by_way: whether the best way decides the answer: it is about what that leads
+      to (`HasSubgoals.chain`), too.
   """
 
   kind: str
@@ -105,6 +109,8 @@ class Question:
   answer: str
   args: tuple[int, ...]
   code: int = -1
+  about: tuple[str, ...] = ()
+  by_way: bool = False
 
 
 @flax.struct.dataclass
@@ -116,9 +122,12 @@ class QuestionArrays:
     answer: i32[K], index into `options`.
     options: i32[K, C], codes of the answers offered; -1 pads.
     valid: bool[K], whether the kind can be asked of this state.
+    about: i32[K, N], codes of the things that decide each answer, the next one
+      first; -1 pads. None where the world names none.
   """
 
   args: Array
   answer: Array
   options: Array
   valid: Array
+  about: Array | None = None

@@ -97,6 +97,37 @@ def answer(
   ]
 
 
+def after_rationale(
+  lm: llm.LanguageModel,
+  preamble: str,
+  items: Sequence[ExamItem],
+  *,
+  memo: scoring.Memo | None = None,
+  max_tokens: int = writers.LONGEST_RATIONALE,
+  seed: int = 0,
+) -> list[Answer]:
+  """Writes a rationale to each item, then takes the most likely choice.
+
+  An error, or an empty text, is a wrong answer.
+
+  Args:
+    lm: a LanguageModel with `loglik`.
+    preamble, items, memo, seed: as in `answer`.
+    max_tokens: longest rationale with its answer.
+  """
+  memo = scoring.Memo() if memo is None else memo
+  asked = [_ask(prompts.PLAIN, preamble, i.description, i) for i in items]
+  written = _written(lm, asked, max_tokens)
+  choices = [item.question.choices for item in items]
+  scores = writers.behind_rationales(lm, memo, asked, written, choices)
+  return [
+    _answer(item, item.question.choices[_best(score, seed, i)] if text else "")
+    for i, (item, text, score) in enumerate(
+      zip(items, written, scores, strict=True)
+    )
+  ]
+
+
 def write(
   lm: llm.LanguageModel,
   preamble: str,
@@ -114,18 +145,23 @@ def write(
     preamble, items, form: as in `answer`.
     max_tokens: longest answer.
   """
+  asked = [_ask(form, preamble, item.description, item) for item in items]
+  written = _written(lm, asked, max_tokens)
+  return [
+    _answer(item, writers.concluded_choice(text, item.question.choices))
+    for item, text in zip(items, written, strict=True)
+  ]
+
+
+def _written(
+  lm: llm.LanguageModel, asked: Sequence[scoring.Prompt], max_tokens: int
+) -> list[str]:
+  """What the model writes after each prompt; "" on an error."""
   requests = [
-    llm.Request(
-      messages=_ask(form, preamble, item.description, item),
-      max_tokens=max_tokens,
-    )
-    for item in items
+    llm.Request(messages=messages, max_tokens=max_tokens) for messages in asked
   ]
   written = lm.generate(requests) if requests else []
-  return [
-    _answer(item, writers.concluded_choice(c.text, item.question.choices))
-    for item, c in zip(items, written, strict=True)
-  ]
+  return [c.text if c.error is None else "" for c in written]
 
 
 def _ask(

@@ -206,13 +206,12 @@ class InstructedCalibrated(Instructed):
 
 
 class Rationale(Plain):
-  """Writes a rationale as rows with one have it, then chooses the action.
+  """Writes a rationale as rows with one have it, then chooses.
 
-  The actions are scored behind what was written; see `RationalePolicy`.
+  The choices are scored behind what was written; see `RationalePolicy`.
   """
 
   name = "rationale"
-  answers = False
 
   def policy(
     self,
@@ -228,6 +227,19 @@ class Rationale(Plain):
     return writers.RationalePolicy(
       lm, text_world.preamble, text_world.actions, memo=memo
     )
+
+  def answer(
+    self,
+    lm: llm.LanguageModel,
+    preamble: str,
+    items: Sequence[ExamItem],
+    cases: SolvedCases,
+    memo: scoring.Memo,
+    *,
+    seed: int = 0,
+  ) -> list[answering.Answer]:
+    del cases
+    return answering.after_rationale(lm, preamble, items, memo=memo, seed=seed)
 
 
 class Reasoned(Plain):

@@ -10,6 +10,8 @@ from glimo_jax.agent import llm, prompts
 from glimo_jax.play import scoring
 from simulators import base
 
+LONGEST_RATIONALE = 128  # tokens, with the answer
+
 
 class PlanPolicy:
   """Writes a whole plan, follows it, and writes a new one where it ends.
@@ -127,7 +129,7 @@ class RationalePolicy:
     lm: llm.LanguageModel,
     preamble: str,
     actions: Sequence[str],
-    max_tokens: int = 128,
+    max_tokens: int = LONGEST_RATIONALE,
     *,
     memo: scoring.Memo | None = None,
   ):
@@ -138,17 +140,43 @@ class RationalePolicy:
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
     """f32[B, A]: log p of each action behind the rationale; see `Policy`."""
     del rows
-    answers = self._write(texts)
-    rationales = [answer.rpartition(". ")[0] for answer in answers]
-    choices = [
-      tuple(base.with_rationale(rationale, a) for a in self._actions)
-      for rationale in rationales
-    ]
     memo = scoring.Memo() if self._memo is None else self._memo
-    messages = [self._ask(text) for text in texts]
-    scores = np.stack(memo.loglik(self._lm, messages, choices))
-    scores[[not answer for answer in answers]] = np.nan
-    return scores
+    scores = behind_rationales(
+      self._lm,
+      memo,
+      [self._ask(text) for text in texts],
+      self._write(texts),
+      [self._actions] * len(texts),
+    )
+    return np.stack(scores)
+
+
+def behind_rationales(
+  lm: llm.LanguageModel,
+  memo: scoring.Memo,
+  messages: Sequence[prompts.Prompt],
+  written: Sequence[str],
+  choices: Sequence[Sequence[str]],
+) -> list[np.ndarray]:
+  """log p of each choice behind what was written before it, f32[C] each.
+
+  Args:
+    lm: a LanguageModel with `loglik`.
+    memo: keeps scores.
+    messages: B prompts.
+    written: what the model wrote after each. All but its last sentence is the
+      rationale; where nothing was written, all scores are nan.
+    choices: the closed set of each.
+  """
+  behind = [
+    tuple(base.with_rationale(text.rpartition(". ")[0], c) for c in some)
+    for text, some in zip(written, choices, strict=True)
+  ]
+  scores = memo.loglik(lm, messages, behind)
+  return [
+    score if text else np.full_like(score, np.nan)
+    for text, score in zip(written, scores, strict=True)
+  ]
 
 
 # How a model may act other than by choosing among the action words.

@@ -15,6 +15,7 @@ from glimo_jax.agent.skills import (
   QuestionSkill,
 )
 from glimo_jax.agent.tools import Tools
+from simulators import base
 
 QUESTION, ACTION, PLAN = QuestionSkill(), NextActionSkill(), PlanSkill()
 
@@ -79,6 +80,23 @@ def test_rationales_name_what_the_text_names_and_the_reference_checks_them(
     assert all(w in row.task.experience.description for w in row.rationale)
   assert skill.recheck(tools, rows).all()
   wrong = [dataclasses.replace(row, rationale=("room",)) for row in rows]
+  assert not skill.recheck(tools, wrong).any()
+
+
+def test_questions_quote_what_decides_their_answers(tools, experiences):
+  skill = QuestionSkill(rows=60, rationale=True)
+  rows = skill.plan(tools, experiences, 0).rows
+  kinds = {row.task.kind for row in rows if row.rationale}
+  assert kinds >= {"where", "nearer", "which_tool", "optimal_next", "steps"}
+  for row in rows:
+    rules, text = (turn["content"] for turn in row.task.prompt)
+    for sentence in base.rationale(rules, text, row.rationale).split(". "):
+      assert sentence in f"{rules} {text}"
+  assert skill.recheck(tools, rows).all()
+  plain = QuestionSkill(rows=60).plan(tools, experiences, 0).rows
+  assert not any(row.rationale for row in plain)
+  way = [row for row in rows if row.task.kind == "steps" and row.rationale]
+  wrong = [dataclasses.replace(row, rationale=("room",)) for row in way]
   assert not skill.recheck(tools, wrong).any()
 
 

@@ -123,6 +123,22 @@ def test_actions_are_scored_behind_the_rationale_that_was_written():
   np.testing.assert_array_equal(scores, [[0.0, -1.0]])
 
 
+def test_answers_are_scored_behind_the_rationale_that_was_written():
+  class Choices(FakeLM):
+    def loglik(self, prompts, continuations):
+      choices.extend(continuations)
+      return [np.arange(len(c)) * 1.0 for c in continuations]
+
+  choices: list[tuple[str, ...]] = []
+  way = ways.WAYS["rationale"]
+  lm = Choices("goal up. north")
+  found = way.answer(lm, "the rules.", [ITEM], CASES, scoring.Memo())
+  assert choices == [("goal up. north", "goal up. south")]
+  assert found[0].chosen == "south"
+  nothing = way.answer(Choices(""), "the rules.", [ITEM], CASES, scoring.Memo())
+  assert nothing[0].chosen == ""
+
+
 def test_instruction_stands_with_the_rules_and_differs_by_task():
   _, to_act = _acts("instructed")
   _, to_answer = _answers("instructed")

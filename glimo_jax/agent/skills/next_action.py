@@ -14,6 +14,7 @@ from glimo_jax.agent.skills.task import (
   Skill,
   Task,
   choice_in,
+  reference_chain,
   shuffled,
 )
 from glimo_jax.agent.tools import Tools
@@ -145,14 +146,8 @@ class NextActionSkill(Skill):
       else:
         same.append(tuple(game.optimal()) == best)
       if row.rationale:
-        same[-1] &= _chain(tools.world, game) == row.rationale
+        same[-1] &= reference_chain(tools.world, game) == row.rationale
     return np.array(same, bool)
-
-
-def _chain(world: World, game) -> tuple[str, ...]:
-  """What the best way of a game leads to, by the reference."""
-  indices = world.reference.chain(game)  # pyright: ignore[reportAttributeAccessIssue]
-  return tuple(check_subgoals(world).subgoals[index] for index in indices)
 
 
 def _noisy_costs(game, action_noise: float) -> np.ndarray:

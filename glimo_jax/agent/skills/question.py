@@ -16,6 +16,7 @@ from glimo_jax.agent.skills.task import (
   Skill,
   Task,
   choice_in,
+  reference_chain,
   shuffled,
 )
 from glimo_jax.agent.tools import Tools
@@ -35,10 +36,13 @@ class QuestionSkill(Skill):
     kinds: kinds of question; () for all that the world asks.
     per_moment: questions about a moment, on average; training encodes the
       description of a moment once for all of them.
+    rationale: whether the answer first says why: what the prompt tells of the
+      things that decide it (`Question.about`).
   """
 
   kinds: tuple[str, ...] = ()
   per_moment: int = 1
+  rationale: bool = False
 
   name = "question"
   stage = 1
@@ -80,8 +84,9 @@ class QuestionSkill(Skill):
       left = self._offers(tools, moments, seed)
       if student is not None:
         left = self._answered_wrongly(tools, moments, left, student)
+      ways = self._ways(tools, moments, left)
       while kinds.total() < self.rows and any(left):
-        for moment, offered in zip(moments, left, strict=True):
+        for moment, offered, way in zip(moments, left, ways, strict=True):
           if not offered or kinds.total() >= self.rows:
             continue
           rarest = min(
@@ -89,10 +94,19 @@ class QuestionSkill(Skill):
             key=lambda q: (kinds[q.kind], answers[q.kind, q.answer]),
           )
           offered.remove(rarest)
-          task = self.task(tools, moment, rarest)
-          if plan.add(PlannedRow(task, (rarest.answer,), (1.0,))):
+          about = rarest.about + (way if rarest.by_way else ())
+          row = PlannedRow(
+            self.task(tools, moment, rarest), (rarest.answer,), (1.0,),
+            about if self.rationale else (),
+          )  # fmt: skip
+          if plan.add(row):
             kinds[rarest.kind] += 1
             answers[rarest.kind, rarest.answer] += 1
+    if self.rationale and plan.rows and not any(r.rationale for r in plan.rows):
+      raise ValueError(
+        f"{self.section}rationale is True, but the world {tools.world.name} "
+        "names nothing that decides an answer (Question.about): set it to False"
+      )
     return plan
 
   def task(
@@ -131,12 +145,26 @@ class QuestionSkill(Skill):
     if games is None or not isinstance(tools.world, HasReference):
       return None
     answer = tools.world.reference.answer
-    questions = [_question(row.task) for row in rows]
-    same = [
-      answer(game, q.kind, q.args) == q.code
-      for game, q in zip(games, questions, strict=True)
-    ]
+    same = []
+    for game, row in zip(games, rows, strict=True):
+      asked = _question(row.task)
+      same.append(answer(game, asked.kind, asked.args) == asked.code)
+      if row.rationale and asked.by_way:
+        way = reference_chain(tools.world, game)
+        same[-1] &= asked.about + way == row.rationale
     return np.array(same, bool)
+
+  def _ways(
+    self,
+    tools: Tools,
+    moments: Sequence[Experience],
+    offers: Sequence[list[Question]],
+  ) -> list[tuple[str, ...]]:
+    """What the best way of each moment leads to, where a rationale needs it."""
+    by_way = any(q.by_way for offered in offers for q in offered)
+    if self.rationale and by_way:
+      return tools.chains(moments)
+    return [()] * len(moments)
 
   def _offers(
     self, tools: Tools, moments: Sequence[Experience], seed: int

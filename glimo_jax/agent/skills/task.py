@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from glimo_jax.agent.prompts import Prompt
 from glimo_jax.agent.tools import Tools
 from glimo_jax.agent.verifier import Check
 from glimo_jax.types import Experience
-from simulators.base import Question, World
+from simulators.base import Question, World, check_subgoals
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +45,8 @@ class PlannedRow:
     task: the task.
     answers: all right answers by the label source; () where it found none.
     weights: target probability of each answer, the best first; they sum to 1.
-    rationale: what the best way leads to, the next thing first, computed by
-      the simulator; () for no rationale.
+    rationale: the things that decide the answer, or that the best way leads
+      to, the next one first, by the simulator; () for no rationale.
   """
 
   task: Task
@@ -184,3 +184,9 @@ def shuffled(experiences: Sequence[Experience], seed: int) -> list[Experience]:
   """The moments in random order: the same order for all skills."""
   rng = np.random.default_rng([seed, 1])
   return [experiences[i] for i in rng.permutation(len(experiences))]
+
+
+def reference_chain(world: World, game: Any) -> tuple[str, ...]:
+  """What the best way of a game leads to, by the world's reference."""
+  indices = world.reference.chain(game)  # pyright: ignore[reportAttributeAccessIssue]
+  return tuple(check_subgoals(world).subgoals[index] for index in indices)

@@ -34,6 +34,12 @@ def _if_held_gaps(args: Sequence[int], names: parts.Names) -> parts.Gaps:
   return {"x": names.objects[1 + args[0]], "d": ACTIONS[args[1]]}
 
 
+def _if_held_about(moment: Moment, args: Array) -> Array:
+  """The element in the way."""
+  there = dynamics.at(moment.level.element_at, moment.beside(args[1]))
+  return moment.element[jnp.argmax(there)][None]
+
+
 IF_HELD = Kind(
   name="if_held",
   number=5,
@@ -48,6 +54,7 @@ IF_HELD = Kind(
   truth=if_held,
   gaps=_if_held_gaps,
   needs=needs.tool,
+  about=_if_held_about,
   two_sided=True,
 )
 

@@ -25,6 +25,7 @@ STEPS = Kind(
   choices=parts.counts,
   truth=steps,
   gaps=parts.no_gaps,
+  by_way=True,
 )
 
 
@@ -49,4 +50,5 @@ DISTANCE = Kind(
   truth=distance,
   gaps=parts.object_gap,
   needs=needs.offsets(0),
+  about=parts.about_objects(0),
 )

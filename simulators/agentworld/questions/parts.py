@@ -86,8 +86,14 @@ def table(rows: Iterable[tuple[int, ...]]) -> Array:
 
 def pad(args: Array) -> Array:
   """i32[N, ARGS] of i32[N, n]."""
-  width = ((0, 0), (0, ARGS - args.shape[-1]))
-  return jnp.pad(args.astype(jnp.int32), width, constant_values=-1)
+  return padded(args, ARGS)
+
+
+def padded(numbers: Array, width: int) -> Array:
+  """i32[..., width] of numbers [..., n]; -1 pads."""
+  before = [(0, 0)] * (numbers.ndim - 1)
+  pads = [*before, (0, width - numbers.shape[-1])]
+  return jnp.pad(numbers.astype(jnp.int32), pads, constant_values=-1)
 
 
 # --- Choices: codes of the answers offered ------------------------------------
@@ -150,6 +156,32 @@ def toward(offset: Array, axis: Array) -> tuple[Array, Array]:
   by = offset[axis]
   first = jnp.where(axis == 0, UP, LEFT)
   return jnp.where(by > 0, first + 1, first), by != 0
+
+
+# --- About: codes of the things that decide an answer -------------------------
+
+
+def about_objects(*positions: int) -> Callable[[Moment, Array], Array]:
+  """About of a kind: the objects in these arguments."""
+
+  def about(moment: Moment, args: Array) -> Array:
+    return moment.word[args[jnp.array(positions)]]
+
+  return about
+
+
+def about_word(codes: int) -> Callable[[Moment, Array], Array]:
+  """About of a kind: the word in its first argument.
+
+  Args:
+    codes: TOOL_CODE or ELEMENT_CODE, for an argument among those words.
+  """
+
+  def about(moment: Moment, args: Array) -> Array:
+    del moment
+    return codes + args[:1]
+
+  return about
 
 
 # --- Gaps: words of a question ------------------------------------------------

@@ -46,6 +46,7 @@ WHERE = Kind(
   truth=where,
   gaps=_where_gaps,
   needs=needs.offsets(0),
+  about=parts.about_objects(0),
   looked_up=True,
 )
 
@@ -84,6 +85,13 @@ def _adjacent_choices(moment: Moment, args: Array) -> Array:
   ])  # fmt: skip
 
 
+def _adjacent_about(moment: Moment, args: Array) -> Array:
+  """The thing there; walls and free floor are no things."""
+  code, _ = adjacent(moment, args)
+  bare = (code == WALL_CODE) | (code == NOTHING_CODE)
+  return jnp.where(bare, -1, code)[None]
+
+
 ADJACENT = Kind(
   name="adjacent",
   number=1,
@@ -98,6 +106,7 @@ ADJACENT = Kind(
   truth=adjacent,
   gaps=parts.move_gap,
   needs=needs.next_cell,
+  about=_adjacent_about,
   share={"wall": 0.03, "nothing": 0.05},
   looked_up=True,
   shuffled=True,

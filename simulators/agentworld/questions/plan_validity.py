@@ -60,6 +60,7 @@ PLAN = Kind(
   truth=plan,
   gaps=_plan_gaps,
   needs=needs.offsets(0),
+  about=parts.about_objects(0),
   two_sided=True,
 )
 
@@ -94,6 +95,7 @@ GOOD_START = Kind(
   choices=parts.yes_or_no,
   truth=good_start,
   gaps=only_plan_gaps,
+  by_way=True,
   two_sided=True,
 )
 

@@ -62,6 +62,7 @@ OPTIMAL_NEXT = Kind(
   choices=move_choices,
   truth=optimal_next,
   gaps=parts.no_gaps,
+  by_way=True,
 )
 
 
@@ -98,6 +99,7 @@ BETTER = Kind(
   choices=_better_choices,
   truth=better,
   gaps=_better_gaps,
+  by_way=True,
   shuffled=True,
 )
 
@@ -121,6 +123,7 @@ PROGRESS = Kind(
   choices=parts.yes_or_no,
   truth=progress,
   gaps=parts.move_gap,
+  by_way=True,
   two_sided=True,
 )
 
@@ -169,6 +172,7 @@ FIRST_TOOL = Kind(
   choices=_first_tool_choices,
   truth=first_tool,
   gaps=parts.no_gaps,
+  by_way=True,
   needs=needs.answer,
   share={"nothing": 0.25},
   shuffled=True,

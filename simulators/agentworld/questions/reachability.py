@@ -72,6 +72,13 @@ def _way_bar_choices(moment: Moment, args: Array) -> Array:
   return jnp.append(NOTHING_CODE, parts.seen_elements(moment))
 
 
+def _way_bar_about(moment: Moment, args: Array) -> Array:
+  """What bars the way, and the object."""
+  code, _ = way_bar(moment, args)
+  bar = jnp.where(code == NOTHING_CODE, -1, code)
+  return jnp.stack([bar, moment.word[args[0]]])
+
+
 WAY_BAR = Kind(
   name="way_bar",
   number=27,
@@ -86,6 +93,7 @@ WAY_BAR = Kind(
   truth=way_bar,
   gaps=parts.object_gap,
   needs=needs.way_to(0),
+  about=_way_bar_about,
   share={"goal nothing": 0.35},
   shuffled=True,
 )

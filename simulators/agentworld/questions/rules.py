@@ -65,6 +65,7 @@ WHICH_TOOL = Kind(
   choices=tool_choices,
   truth=which_tool,
   gaps=_which_tool_gaps,
+  about=parts.about_word(ELEMENT_CODE),
   looked_up=True,
   shuffled=True,
 )
@@ -160,6 +161,10 @@ def _can_open_gaps(args: Sequence[int], names: parts.Names) -> parts.Gaps:
   return {"x": names.elements[args[0]]}
 
 
+def _can_open_about(moment: Moment, args: Array) -> Array:
+  return moment.element[args[:1]]
+
+
 CAN_OPEN = Kind(
   name="can_open",
   number=19,
@@ -173,6 +178,7 @@ CAN_OPEN = Kind(
   choices=parts.yes_or_no,
   truth=can_open,
   gaps=_can_open_gaps,
+  about=_can_open_about,
   looked_up=True,
   two_sided=True,
 )

@@ -22,6 +22,7 @@ from simulators.agentworld.questions import (
   history,
   measure,
   next_state,
+  parts,
   perception,
   plan_validity,
   planning,
@@ -120,9 +121,13 @@ def sample(
   options = []
   for k, kind in enumerate(asked):
     offered = kind.choices(now, args[k]).astype(jnp.int32)
-    padding = (0, width - len(offered))
-    options.append(jnp.pad(offered, padding, constant_values=-1))
+    options.append(parts.padded(offered, width))
   options = jnp.stack(options)
+  about = [
+    kind.about(now, args[k]) if kind.about else jnp.array([], jnp.int32)
+    for k, kind in enumerate(asked)
+  ]
+  most = max(len(codes) for codes in about)
   enough = answers >= 1 + np.array([kind.two_sided for kind in asked])
   of_goal = (args[:, 0] == 0).astype(jnp.int32)
   shares = jnp.asarray(_shares(asked))[np.arange(len(asked)), of_goal, code]
@@ -132,6 +137,7 @@ def sample(
     answer=jnp.argmax(options == code[:, None], axis=-1).astype(jnp.int32),
     options=options,
     valid=enough & ~state.done,
+    about=jnp.stack([parts.padded(codes, most) for codes in about]),
   )
 
 
@@ -245,4 +251,5 @@ def ask(
     templates={kind.name: kind.templates for kind in asked},
     words=words,
     shuffled=[kind.name for kind in asked if kind.shuffled],
+    by_way=[kind.name for kind in asked if kind.by_way],
   )

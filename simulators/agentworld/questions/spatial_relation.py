@@ -50,6 +50,7 @@ NEARER = Kind(
   truth=nearer,
   gaps=parts.two_object_gaps,
   needs=needs.offsets(0, 1),
+  about=parts.about_objects(1, 0),
   looked_up=True,
   shuffled=True,
 )
@@ -75,6 +76,7 @@ APART = Kind(
   truth=apart,
   gaps=parts.two_object_gaps,
   needs=needs.offsets(0, 1),
+  about=parts.about_objects(1, 0),
   looked_up=True,
 )
 
@@ -103,6 +105,7 @@ ALIGNED = Kind(
   truth=aligned,
   gaps=_aligned_gaps,
   needs=needs.offsets(0),
+  about=parts.about_objects(0),
   looked_up=True,
   two_sided=True,
 )
@@ -146,5 +149,6 @@ RELATIVE = Kind(
   truth=relative,
   gaps=_relative_gaps,
   needs=needs.offsets(0, 1),
+  about=parts.about_objects(1, 0),
   looked_up=True,
 )
