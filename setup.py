@@ -84,7 +84,8 @@ setuptools.setup(
     "cuda": ["jax[cuda13]"],
     "cuda12": ["jax[cuda12]"],
     "tpu": ["jax[tpu]"],
-    "gym": ["gymnasium>=1.0", "minigrid>=3.2"],
+    # Worlds of other authors, for launch/outside.py.
+    "worlds": ["gymnasium>=1.0", "highway-env>=1.10", "minigrid>=3.2"],
     "bench": [
       *_PEERS,
       "navix>=0.7",

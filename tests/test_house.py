@@ -121,7 +121,7 @@ def _imported() -> set[str]:
 
 
 def test_imported_packages_are_declared():
-  optional = {"gymnasium", "minigrid"}  # of the extra `gym`
+  optional = {"gymnasium", "minigrid"}  # of the extra `worlds`
   assert _imported() - _declared() - optional == set()
 
 

@@ -107,6 +107,7 @@ def test_help_lists_the_flags_of_a_script(script):
     "export": ["workdir", "format", "out", "base"],
     "inspect": ["workdir", "rows", "kind", "round"],
     "chat": ["workdir", "max_tokens", "temperature"],
+    "outside": ["workdir", "worlds", "episodes", "val_episodes", "max_steps"],
   }
   flags = own.get(script, ["config", "workdir"])
   for flag in flags + ["suite"] * (script == "evaluate"):

@@ -1,0 +1,86 @@
+"""Judge a run's model in worlds that nobody here wrote, without training there.
+
+python -m launch.outside --workdir=runs/quickstart
+
+Writes <workdir>/outside/outside.json and prints its table. It goes on where it
+was interrupted. Needs the extra `worlds`: pip install 'glimo-jax[worlds]'.
+"""
+
+import json
+import pathlib
+
+from absl import flags
+
+from launch import common
+
+flags.declare_key_flag("workdir")  # of `common`: the run's folder
+_WORLDS = flags.DEFINE_list(
+  "worlds",
+  ["minigrid/DoorKey-5x5", "minigrid/DoorKey-6x6", "highway/highway-fast"],
+  "Names of simulators.outside.WORLDS.",
+)
+_EPISODES = flags.DEFINE_integer(
+  "episodes", 128, "Episodes of each world.", lower_bound=2
+)
+_VAL_EPISODES = flags.DEFINE_integer(
+  "val_episodes", 32, "Others, to choose the ways of asking.", lower_bound=4
+)
+_MAX_STEPS = flags.DEFINE_integer(
+  "max_steps", 60, "Moves of an episode.", lower_bound=1
+)
+
+
+def main() -> None:
+  from simulators import outside as worlds
+
+  narrators = {name: worlds.narrator(name) for name in _WORLDS.value}
+  from glimo_jax import files, provenance, workdir
+  from glimo_jax.agent import llm
+  from glimo_jax.evaluate import outside
+  from glimo_jax.evaluate.settings import EvaluateConfig
+  from glimo_jax.models.sampler import Sampler
+  from glimo_jax.progress import Progress
+  from simulators.gym_world import Scripted
+
+  trained, loaded, adapter = common.trained(flags.FLAGS.workdir)
+  sampler = Sampler(*loaded)
+  models = (
+    llm.LocalLM(sampler, "base"),
+    llm.LocalLM(sampler.with_adapter(adapter), "tuned"),
+  )
+  own = workdir.settings_of(trained)["evaluate"]["tuned_arms"]
+  config = EvaluateConfig(
+    episodes=_EPISODES.value,
+    val_episodes=_VAL_EPISODES.value,
+    max_steps=_MAX_STEPS.value,
+    arms=outside.ARMS,
+    tuned_arms=tuple(dict.fromkeys((*own, *outside.ARMS))),
+  )
+  folder = pathlib.Path(flags.FLAGS.workdir) / "outside"
+  results = {}
+  for name, narrator in narrators.items():
+    rivals = {}
+    if isinstance(narrator, Scripted):
+      rivals["script"] = lambda _, narrator=narrator: narrator.script()
+    results[name] = outside.judge(
+      name,
+      lambda seed, name=name: worlds.make(name, seed),
+      models,
+      config,
+      folder / name.replace("/", "-"),
+      Progress,
+      rivals,
+    )
+  values = {
+    **outside.report(results),
+    **provenance.environment(),
+    "commit": provenance.commit(),
+    "episodes": config.episodes,
+    "max_steps": config.max_steps,
+  }
+  files.write_text(folder / "outside.json", json.dumps(values, indent=2) + "\n")
+  print(outside.table(values), folder / "outside.json", sep="\n")
+
+
+if __name__ == "__main__":
+  common.start(main)
