@@ -40,10 +40,11 @@ _SECTIONS = {
   "round": ("rounds",),
   "evaluate": ("evaluate",),
 }
-# Fields of the teacher that do not change what it answers.
+# Fields of the teacher that do not bind a dataset. `extra_body` is a part of
+# each key of the journal: with another one the requests are asked again.
 _CONNECTION = (
   "base_url", "api_key_env", "concurrency", "timeout", "retries", "backoff",
-  "prices", "budget",
+  "prices", "budget", "max_answer_bytes", "extra_body",
 )  # fmt: skip
 
 

@@ -92,14 +92,14 @@ def run(
       if not mesh.is_first():
         logging.getLogger("glimo_jax").setLevel(logging.WARNING)
     from glimo_jax import pipeline
-    from glimo_jax.agent import served
+    from glimo_jax.agent.llm import TeacherError
     from glimo_jax.config import Config
     from glimo_jax.run import Run
     from glimo_jax.train.preemption import Preempted
 
     try:
       getattr(pipeline, stage)(Run(Config.from_dict(values), _WORKDIR.value))
-    except served.ServedError as e:  # its message names the fix
+    except TeacherError as e:  # its message names the fix
       raise UsageError(str(e)) from e
     except Preempted as e:
       print(e, file=sys.stderr)

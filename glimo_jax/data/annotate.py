@@ -15,7 +15,7 @@ import numpy as np
 from glimo_jax import fields
 from glimo_jax.agent import skills as skills_lib
 from glimo_jax.agent.agent import Agent, AgentConfig, Outcome, Progress
-from glimo_jax.agent.llm import LanguageModel
+from glimo_jax.agent.llm import LanguageModel, TeacherError
 from glimo_jax.agent.memory import Memory
 from glimo_jax.agent.skills import PlannedRow, Skill
 from glimo_jax.agent.tools import LABEL_SOURCES, Tools
@@ -148,6 +148,7 @@ def annotate(
   Raises:
     ValueError: an experience of an evaluation split, no experience, most of
       it of another world, or rows to draft and no language model.
+    TeacherError: the teacher cannot serve, or some drafts were never answered.
   """
   _check(experiences, config, lm)
   tools = tools_of(world, pool, config)
@@ -167,6 +168,7 @@ def annotate(
     )  # fmt: skip
     outcomes = agent.run([row.task for row in to_draft], progress)
     usage = agent.usage
+    _check_answered(outcomes)
   # The tools write what the agent could not, where they may.
   to_write += [
     row
@@ -244,6 +246,17 @@ def _check(
     raise ValueError(
       f"{config.drafted} rows are to be drafted, but there is no language "
       "model: give one, or set `drafted` of all skills to 0"
+    )
+
+
+def _check_answered(outcomes: Sequence[Outcome]) -> None:
+  """Raises TeacherError if a later run could still get answers."""
+  missing = [o.unanswered for o in outcomes if o.unanswered]
+  if missing:
+    raise TeacherError(
+      f"{len(missing)} of {len(outcomes)} drafts got no answer, the first for: "
+      f"{missing[0]}; start again when the server answers, and only these are "
+      "asked"
     )
 
 

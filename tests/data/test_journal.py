@@ -122,18 +122,26 @@ def test_another_record_for_a_known_key_is_an_error(tmp_path):
   assert [json.loads(x) for x in lines] == [{"key": "k", "value": 1}]
 
 
-def test_temporary_errors_are_not_recorded(tmp_path):
-  def error(error_class):
-    return Completion(
-      "", "error", 0, 0, "m", error="x", error_class=error_class
-    )
-
+@pytest.mark.parametrize(
+  ("text", "error_class", "kept"),
+  [
+    ("", "retry", False),
+    ("", "reject", False),
+    ("", "resample", False),  # nothing was answered
+    ("nonsense", "resample", True),
+    ("up", None, True),
+    ("", None, True),  # a model of our own that wrote nothing
+  ],
+)
+def test_only_answers_are_recorded(tmp_path, text, error_class, kept):
+  error = error_class and "x"
+  answer = Completion(
+    text, "stop", 0, 0, "m", error=error, error_class=error_class
+  )
   with Journal(tmp_path / "j.jsonl") as journal:
-    lm = JournaledLM(
-      ScriptedLM(lambda r: error(r.messages[0]["content"])), journal, "1"
-    )
-    lm.generate([request(c) for c in ("retry", "reject", "resample")])
-    assert len(journal) == 2
+    lm = JournaledLM(ScriptedLM(lambda r: answer), journal, "1")
+    assert lm.generate([request("q")]) == [answer]
+    assert len(journal) == kept
 
 
 def test_answers_received_before_a_stop_are_kept(tmp_path):
@@ -141,9 +149,12 @@ def test_answers_received_before_a_stop_are_kept(tmp_path):
     name = "m"
 
     def generate(self, requests):
-      error = RuntimeError("budget")
-      error.completions = [Completion("a", "stop", 1, 1, "m"), None]
-      raise error
+      raise NotImplementedError
+
+    def stream(self, requests):
+      requests.popleft()
+      yield [(0, Completion("a", "stop", 1, 1, "m"))]
+      raise RuntimeError("budget")
 
   with Journal(tmp_path / "j.jsonl") as journal:
     with pytest.raises(RuntimeError, match="budget"):
