@@ -256,9 +256,13 @@ def test_tokens_and_cost_are_counted_and_the_budget_stops():
   server = Server(reply("ok", usage=(1000, 500)))
   lm = server.lm(prices=(1.0, 4.0), budget=0.009, concurrency=1)
   answered = []
-  with pytest.raises(BudgetExceeded, match="budget"):
+
+  def collect():
     for batch in lm.stream(deque(ask(str(i)) for i in range(9))):
-      answered += batch
+      answered.extend(batch)
+
+  with pytest.raises(BudgetExceeded, match="budget"):
+    collect()
   assert len(answered) == len(server.bodies) == 3
   assert lm.totals["prompt_tokens"] == 3000
   assert lm.totals["cost"] == pytest.approx(0.009)

@@ -77,18 +77,20 @@ class Exchange:
     Raises:
       ServedError: nothing more should be asked.
     """
-    attempt, dialect = 0, self.dialect
+    attempt, plain = 0, False
     while True:
       with resting():
         entered = await self._window.enter()
-      result = None
+      dialect, result = self.dialect, None
+      if plain:
+        dialect = dataclasses.replace(dialect, schemas=False)
       try:
         result = await self._try(request, dialect)
       finally:
         busy = isinstance(result, Fault) and result.status in faults.BUSY
         self._window.leave(entered, busy)
       if isinstance(result, Completion):
-        if self.dialect.schemas and not dialect.schemas:
+        if plain:  # it was the schema that the server refused
           self._learn(dataclasses.replace(self.dialect, schemas=False))
         self._count(result)
         return self._checked(result)
@@ -97,10 +99,13 @@ class Exchange:
           f"{self._settings.base_url} answered {result.status} for "
           f"{self._settings.model}: {result.advice} ({result.message})"
         )
-      other = self._other(dialect, result, request)
-      if other != dialect:
-        dialect = other
-        continue
+      if result.status in (400, 422):
+        if dialect.without(result.message) != dialect:
+          self._learn(self.dialect.without(result.message))
+          continue
+        if dialect.as_schema(request):  # perhaps the server takes none
+          plain = True
+          continue
       if not result.transient:
         return self._checked(self._error("reject", result.message))
       if attempt == self._settings.retries:
@@ -166,19 +171,6 @@ class Exchange:
         "it, raise teacher.timeout, or lower teacher.concurrency"
       )
     return faults.unreachable(f"no answer within {settings.timeout} s")
-
-  def _other(
-    self, dialect: wire.Dialect, fault: Fault, request: Request
-  ) -> wire.Dialect:
-    """The dialect to try after a refusal; the same where none is left."""
-    if fault.status not in (400, 422):
-      return dialect
-    other = dialect.without(fault.message)
-    if other != dialect:  # the server names what it refuses
-      self._learn(self.dialect.without(fault.message))
-    elif dialect.as_schema(request):  # it may be the schema
-      other = dataclasses.replace(dialect, schemas=False)
-    return other
 
   def _learn(self, dialect: wire.Dialect) -> None:
     if dialect != self.dialect:
