@@ -92,7 +92,7 @@ class FaultServer:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-          kept = await self._reply(body, writer)
+          kept = await self._reply(body, reader, writer)
           await writer.drain()
         finally:
           self.in_flight -= 1
@@ -103,7 +103,7 @@ class FaultServer:
     finally:
       writer.close()
 
-  async def _reply(self, body, writer):
+  async def _reply(self, body, reader, writer):
     """Answers one try; returns whether the connection is kept."""
     text = body["messages"][-1]["content"]
     kind = self._kind(body, text)
@@ -114,7 +114,7 @@ class FaultServer:
       return True
     if kind:
       self.faults[kind] += 1
-      return await self._fail(kind, writer)
+      return await self._fail(kind, reader, writer)
     content = answer_to(text)
     choice = {"message": {"content": content}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 10, "completion_tokens": 3}
@@ -128,7 +128,7 @@ class FaultServer:
     draw = random.Random(f"{self.seed} {text} {self.tries[text]}")
     return draw.choice(KINDS) if draw.random() < self.share else ""
 
-  async def _fail(self, kind, writer):
+  async def _fail(self, kind, reader, writer):
     if kind.isdecimal():
       writer.write(_http(int(kind), {"error": "busy"}, {"retry-after": "0"}))
     elif kind == "html":
@@ -146,8 +146,8 @@ class FaultServer:
       writer.write(_http(200, {"choices": []})[:-5])
       return False
     elif kind == "hang":
-      await asyncio.sleep(3600)
-    return kind != "drop"
+      await reader.read(1)  # until the client gives up
+    return kind not in ("drop", "hang")
 
 
 def _http(status, body, headers=None):

@@ -93,7 +93,6 @@ class AnnotateConfig:
           f"{skill.rows} where label_source is {self.label_source!r}: no tool "
           "writes acting rows then"
         )
-
     if self.rationale and self.label_source != "oracle":
       raise ValueError(
         "annotate.skills.next_action.rationale is True, but a rationale comes "
@@ -111,6 +110,13 @@ class AnnotateConfig:
   def tools_act(self) -> bool:
     """Whether the tools write acting rows."""
     return self.label_source in ("oracle", "search")
+
+  @property
+  def agent(self) -> AgentConfig:
+    """How the agent works."""
+    return AgentConfig(
+      self.refinements, self.memories, self.temperature, seed=self.seed
+    )
 
   @property
   def drafted(self) -> int:
@@ -153,19 +159,11 @@ def annotate(
   _check(experiences, config, lm)
   tools = tools_of(world, pool, config)
   _check_known(tools, experiences)
-  to_draft, to_write, duplicates = _plan(tools, experiences, config, student)
+  to_draft, to_write, duplicates = plan(tools, experiences, config, student)
   outcomes: list[Outcome] = []
   usage: Mapping[str, int] = {}
   if to_draft and lm is not None:
-    agent = Agent(
-      lm,
-      tools,
-      memory,
-      AgentConfig(
-        config.refinements, config.memories, config.temperature,
-        seed=config.seed,
-      ),
-    )  # fmt: skip
+    agent = Agent(lm, tools, memory, config.agent)
     outcomes = agent.run([row.task for row in to_draft], progress)
     usage = agent.usage
     _check_answered(outcomes)
@@ -271,11 +269,11 @@ def _check_known(tools: Tools, experiences: Sequence[Experience]) -> None:
     )
 
 
-def _plan(
+def plan(
   tools: Tools,
   experiences: Sequence[Experience],
   config: AnnotateConfig,
-  student: LanguageModel | None,
+  student: LanguageModel | None = None,
 ) -> tuple[list[PlannedRow], list[PlannedRow], int]:
   """Rows for the agent, rows for the tools, and the number of duplicates."""
   to_draft: list[PlannedRow] = []
@@ -285,13 +283,13 @@ def _plan(
     if not config.rows(name):
       continue
     skill = config.skills[name]
-    plan = skill.plan(tools, experiences, config.seed, student)
-    duplicates += plan.duplicates
+    planned = skill.plan(tools, experiences, config.seed, student)
+    duplicates += planned.duplicates
     drafted = skill.drafted
     if skill.labelled and not config.tools_act:
-      drafted = len(plan.rows)
+      drafted = len(planned.rows)
     rng = np.random.default_rng([config.seed, 4])
-    chosen = set(rng.permutation(len(plan.rows))[:drafted].tolist())
-    for i, row in enumerate(plan.rows):
+    chosen = set(rng.permutation(len(planned.rows))[:drafted].tolist())
+    for i, row in enumerate(planned.rows):
       (to_draft if i in chosen else to_write).append(row)
   return to_draft, to_write, duplicates

@@ -109,6 +109,8 @@ def test_help_lists_the_flags_of_a_script(script):
     "chat": ["workdir", "max_tokens", "temperature"],
   }
   flags = own.get(script, ["config", "workdir"])
+  if script == "annotate":
+    flags = [*flags, "dry_run", "preview"]
   for flag in flags + ["suite"] * (script == "evaluate"):
     assert f"--{flag}:" in shown, shown
 

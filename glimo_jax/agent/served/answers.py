@@ -8,7 +8,7 @@ from glimo_jax.agent.llm import Completion, Request
 
 _THOUGHT = re.compile(r"^\s*(<think>)?.*</think>", re.DOTALL)
 _OPENED = re.compile(r"^\s*<think>")
-_CHARACTERS = 4  # of a token, where the server counts none
+CHARACTERS = 4  # of a token, where the server counts none
 THINKS = (
   "the model was still thinking at max_tokens: switch thinking off, for "
   "example with --config.teacher.extra_body.chat_template_kwargs="
@@ -19,7 +19,7 @@ THINKS = (
 
 def tokens_of(text: str) -> int:
   """About how many tokens a text has."""
-  return -(-len(text) // _CHARACTERS)
+  return -(-len(text) // CHARACTERS)
 
 
 def read(

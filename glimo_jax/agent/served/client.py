@@ -21,13 +21,15 @@ from glimo_jax.agent.served.settings import TeacherConfig
 from glimo_jax.agent.served.workers import Workers
 from glimo_jax.types import Message
 
+_Opened = tuple[EventLoop, httpx.AsyncBaseTransport, Exchange]
+
 
 class ServedLM:
   """A language model behind `base_url`/chat/completions.
 
   Nothing is opened before the first request, so it may be made before a fork.
-  One HTTP client and its connections serve all requests, until `close`. The key
-  is read at each try, never stored and never logged.
+  One set of connections, one a slot, serves all requests, until `close`. The
+  key is read at each try, never stored and never logged.
 
   Args:
     settings: with an address; see TeacherConfig.
@@ -57,7 +59,7 @@ class ServedLM:
       "cost": 0.0,
     }  # fmt: skip
     self._transport, self._sleep = transport, sleep
-    self._opened: tuple[EventLoop, httpx.AsyncClient, Exchange] | None = None
+    self._opened: _Opened | None = None
 
   def __repr__(self) -> str:
     return f"ServedLM({self.settings.base_url!r}, {self.name!r})"
@@ -105,25 +107,18 @@ class ServedLM:
   def close(self) -> None:
     """Closes the connections and ends the thread."""
     if self._opened is not None:
-      loop, client, _ = self._opened
-      loop.run(client.aclose())
+      loop, transport, _ = self._opened
+      loop.run(transport.aclose())
       loop.close()
     self._opened = None
 
-  def _open(self) -> tuple[EventLoop, httpx.AsyncClient, Exchange]:
+  def _open(self) -> _Opened:
     url = connection.check_address(self.settings.base_url)
     try:
       transport = self._transport or connection.Connections(url)
     except ValueError as error:
       raise ServedError(str(error)) from None
-    # Each try has one time limit over all that it does, set in `Exchange`.
-    client = httpx.AsyncClient(
-      transport=transport, timeout=None, trust_env=False
-    )
     loop = EventLoop()
     weakref.finalize(self, loop.close)
-    return (
-      loop,
-      client,
-      Exchange(self.settings, client, self._sleep, self.totals),
-    )
+    exchange = Exchange(self.settings, transport, self._sleep, self.totals)
+    return loop, transport, exchange

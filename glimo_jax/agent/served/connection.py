@@ -209,7 +209,7 @@ class Reply:
 
   Attributes:
     status: of HTTP.
-    headers: of the response, names in lower case.
+    headers: of the response; names in any case.
     text: the body, up to the bound.
     whole: whether the body was read to its end.
   """
@@ -221,30 +221,34 @@ class Reply:
 
 
 async def post(
-  client: httpx.AsyncClient,
-  url: str,
+  transport: httpx.AsyncBaseTransport,
+  url: httpx.URL,
   key: str,
   body: bytes,
   max_bytes: int,
 ) -> Reply:
   """Posts JSON and reads at most `max_bytes` of the reply, without the key.
 
+  The transport is asked without a client of httpx around it: cookies, redirects
+  and authentication of such a client took a quarter of a request's time.
+
   Raises:
     httpx.RequestError: nothing, or no HTTP, came back.
   """
-  headers = {"content-type": "application/json"}
+  headers = {"content-type": "application/json", "user-agent": "glimo_jax"}
   if key:
     headers["authorization"] = f"Bearer {key}"
-  async with client.stream(
-    "POST", url, headers=headers, content=body
-  ) as response:
-    parts, size = [], 0
+  request = httpx.Request("POST", url, headers=headers, content=body)
+  response = await transport.handle_async_request(request)
+  parts, size = [], 0
+  try:
     async for part in response.aiter_bytes():
       parts.append(part)
       size += len(part)
       if size > max_bytes:
         break
+  finally:
+    await response.aclose()
   text = b"".join(parts)[:max_bytes].decode("utf-8", "replace")
   text = text.replace(key, "***") if key else text
-  found = {name.lower(): value for name, value in response.headers.items()}
-  return Reply(response.status_code, found, text, size <= max_bytes)
+  return Reply(response.status_code, response.headers, text, size <= max_bytes)

@@ -35,23 +35,25 @@ class Exchange:
 
   Args:
     settings: with an address; see TeacherConfig.
-    client: sends the requests.
+    transport: sends the requests.
     sleep: waits between tries, s.
+    totals: counted on.
 
   Attributes:
-    totals: requests, retries, prompt_tokens, completion_tokens, cost so far.
+    totals: as given.
     dialect: fields that the server takes.
   """
 
   def __init__(
     self,
     settings: TeacherConfig,
-    client: httpx.AsyncClient,
+    transport: httpx.AsyncBaseTransport,
     sleep: Callable[[float], Awaitable[None]],
     totals: dict[str, float],
   ):
-    self._settings, self._client, self._sleep = settings, client, sleep
-    self._url = f"{settings.base_url.rstrip('/')}/chat/completions"
+    self._settings, self._transport = settings, transport
+    self._sleep = sleep
+    self._url = httpx.URL(settings.base_url.rstrip("/") + "/chat/completions")
     self.totals = totals
     self.dialect = wire.Dialect()
     self._window = Window(settings.concurrency)
@@ -79,16 +81,7 @@ class Exchange:
     """
     attempt, plain = 0, False
     while True:
-      with resting():
-        entered = await self._window.enter()
-      dialect, result = self.dialect, None
-      if plain:
-        dialect = dataclasses.replace(dialect, schemas=False)
-      try:
-        result = await self._try(request, dialect)
-      finally:
-        busy = isinstance(result, Fault) and result.status in faults.BUSY
-        self._window.leave(entered, busy)
+      dialect, result = await self._in_turn(request, plain, resting)
       if isinstance(result, Completion):
         if plain:  # it was the schema that the server refused
           self._learn(dataclasses.replace(self.dialect, schemas=False))
@@ -116,6 +109,25 @@ class Exchange:
         await self._sleep(self._wait(attempt, result))
       attempt += 1
 
+  async def _in_turn(
+    self,
+    request: Request,
+    plain: bool,
+    resting: Callable[[], AbstractContextManager[None]],
+  ) -> tuple[wire.Dialect, Completion | Fault]:
+    """One try when the window has a place, and the dialect that it used."""
+    with resting():
+      entered = await self._window.enter()
+    busy, dialect = False, self.dialect
+    if plain:
+      dialect = dataclasses.replace(dialect, schemas=False)
+    try:
+      result = await self._try(request, dialect)
+      busy = isinstance(result, Fault) and result.status in faults.BUSY
+    finally:
+      self._window.leave(entered, busy)
+    return dialect, result
+
   async def _try(
     self, request: Request, dialect: wire.Dialect
   ) -> Completion | Fault:
@@ -131,7 +143,7 @@ class Exchange:
       key = connection.read_key(settings.api_key_env)
       async with asyncio.timeout(settings.timeout):
         reply = await connection.post(
-          self._client, self._url, key, body, settings.max_answer_bytes
+          self._transport, self._url, key, body, settings.max_answer_bytes
         )
     except ValueError as error:
       raise ServedError(str(error)) from None

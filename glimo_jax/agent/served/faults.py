@@ -84,10 +84,9 @@ def completion_of(reply: Reply) -> dict[str, Any] | Fault:
   if reply.status != 200 or error is not None:
     status = reply.status if reply.status != 200 else _named_status(error)
     return _refused(status, error, reply)
-  if not _is_completion(body):
-    words = f"a 200 without a completion: {reply.text[:_SHOWN]!r}"
-    return Fault(200, words)
-  return body
+  if isinstance(body, dict) and _is_completion(body):
+    return body
+  return Fault(200, f"a 200 without a completion: {reply.text[:_SHOWN]!r}")
 
 
 def unreachable(message: str) -> Fault:

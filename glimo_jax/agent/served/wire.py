@@ -8,7 +8,7 @@ from typing import Any
 
 from glimo_jax.agent.llm import Request
 
-_SCHEMA_TOKENS = 32  # braces, quotes and spaces around an answer
+SCHEMA_TOKENS = 32  # braces, quotes and spaces around an answer
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _OPTIONAL = ("temperature", "top_p", "seed", "stop")
 # What chat templates write: <|im_end|>, </s>, <start_of_turn>, [/INST], ...
@@ -82,7 +82,7 @@ def payload(
     "seed": request.seed,
   }
   if dialect.as_schema(request):
-    body[dialect.limit] += _SCHEMA_TOKENS
+    body[dialect.limit] += SCHEMA_TOKENS
     body["response_format"] = {
       "type": "json_schema",
       "json_schema": {
