@@ -101,27 +101,23 @@ def test_failed_start_does_not_fix_the_settings(tmp_path):
     pass
 
 
+def _fail_with_journal(root, settings, content):
+  """A stage that fails when its journal holds `content`."""
+  with contextlib.suppress(RuntimeError), _open(root, settings) as stage:
+    (stage.path / "journal.jsonl").write_text(content)
+    raise RuntimeError
+
+
 def test_an_empty_journal_does_not_fix_the_settings(tmp_path):
   """A teacher that never answered: the advised fix may be another setting."""
   for seed in (0, 1):
-    with (
-      pytest.raises(RuntimeError),
-      _open(tmp_path, {"collect": {"seed": seed}}) as stage,
-    ):
-      (stage.path / "journal.jsonl").touch()
-      raise RuntimeError
+    _fail_with_journal(tmp_path, {"collect": {"seed": seed}}, "")
 
 
 def test_nobody_is_told_to_delete_answers_that_were_paid_for(tmp_path):
-  with pytest.raises(RuntimeError), _open(tmp_path) as stage:
-    (stage.path / "journal.jsonl").write_text("paid for")
-    raise RuntimeError
-  other = {"collect": {"seed": 1}}
-  with (
-    pytest.raises(ValueError, match="another --workdir") as error,
-    _open(tmp_path, other),
-  ):
-    pass
+  _fail_with_journal(tmp_path, {"collect": {"seed": 0}}, "paid for")
+  with pytest.raises(ValueError, match="another --workdir") as error:
+    _fail_with_journal(tmp_path, {"collect": {"seed": 1}}, "")
   assert "delete" not in str(error.value)
 
 
