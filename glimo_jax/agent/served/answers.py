@@ -10,10 +10,10 @@ _THOUGHT = re.compile(r"^\s*(<think>)?.*</think>", re.DOTALL)
 _OPENED = re.compile(r"^\s*<think>")
 CHARACTERS = 4  # of a token, where the server counts none
 THINKS = (
-  "the model was still thinking at max_tokens: switch thinking off, for "
-  "example with --config.teacher.extra_body.chat_template_kwargs="
-  "\"{'enable_thinking': False}\", or allow more tokens with "
-  "--config.teacher.extra_body.max_tokens=2048"
+  "the model was still thinking at max_tokens: switch thinking off with "
+  "--config.teacher.extra_body="
+  "\"{'chat_template_kwargs': {'enable_thinking': False}}\", or allow more "
+  "tokens with --config.teacher.extra_body=\"{'max_tokens': 2048}\""
 )
 
 

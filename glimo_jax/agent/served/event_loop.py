@@ -17,7 +17,7 @@ class EventLoop:
   def __init__(self):
     self._loop = asyncio.new_event_loop()
     self._thread = threading.Thread(
-      target=self._loop.run_forever, name="served-lm", daemon=True
+      target=self._serve, name="served-lm", daemon=True
     )
     self._thread.start()
 
@@ -27,7 +27,11 @@ class EventLoop:
 
   def close(self) -> None:
     """Ends the thread."""
-    if not self._loop.is_closed():
+    if self._thread.is_alive():
       self._loop.call_soon_threadsafe(self._loop.stop)
-      self._thread.join()
-      self._loop.close()
+      if threading.current_thread() is not self._thread:
+        self._thread.join()
+
+  def _serve(self) -> None:
+    self._loop.run_forever()
+    self._loop.close()

@@ -59,11 +59,12 @@ class Exchange:
     self._window = Window(settings.concurrency)
     self._replied = False  # whether anything ever came back
     self._heard = 0.0  # when something last came back, s
+    self._timeouts = 0  # since then
     self._unusable = 0  # requests in a row without a usable answer
 
   def begin(self) -> None:
     """Starts the clock that finds a server that hangs."""
-    self._heard = time.monotonic()
+    self._heard, self._timeouts = time.monotonic(), 0
 
   async def complete(
     self,
@@ -141,16 +142,18 @@ class Exchange:
     body = wire.payload(request, settings.model, dialect, settings.extra_body)
     try:
       key = connection.read_key(settings.api_key_env)
+    except ValueError as error:
+      raise ServedError(str(error)) from None
+    try:
       async with asyncio.timeout(settings.timeout):
         reply = await connection.post(
           self._transport, self._url, key, body, settings.max_answer_bytes
         )
-    except ValueError as error:
-      raise ServedError(str(error)) from None
     except (TimeoutError, httpx.RequestError) as error:
       return self._no_reply(error)
     self.totals["requests"] += 1
-    self._replied, self._heard = True, time.monotonic()
+    self._replied = True
+    self.begin()
     found = faults.completion_of(reply)
     if isinstance(found, Fault):
       return found
@@ -164,7 +167,7 @@ class Exchange:
       raise ServedError(
         f"no server answers at base_url {settings.base_url}, which should "
         f"serve {settings.model} to write instructions: start one "
-        "(docs/teacher.md) or correct teacher.base_url"
+        f"(docs/teacher.md) or correct teacher.base_url ({error})"
       ) from error
     if isinstance(error, (httpx.LocalProtocolError, httpx.UnsupportedProtocol)):
       raise ServedError(
@@ -175,12 +178,13 @@ class Exchange:
       return faults.unreachable(f"{name}: the server went away")
     if not isinstance(error, (TimeoutError, httpx.TimeoutException)):
       return faults.unreachable(f"{name}: the connection broke")
-    if time.monotonic() - self._heard > _SILENCE * settings.timeout:
+    self._timeouts += 1
+    silence = time.monotonic() - self._heard
+    if self._timeouts >= _SILENCE and silence > _SILENCE * settings.timeout:
       raise ServedError(
-        f"nothing came back from {settings.base_url} for "
-        f"{_SILENCE * settings.timeout:.0f} s, {_SILENCE} times "
-        "teacher.timeout: the server hangs, or is slower than that; restart "
-        "it, raise teacher.timeout, or lower teacher.concurrency"
+        f"nothing came back from {settings.base_url} for {silence:.0f} s: the "
+        "server hangs, or is slower than teacher.timeout; restart it, raise "
+        "teacher.timeout, or lower teacher.concurrency"
       )
     return faults.unreachable(f"no answer within {settings.timeout} s")
 
