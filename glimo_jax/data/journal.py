@@ -211,7 +211,7 @@ class JournaledLM:
 
   def stream(self, requests: deque[Request]) -> Iterator[Answers]:
     """Yields answers of the journal, then of the model; see `llm.Streams`."""
-    number, sent = itertools.count(), itertools.count()
+    number = itertools.count()
     waiting: deque[Request] = deque()
     names: dict[int, tuple[int, str]] = {}  # of what was sent: number, key
 
@@ -231,6 +231,7 @@ class JournaledLM:
       return known
 
     while requests:
+      sent = itertools.count()  # the model numbers anew what it takes now
       if known := take():
         yield known
       for answers in llm.stream(self.lm, waiting, self.slice_size):

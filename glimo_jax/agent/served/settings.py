@@ -39,7 +39,7 @@ class TeacherConfig:
   api_key_env: str = ""
   concurrency: int = 16
   timeout: float = 120.0
-  retries: int = 5
+  retries: int = 7
   backoff: float = 0.5
   prices: tuple[float, ...] = ()
   budget: float = 0.0
