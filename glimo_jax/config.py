@@ -1,14 +1,13 @@
 """What a run is made of: one frozen dataclass, checked before any work."""
 
 import dataclasses
-import math
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from glimo_jax import fields, nested
 from glimo_jax import mesh as mesh_lib
-from glimo_jax.agent import served, tools
+from glimo_jax.agent import tools
+from glimo_jax.agent.served.settings import TeacherConfig
 from glimo_jax.data import annotate as annotate_lib
 from glimo_jax.data import batching, on_policy, texts
 from glimo_jax.data import collect as collect_lib
@@ -53,65 +52,6 @@ class ModelConfig:
 
   def __post_init__(self):
     fields.check_known("model.dtype", self.dtype, products.DTYPES)
-
-
-@dataclasses.dataclass(frozen=True)
-class TeacherConfig:
-  """The language model that drafts rows.
-
-  Attributes:
-    base_url: of an OpenAI-compatible server; "" for the model itself.
-    model: the server's name for its model.
-    api_key_env: environment variable that holds the key; "" for none.
-    concurrency: most requests in flight.
-    timeout: of one request, s.
-    retries: further tries after a 429, 5xx or timeout.
-    backoff: wait before the first retry, s; doubles with each.
-    prices: cost of a million prompt and completion tokens; () where unknown.
-    budget: cost at which to stop, in the unit of `prices`; 0 for no limit.
-  """
-
-  base_url: str = ""
-  model: str = ""
-  api_key_env: str = ""
-  concurrency: int = 16
-  timeout: float = 120.0
-  retries: int = 5
-  backoff: float = 0.5
-  prices: tuple[float, ...] = ()
-  budget: float = 0.0
-
-  def __post_init__(self):
-    if bool(self.base_url) != bool(self.model):
-      raise ValueError(
-        f"teacher.base_url {self.base_url!r} and teacher.model {self.model!r} "
-        "belong together: set both, or neither for the model itself"
-      )
-    fields.check_ranges(
-      self,
-      "teacher.",
-      at_least={"concurrency": 1, "retries": 0, "backoff": 0, "budget": 0},
-      above={"timeout": 0},
-    )
-    positive = all(0 <= price < math.inf for price in self.prices)
-    if len(self.prices) not in (0, 2) or not positive:
-      raise ValueError(
-        f"teacher.prices {self.prices} must be two numbers from 0 up, of a "
-        "million prompt and completion tokens, or ()"
-      )
-    if self.budget and not self.prices:
-      raise ValueError(
-        f"teacher.budget {self.budget} needs teacher.prices: set them"
-      )
-    if self.base_url:  # before it is written to a run's settings
-      served.check(self.base_url, self.concurrency)
-
-  def make(self) -> served.ServedLM:
-    """The served model; `base_url` must be set."""
-    settings = dataclasses.asdict(self)
-    settings["prices"] = self.prices or None
-    settings["budget"] = self.budget or None
-    return served.ServedLM(**settings)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,12 +198,7 @@ def check(config: Config, world: World) -> None:
     world.depths(split, depths)
   sources.locate(config.model.source, config.model.revision)
   sources.locate(config.model.embedder)
-  key = config.teacher.api_key_env
-  if key and not os.environ.get(key):
-    raise ValueError(
-      f"teacher.api_key_env {key!r} names no environment variable that is set: "
-      "export it, or name another"
-    )
+  config.teacher.check_environment()
   if config.rounds.count and config.rounds.steps <= config.train.warmup:
     raise ValueError(
       f"rounds.steps {config.rounds.steps} must be above train.warmup "

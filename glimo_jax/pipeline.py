@@ -12,7 +12,7 @@ it was interrupted. Of several processes all train; the first does the rest.
 
 import logging
 
-from glimo_jax.agent import llm, prompts
+from glimo_jax.agent import llm
 from glimo_jax.data import annotate as annotate_lib
 from glimo_jax.data import collect as collect_lib
 from glimo_jax.data import dataset as dataset_lib
@@ -75,7 +75,7 @@ def annotate(run: Run, round_: int = 0) -> None:
     with Journal(stage.path / "journal.jsonl") as journal:
       dataset = annotate_lib.annotate(
         collect_lib.load(source), run.world, run.pool, run.settings(round_),
-        JournaledLM(run.drafter(student), journal, prompts.PROMPT_VERSION),
+        JournaledLM(run.drafter(student), journal, run.prompt_version),
         memory, Progress(f"{stage.name}: drafts"), student,
       )  # fmt: skip
     memory.save(stage.path / "memory")

@@ -9,7 +9,7 @@ from jax.sharding import Mesh
 import simulators
 from glimo_jax import config as config_lib
 from glimo_jax import mesh as mesh_lib
-from glimo_jax.agent import llm
+from glimo_jax.agent import llm, served
 from glimo_jax.config import Config
 from glimo_jax.data import collect, texts
 from glimo_jax.evaluate import benchmarks
@@ -96,7 +96,7 @@ class Resources:
   def teacher(self) -> llm.LanguageModel:
     """The language model that drafts rows: a served one, or the base."""
     teacher = self.config.teacher
-    return teacher.make() if teacher.base_url else self.base
+    return served.ServedLM(teacher) if teacher.base_url else self.base
 
   @functools.cached_property
   def mesh(self) -> Mesh:

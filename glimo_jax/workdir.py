@@ -6,11 +6,10 @@
                                       holds the seconds of earlier attempts
 
 Stages are collect, annotate and train, the same again in each on-policy round
-(round-1/collect, ...), and evaluate. A finished stage returns at once. A stage
-that was killed resumes from the files it had written. A stage that was made
-with other settings is an error, unless its folder holds nothing but the
-settings. The time of a stage is the sum over all attempts, each up to its last
-written file.
+(round-1/collect, ...), and evaluate. A finished stage returns at once. A killed
+stage resumes from the files it had written. A stage that was made with other
+settings is an error, unless its folder holds only the settings and empty files.
+The time of a stage is the sum over all attempts, each up to its last file.
 """
 
 import contextlib
@@ -40,10 +39,11 @@ _SECTIONS = {
   "round": ("rounds",),
   "evaluate": ("evaluate",),
 }
-# Fields of the teacher that do not change what it answers.
+# Fields of the teacher that do not bind a dataset. `extra_body` is a part of
+# each key of the journal: with another one the requests are asked again.
 _CONNECTION = (
   "base_url", "api_key_env", "concurrency", "timeout", "retries", "backoff",
-  "prices", "budget",
+  "prices", "budget", "max_answer_bytes", "extra_body",
 )  # fmt: skip
 
 
@@ -287,12 +287,14 @@ def _guard(path: pathlib.Path, settings: Mapping[str, Any]) -> None:
     files.write_json(path, now)
     return
   there = _read(path)
-  left = {p.name for p in path.parent.iterdir()} - {SETTINGS, LOCK}
+  others = [p for p in path.parent.iterdir() if p.name not in (SETTINGS, LOCK)]
+  left = [p for p in others if p.is_dir() or p.stat().st_size]
   if there != now and not left:
     files.write_json(path, now)  # the run that made it stopped before any work
   elif changed := fields.differences(there, now, "config"):
     raise ValueError(
       f"{path.parent} was made with other settings:\n"
       + "\n".join(f"  --{line}" for line in changed)
-      + "\nUse another --workdir, or delete that folder and those after it."
+      + "\nGo back to those settings, or use another --workdir: the folder may "
+      "hold answers that were paid for."
     )

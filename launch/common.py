@@ -16,6 +16,7 @@ from ml_collections import config_flags
 if TYPE_CHECKING:  # jax is loaded when the flags are known to be good
   from glimo_jax.models.loading.weights import Loaded
   from glimo_jax.models.lora import Adapter
+  from glimo_jax.run import Run
 
 _CONFIG = config_flags.DEFINE_config_file(
   "config",
@@ -55,6 +56,7 @@ def run(
   stage: str,
   argv: list[str] | None = None,
   settings: Callable[[dict], None] = lambda values: None,
+  instead: Callable[["Run"], bool] = lambda run: False,
 ) -> None:
   """Parses the flags and calls `pipeline.<stage>(Run(config, workdir))`.
 
@@ -62,6 +64,8 @@ def run(
     stage: name of a function of `pipeline`.
     argv: command line; None for the process's own.
     settings: changes the config's values by flags of the script's own.
+    instead: by flags of the script's own, does something else than the stage
+      and returns True.
   """
   seed = flags.DEFINE_integer(
     "seed",
@@ -92,14 +96,16 @@ def run(
       if not mesh.is_first():
         logging.getLogger("glimo_jax").setLevel(logging.WARNING)
     from glimo_jax import pipeline
-    from glimo_jax.agent import served
+    from glimo_jax.agent.llm import TeacherError
     from glimo_jax.config import Config
     from glimo_jax.run import Run
     from glimo_jax.train.preemption import Preempted
 
     try:
-      getattr(pipeline, stage)(Run(Config.from_dict(values), _WORKDIR.value))
-    except served.ServedError as e:  # its message names the fix
+      made = Run(Config.from_dict(values), _WORKDIR.value)
+      if not instead(made):
+        getattr(pipeline, stage)(made)
+    except TeacherError as e:  # its message names the fix
       raise UsageError(str(e)) from e
     except Preempted as e:
       print(e, file=sys.stderr)
@@ -122,7 +128,7 @@ def start(main: Callable[[], None], argv: list[str] | None = None) -> None:
   def guarded(_):
     try:
       main()
-    except (UsageError, ValueError, FileNotFoundError) as e:
+    except (UsageError, ValueError, OSError) as e:
       if isinstance(e, UsageError) or _is_ours(e):
         _fail(e)
       _exit_at_once()

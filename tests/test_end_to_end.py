@@ -12,6 +12,7 @@ import sys
 import time
 
 import pytest
+from fault_server import FaultServer
 
 from glimo_jax.data import dataset as dataset_lib
 
@@ -176,6 +177,44 @@ def test_dead_teacher_is_one_clear_line(finished, tmp_path):
   assert "Traceback" not in run.stderr
   assert run.stderr.strip().splitlines()[-1].startswith("error: no server")
   assert not (tmp_path / "annotate" / "DONE.json").exists()
+
+
+def test_broken_teacher_is_no_success_and_the_advised_fix_is_taken(
+  finished, tmp_path
+):
+  """Another address, key, timeout and price go on from the same journal."""
+  folder, _ = finished
+  shutil.copytree(folder / "collect", tmp_path / "collect")
+  annotate = [
+    *_command("annotate", tmp_path),
+    "--config.teacher.model=m",
+    "--config.teacher.backoff=0.0",
+  ]
+  turns = iter(range(10**6))
+
+  def fails_later(body):
+    return "" if next(turns) < 5 else (500, "out of memory")
+
+  with FaultServer(script=fails_later) as broken, FaultServer() as right:
+    run = _run_command(
+      [*annotate, f"--config.teacher.base_url={broken.url}"], check=False
+    )
+    assert run.returncode == 2
+    assert "Traceback" not in run.stderr
+    assert "out of memory" in run.stderr.strip().splitlines()[-1]
+    assert not (tmp_path / "annotate" / "DONE.json").exists()
+    journal = (tmp_path / "annotate" / "journal.jsonl").read_bytes()
+    assert len(journal.splitlines()) == 5
+    _run_command(
+      [
+        *annotate, f"--config.teacher.base_url={right.url}",
+        "--config.teacher.timeout=30.0", "--config.teacher.concurrency=2",
+        "--config.teacher.prices=(1.0,2.0)", "--config.teacher.budget=9.0",
+      ]
+    )  # fmt: skip
+  assert (tmp_path / "annotate" / "DONE.json").exists()
+  after = (tmp_path / "annotate" / "journal.jsonl").read_bytes()
+  assert after.startswith(journal)
 
 
 def test_killed_annotation_gives_the_same_dataset(finished, tmp_path):

@@ -1,12 +1,14 @@
 """A stage starts once, finishes once and refuses other settings."""
 
 import contextlib
+import dataclasses
 import os
 import threading
 
 import pytest
 
 from glimo_jax import fields, workdir
+from glimo_jax.agent.served import TeacherConfig
 
 
 def _open(root, settings=None):
@@ -99,6 +101,26 @@ def test_failed_start_does_not_fix_the_settings(tmp_path):
     pass
 
 
+def _fail_with_journal(root, settings, content):
+  """A stage that fails when its journal holds `content`."""
+  with contextlib.suppress(RuntimeError), _open(root, settings) as stage:
+    (stage.path / "journal.jsonl").write_text(content)
+    raise RuntimeError
+
+
+def test_an_empty_journal_does_not_fix_the_settings(tmp_path):
+  """A teacher that never answered: the advised fix may be another setting."""
+  for seed in (0, 1):
+    _fail_with_journal(tmp_path, {"collect": {"seed": seed}}, "")
+
+
+def test_nobody_is_told_to_delete_answers_that_were_paid_for(tmp_path):
+  _fail_with_journal(tmp_path, {"collect": {"seed": 0}}, "paid for")
+  with pytest.raises(ValueError, match="another --workdir") as error:
+    _fail_with_journal(tmp_path, {"collect": {"seed": 1}}, "")
+  assert " delete " not in str(error.value)
+
+
 def test_damaged_file_says_so(tmp_path):
   with _open(tmp_path) as stage:
     pass
@@ -150,7 +172,8 @@ def test_stages_of_a_round_lie_in_its_folder_and_follow_the_first_pass():
 
 
 def test_settings_of_the_connection_do_not_bind_a_dataset():
-  teacher = {"model": "m", "base_url": "http://a", "concurrency": 4}
+  names = {f.name for f in dataclasses.fields(TeacherConfig)}
+  teacher = dict.fromkeys(names, 1) | {"model": "m"}
   sections = {
     name: {}
     for name in ("world", "model", "collect", "annotate", "lora", "train")

@@ -1,22 +1,24 @@
 """The agent: draft, verify by replay, refine with the refutation, remember.
 
 A refuted choice is not offered again, so a closed set shrinks with each draft.
-All tasks go through each round of drafts together: one call of the language
-model and one batch of the verifier. No judgement of a language model admits a
-row.
+All tasks go through each round of drafts together, because a refinement shows
+what the rounds before it have put into memory: so the dataset depends on no
+answer's time. Within a round, drafts are verified while others are in flight.
+No judgement of a language model admits a row.
 """
 
 import dataclasses
+from collections import deque
 from collections.abc import Callable, Sequence
 
-from glimo_jax.agent import prompts, skills
+from glimo_jax.agent import llm, prompts, skills
 from glimo_jax.agent.llm import Completion, LanguageModel, Request, truncated
 from glimo_jax.agent.memory import Memory, MemoryRecord
 from glimo_jax.agent.skills import Task
 from glimo_jax.agent.tools import Tools
 
 _STEP = 100_003  # between the sampling seeds of two tries of one request
-_SLICE = 64  # requests asked between two reports of progress
+_BATCH = 128  # drafts verified together: a chunk of `Tools`
 
 Progress = Callable[[int, int], None]  # (drafts done, drafts at most)
 
@@ -52,6 +54,8 @@ class Outcome:
     prompt_hash: hash of the last request's prompt.
     memories: ids of the memories in the last request.
     refutations: the verifier's refutations of earlier drafts.
+    unanswered: why no answer came to the last request, where a later run may
+      get one; else "".
   """
 
   task: Task
@@ -61,6 +65,7 @@ class Outcome:
   prompt_hash: str = ""
   memories: tuple[str, ...] = ()
   refutations: tuple[str, ...] = ()
+  unanswered: str = ""
 
 
 @dataclasses.dataclass
@@ -129,53 +134,62 @@ class Agent:
       if wave:
         self._recall(pending)
       before = total - (waves - wave) * len(pending)
-      self._verify(
-        self._draft(pending, wave, lambda n, at=before: report(at + n, total))
-      )
+      self._round(pending, wave, lambda n, at=before: report(at + n, total))
     report(total, total)
     return [d.outcome for d in drafts]
 
-  def _draft(
+  def _round(
     self, pending: list[_Draft], wave: int, progress: Callable[[int], None]
-  ) -> list[_Draft]:
-    """Asks for a draft of each task; returns those with one to verify."""
-    requests = [
-      self._request(d, wave * 1_000_003 + i) for i, d in enumerate(pending)
+  ) -> None:
+    """Asks for a draft of each task; settles it or notes its refutation.
+
+    Requests with the same rules go together: they share a prefix. An unreadable
+    answer is sampled once more.
+    """
+    order = sorted(
+      range(len(pending)), key=lambda i: pending[i].task.prompt[0]["content"]
+    )
+    asked = [
+      (pending[i], self._request(pending[i], wave * 1_000_003 + i))
+      for i in order
     ]
-    completions = self._ask(requests, progress)
-    again = [
-      i
-      for i, c in enumerate(completions)
-      if self._unusable(pending[i], c) == "invalid"
-    ]
-    if again:  # an unreadable answer is sampled once more
-      second = [
-        dataclasses.replace(
-          requests[i],
-          seed=requests[i].seed + _STEP,
-          temperature=max(requests[i].temperature, self.config.temperature),
-        )
-        for i in again
-      ]
-      for i, completion in zip(again, self._ask(second), strict=True):
-        completions[i] = completion
-    ready = []
-    for draft, request, completion in zip(
-      pending, requests, completions, strict=True
-    ):
-      draft.outcome = dataclasses.replace(
-        draft.outcome,
-        answer=self._read(draft, completion) or "",
-        attempts=draft.outcome.attempts + 1,
-        prompt_hash=prompts.prompt_hash(request.messages),
-        memories=tuple(row.id for row in draft.memories),
-      )
-      verdict = self._unusable(draft, completion)
-      if verdict:
-        self._settle(draft, verdict)
-      else:
-        ready.append(draft)
-    return ready
+    requests = deque(request for _, request in asked)
+    done, ready = 0, []
+    for answers in llm.stream(self.lm, requests):
+      for number, completion in answers:
+        draft, request = asked[number]
+        self._count(completion)
+        verdict = self._unusable(draft, completion)
+        if verdict == "invalid" and number < len(pending):
+          asked.append((draft, self._once_more(request)))
+          requests.append(asked[-1][1])
+          continue
+        done += 1
+        self._note(draft, request, completion)
+        if verdict:
+          self._settle(draft, verdict)
+        else:
+          ready.append(draft)
+      progress(done)
+      if len(ready) >= _BATCH:
+        self._verify(ready)
+        ready = []
+    self._verify(ready)
+    self._remember(pending)
+
+  def _note(
+    self, draft: _Draft, request: Request, completion: Completion
+  ) -> None:
+    """Notes what was asked and answered."""
+    again = completion.error_class == "retry"
+    draft.outcome = dataclasses.replace(
+      draft.outcome,
+      answer=self._read(draft, completion) or "",
+      attempts=draft.outcome.attempts + 1,
+      prompt_hash=prompts.prompt_hash(request.messages),
+      memories=tuple(row.id for row in draft.memories),
+      unanswered=(completion.error or "no answer") if again else "",
+    )
 
   def _verify(self, ready: list[_Draft]) -> None:
     """Replays the drafts; settles them or notes their refutations."""
@@ -193,14 +207,16 @@ class Agent:
         )
       else:
         self._settle(draft, check.verdict)
-    if self.memory is not None:
-      start = len(self.memory)
-      rows = [
-        _memory_record(d, start + i)
-        for i, d in enumerate(ready)
-        if d.outcome.verdict == "verified"
-      ]
-      self.memory.add(rows)
+
+  def _remember(self, drafts: list[_Draft]) -> None:
+    """Puts what a round has verified into memory, in the order of the tasks."""
+    if self.memory is None:
+      return
+    verified = [d for d in drafts if d.outcome.verdict == "verified"]
+    start = len(self.memory)
+    self.memory.add(
+      [_memory_record(d, start + i) for i, d in enumerate(verified)]
+    )
 
   def _recall(self, pending: list[_Draft]) -> None:
     """Gives each draft memories of similar moments of other episodes."""
@@ -235,26 +251,18 @@ class Agent:
       seed=(self.config.seed * 7919 + number) % 2**31,
     )
 
-  def _ask(
-    self,
-    requests: list[Request],
-    progress: Callable[[int], None] = lambda done: None,
-  ) -> list[Completion]:
-    """One completion for each; requests with the same rules go together."""
-    order = sorted(
-      range(len(requests)), key=lambda i: requests[i].messages[0]["content"]
+  def _once_more(self, request: Request) -> Request:
+    """The request for a second sample."""
+    return dataclasses.replace(
+      request,
+      seed=request.seed + _STEP,
+      temperature=max(request.temperature, self.config.temperature),
     )
-    out: dict[int, Completion] = {}
-    for at in range(0, len(order), _SLICE):
-      rows = order[at : at + _SLICE]
-      completions = self.lm.generate([requests[i] for i in rows])
-      out.update(zip(rows, completions, strict=True))
-      progress(len(out))
-    self.usage["requests"] += len(requests)
-    for c in out.values():
-      self.usage["prompt_tokens"] += c.prompt_tokens
-      self.usage["completion_tokens"] += c.completion_tokens
-    return [out[i] for i in range(len(requests))]
+
+  def _count(self, completion: Completion) -> None:
+    self.usage["requests"] += 1
+    self.usage["prompt_tokens"] += completion.prompt_tokens
+    self.usage["completion_tokens"] += completion.completion_tokens
 
   def _unusable(self, draft: _Draft, completion: Completion) -> str:
     """The verdict on a completion without an answer; "" if it has one."""

@@ -5,8 +5,9 @@
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -83,6 +84,63 @@ class LanguageModel(Protocol):
   ) -> list[np.ndarray]:
     """f32[c] for each prompt: log p of each of its continuations, in nats."""
     ...
+
+
+# Completions that arrived together, each with the number of its request.
+Answers = list[tuple[int, Completion]]
+
+
+class TeacherError(RuntimeError):
+  """A language model cannot serve this run; the message names the fix."""
+
+
+@runtime_checkable
+class Streams(Protocol):
+  """A language model that answers each request as soon as it can."""
+
+  def stream(self, requests: deque[Request]) -> Iterator[Answers]:
+    """Yields completions as they arrive, in any order.
+
+    Args:
+      requests: taken from the left, and numbered from 0 as they are taken; more
+        may be appended while answers arrive.
+
+    Raises:
+      TeacherError: nothing more can be asked; what is answered was yielded.
+    """
+    ...
+
+
+def stream(
+  lm: LanguageModel, requests: deque[Request], batch: int = 64
+) -> Iterator[Answers]:
+  """As `Streams.stream`; a model that cannot stream takes whole batches.
+
+  Args:
+    lm: answers the requests.
+    requests: as there.
+    batch: requests of a batch, where `lm` does not stream.
+  """
+  if isinstance(lm, Streams):
+    yield from lm.stream(requests)
+    return
+  number = 0
+  while requests:
+    for at in range(0, waiting := len(requests), batch):
+      taken = [requests.popleft() for _ in range(min(batch, waiting - at))]
+      numbers = range(number, number + len(taken))
+      number += len(taken)
+      yield list(zip(numbers, lm.generate(taken), strict=True))
+
+
+def answered(completion: Completion) -> bool:
+  """Whether the model has answered, however badly; else it may be asked again.
+
+  A server's faults are no answers.
+  """
+  if completion.error_class == "resample":
+    return bool(completion.text.strip())
+  return completion.error_class is None
 
 
 def truncated(completion: Completion) -> bool:

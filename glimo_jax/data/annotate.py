@@ -15,7 +15,7 @@ import numpy as np
 from glimo_jax import fields
 from glimo_jax.agent import skills as skills_lib
 from glimo_jax.agent.agent import Agent, AgentConfig, Outcome, Progress
-from glimo_jax.agent.llm import LanguageModel
+from glimo_jax.agent.llm import LanguageModel, TeacherError
 from glimo_jax.agent.memory import Memory
 from glimo_jax.agent.skills import PlannedRow, Skill
 from glimo_jax.agent.tools import LABEL_SOURCES, Tools
@@ -93,7 +93,6 @@ class AnnotateConfig:
           f"{skill.rows} where label_source is {self.label_source!r}: no tool "
           "writes acting rows then"
         )
-
     if self.rationale and self.label_source != "oracle":
       raise ValueError(
         "annotate.skills.next_action.rationale is True, but a rationale comes "
@@ -111,6 +110,13 @@ class AnnotateConfig:
   def tools_act(self) -> bool:
     """Whether the tools write acting rows."""
     return self.label_source in ("oracle", "search")
+
+  @property
+  def agent(self) -> AgentConfig:
+    """How the agent works."""
+    return AgentConfig(
+      self.refinements, self.memories, self.temperature, seed=self.seed
+    )
 
   @property
   def drafted(self) -> int:
@@ -148,25 +154,19 @@ def annotate(
   Raises:
     ValueError: an experience of an evaluation split, no experience, most of
       it of another world, or rows to draft and no language model.
+    TeacherError: the teacher cannot serve, or some drafts were never answered.
   """
   _check(experiences, config, lm)
   tools = tools_of(world, pool, config)
   _check_known(tools, experiences)
-  to_draft, to_write, duplicates = _plan(tools, experiences, config, student)
+  to_draft, to_write, duplicates = plan(tools, experiences, config, student)
   outcomes: list[Outcome] = []
   usage: Mapping[str, int] = {}
   if to_draft and lm is not None:
-    agent = Agent(
-      lm,
-      tools,
-      memory,
-      AgentConfig(
-        config.refinements, config.memories, config.temperature,
-        seed=config.seed,
-      ),
-    )  # fmt: skip
+    agent = Agent(lm, tools, memory, config.agent)
     outcomes = agent.run([row.task for row in to_draft], progress)
     usage = agent.usage
+    _check_answered(outcomes)
   # The tools write what the agent could not, where they may.
   to_write += [
     row
@@ -247,6 +247,17 @@ def _check(
     )
 
 
+def _check_answered(outcomes: Sequence[Outcome]) -> None:
+  """Raises TeacherError if a later run could still get answers."""
+  missing = [o.unanswered for o in outcomes if o.unanswered]
+  if missing:
+    raise TeacherError(
+      f"{len(missing)} of {len(outcomes)} drafts got no answer, the first for: "
+      f"{missing[0]}; start again when the server answers, and only these are "
+      "asked"
+    )
+
+
 def _check_known(tools: Tools, experiences: Sequence[Experience]) -> None:
   """Raises if most moments do not replay; a few are tolerated and counted."""
   known = int(tools.known(experiences).sum())
@@ -258,11 +269,11 @@ def _check_known(tools: Tools, experiences: Sequence[Experience]) -> None:
     )
 
 
-def _plan(
+def plan(
   tools: Tools,
   experiences: Sequence[Experience],
   config: AnnotateConfig,
-  student: LanguageModel | None,
+  student: LanguageModel | None = None,
 ) -> tuple[list[PlannedRow], list[PlannedRow], int]:
   """Rows for the agent, rows for the tools, and the number of duplicates."""
   to_draft: list[PlannedRow] = []
@@ -272,13 +283,13 @@ def _plan(
     if not config.rows(name):
       continue
     skill = config.skills[name]
-    plan = skill.plan(tools, experiences, config.seed, student)
-    duplicates += plan.duplicates
+    planned = skill.plan(tools, experiences, config.seed, student)
+    duplicates += planned.duplicates
     drafted = skill.drafted
     if skill.labelled and not config.tools_act:
-      drafted = len(plan.rows)
+      drafted = len(planned.rows)
     rng = np.random.default_rng([config.seed, 4])
-    chosen = set(rng.permutation(len(plan.rows))[:drafted].tolist())
-    for i, row in enumerate(plan.rows):
+    chosen = set(rng.permutation(len(planned.rows))[:drafted].tolist())
+    for i, row in enumerate(planned.rows):
       (to_draft if i in chosen else to_write).append(row)
   return to_draft, to_write, duplicates

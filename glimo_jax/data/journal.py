@@ -1,24 +1,29 @@
 """The journal: an append-only record of requests and their answers.
 
 A run that was killed reads the answers it has paid for from the journal. The
-same journal always gives the same dataset.
+same journal always gives the same dataset. Only answers are kept: what a server
+failed to answer is asked again.
 """
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
 import pathlib
-from collections import Counter
-from collections.abc import Sequence
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from glimo_jax.agent.llm import Completion, LanguageModel, Request
+from glimo_jax.agent import llm
+from glimo_jax.agent.llm import Answers, Completion, LanguageModel, Request
 from glimo_jax.types import Message
 
-_TRANSIENT = ("retry", "abort")  # asked again by the next run
+_AHEAD = 4096  # requests looked up before the model asks for them
+_SYNC_S = 1.0  # seconds between two syncs to the disk
 
 
 def key(request: Request, model: str, version: str, sample: int) -> str:
@@ -32,14 +37,15 @@ def key(request: Request, model: str, version: str, sample: int) -> str:
   """
   what = [dataclasses.asdict(request), model, version, sample]
   text = json.dumps(what, sort_keys=True, ensure_ascii=False)
-  return hashlib.sha256(text.encode()).hexdigest()
+  return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Journal:
   """Records by key in an append-only JSONL file, one record a line.
 
-  An incomplete last line, left by a writer that was killed, is cut off when the
-  file is opened. One process writes; others may read.
+  Memory holds where each record stands, not the records: a million of them take
+  200 MB. An incomplete last line, left by a writer that was killed, is cut off
+  when the file is opened. One process writes; others may read.
 
   Args:
     path: of the file; made, with its folder, if it is not there.
@@ -51,100 +57,135 @@ class Journal:
   def __init__(self, path: str | os.PathLike):
     self.path = pathlib.Path(path)
     self.path.parent.mkdir(parents=True, exist_ok=True)
-    self._records: dict[str, dict[str, Any]] = {}
-    self._recover()
-    self._pending: list[bytes] = []
+    self._places: dict[bytes, int] = {}  # digest of a key -> start of its line
+    self._pending: dict[str, dict[str, Any]] = {}
     self._file = self.path.open("ab", buffering=0)
+    self._reader = self.path.open("rb")
+    self._end = self._recover()
+    self._synced = time.monotonic()
 
   def __enter__(self) -> "Journal":
     return self
 
-  def __exit__(self, *_) -> None:
-    self.close()
+  def __exit__(self, error: type[BaseException] | None, *_) -> None:
+    try:
+      self.close()
+    except OSError:
+      if error is None:  # else the first error counts
+        raise
 
   def __contains__(self, name: str) -> bool:
-    return name in self._records
+    return name in self._pending or _digest(name) in self._places
 
   def __len__(self) -> int:
-    return len(self._records)
+    return len(self._places) + len(self._pending)
 
   def get(self, name: str) -> dict[str, Any] | None:
     """The record of a key, or None."""
-    return self._records.get(name)
+    if name in self._pending or name not in self:
+      return self._pending.get(name)
+    self._reader.seek(self._places[_digest(name)])
+    record = json.loads(self._reader.readline())
+    del record["key"]
+    return record
 
   def put(self, name: str, record: dict[str, Any]) -> None:
-    """Adds a record; `flush` writes it.
+    """Adds a record; `write` writes it.
 
     Raises:
       ValueError: the key is there with another record.
     """
-    if name in self._records:
-      if self._records[name] != record:
-        raise ValueError(
-          f"journal {self.path} holds another record for key {name[:12]}: it "
-          "was made by other code or data; use another --workdir"
-        )
-      return
-    line = json.dumps({"key": name, **record}, sort_keys=True)
-    self._pending.append(line.encode() + b"\n")
-    self._records[name] = record
+    if (known := self.get(name)) is None:
+      self._pending[name] = record
+    elif known != record:
+      raise ValueError(
+        f"journal {self.path} holds another record for key {name[:12]}: it "
+        "was made by other code or data; use another --workdir"
+      )
 
-  def flush(self) -> None:
-    """Writes all pending records; returns when they are on the disk.
+  def write(self) -> None:
+    """Writes the pending records: they outlive a kill of the process.
+
+    Once a second they are also synced to the disk, and outlive the machine.
 
     Raises:
-      OSError: the disk is full; complete records are kept.
+      OSError: the disk is full. No part of a line is left; the records stay
+        pending, and another `write` may succeed.
     """
-    data = memoryview(b"".join(self._pending))
-    while data:  # an unbuffered write may write only a part
-      data = data[self._file.write(data) :]
-    os.fsync(self._file.fileno())
+    lines = [_line(name, record) for name, record in self._pending.items()]
+    data = memoryview(b"".join(lines))
+    try:
+      while data:  # an unbuffered write may write only a part
+        data = data[self._file.write(data) or 0 :]
+    except OSError as error:
+      self._file.truncate(self._end)
+      raise OSError(
+        error.errno,
+        f"journal {self.path} cannot be written ({error.strerror}): make room "
+        "on that disk and start again; the answers before are kept",
+      ) from error
+    for name, line in zip(self._pending, lines, strict=True):
+      self._places[_digest(name)] = self._end
+      self._end += len(line)
     self._pending.clear()
+    if time.monotonic() - self._synced > _SYNC_S:
+      self._sync()
 
   def close(self) -> None:
-    """Flushes and closes the file."""
+    """Writes, syncs and closes the file."""
     if not self._file.closed:
-      self.flush()
-      self._file.close()
+      try:
+        self.write()
+        self._sync()
+      finally:
+        self._file.close()
+        self._reader.close()
 
-  def _recover(self) -> None:
-    if not self.path.exists():
-      return
-    good = 0
-    data = self.path.read_bytes()
-    for number, line in enumerate(data.splitlines(keepends=True), 1):
+  def _sync(self) -> None:
+    os.fsync(self._file.fileno())
+    self._synced = time.monotonic()
+
+  def _recover(self) -> int:
+    """Finds the records; returns where the last one ends."""
+    end, size = 0, self.path.stat().st_size
+    for number, line in enumerate(self._reader, 1):
       try:
         if not line.endswith(b"\n"):
           raise ValueError("incomplete")
-        record = json.loads(line)
-        name = record.pop("key")
-      except (ValueError, KeyError, AttributeError, TypeError) as error:
-        if good + len(line) < len(data):
+        self._places[_digest(json.loads(line)["key"])] = end
+      except (ValueError, LookupError, AttributeError, TypeError) as error:
+        if end + len(line) < size:
           raise ValueError(
             f"line {number} of journal {self.path} is no record: only the last "
             "line may be incomplete; restore the file"
           ) from error
         break
-      self._records[name] = record
-      good += len(line)
-    if good < len(data):
-      with self.path.open("r+b") as file:
-        file.truncate(good)
+      end += len(line)
+    if end < size:
+      self._file.truncate(end)
+    return end
+
+
+def _line(name: str, record: dict[str, Any]) -> bytes:
+  return json.dumps({"key": name, **record}, sort_keys=True).encode() + b"\n"
+
+
+def _digest(name: str) -> bytes:
+  return hashlib.blake2b(name.encode(), digest_size=16).digest()
 
 
 class JournaledLM:
   """A language model whose answers are kept in a journal and never paid twice.
 
-  New requests are sent in slices. Each slice is on the disk before the next is
-  sent, so that a run that is killed loses one slice at most. After a restart
-  the same slice is sent, since batching can change the last digit of a score.
-  Transient errors are not kept.
+  Answers are written as they arrive. A model that does not stream is asked in
+  slices; after a restart the same slices are asked, since batching can change
+  the last digit of a score.
 
   Args:
     lm: answers requests that are not in the journal.
     journal: keeps the answers.
     version: of the prompts, part of every key.
-    slice_size: requests asked between two flushes.
+    slice_size: requests of a slice, where `lm` does not stream.
 
   Attributes:
     asked: requests that went to `lm`.
@@ -161,29 +202,49 @@ class JournaledLM:
     self.lm, self.journal, self.version = lm, journal, version
     self.name, self.slice_size = lm.name, slice_size
     self.asked, self.replayed = 0, 0
-    self._samples: Counter[str] = Counter()
+    self._samples: Counter[bytes] = Counter()
 
   def generate(self, requests: Sequence[Request]) -> list[Completion]:
     """One completion for each request, in order."""
-    keys = [self._key(request) for request in requests]
-    new = [i for i, k in enumerate(keys) if k not in self.journal]
-    self.replayed += len(requests) - len(new)
-    fresh: dict[int, Completion] = {}
-    for at in range(0, len(new), self.slice_size):
-      rows = new[at : at + self.slice_size]
-      try:
-        answers = self.lm.generate([requests[i] for i in rows])
-      except RuntimeError as error:  # keep what was answered before it
-        partial = getattr(error, "completions", ())
-        self._keep(zip([keys[i] for i in rows], partial, strict=False))
-        raise
-      self.asked += len(rows)
-      self._keep(zip([keys[i] for i in rows], answers, strict=True))
-      fresh.update(zip(rows, answers, strict=True))
-    return [
-      fresh[i] if i in fresh else _completion(self.journal.get(k) or {})
-      for i, k in enumerate(keys)
-    ]
+    found = dict(itertools.chain(*self.stream(deque(requests))))
+    return [found[i] for i in range(len(requests))]
+
+  def stream(self, requests: deque[Request]) -> Iterator[Answers]:
+    """Yields answers of the journal, then of the model; see `llm.Streams`."""
+    number = itertools.count()
+    waiting: deque[Request] = deque()
+    names: dict[int, tuple[int, str]] = {}  # of what was sent: number, key
+
+    def take() -> Answers:
+      """Moves requests to the model, or to what is known."""
+      known: Answers = []
+      while requests and max(len(waiting), len(known)) < _AHEAD:
+        request = requests.popleft()
+        name = self._key(request)
+        record = self.journal.get(name)
+        if record is not None:
+          known.append((next(number), _completion(record)))
+        else:
+          names[next(sent)] = next(number), name
+          waiting.append(request)
+      self.replayed += len(known)
+      return known
+
+    while requests:
+      sent = itertools.count()  # the model numbers anew what it takes now
+      if known := take():
+        yield known
+      for answers in llm.stream(self.lm, waiting, self.slice_size):
+        self.asked += len(answers)
+        asked = [(*names.pop(i), completion) for i, completion in answers]
+        for _, name, completion in asked:
+          if llm.answered(completion):
+            self.journal.put(
+              name, {"completion": dataclasses.asdict(completion)}
+            )
+        self.journal.write()
+        known = take()
+        yield [(i, completion) for i, _, completion in asked] + known
 
   def loglik(
     self,
@@ -195,15 +256,9 @@ class JournaledLM:
 
   def _key(self, request: Request) -> str:
     first = key(request, self.name, self.version, 0)
-    sample = self._samples[first]
-    self._samples[first] += 1
-    return key(request, self.name, self.version, sample)
-
-  def _keep(self, answers) -> None:
-    for name, completion in answers:
-      if completion is not None and completion.error_class not in _TRANSIENT:
-        self.journal.put(name, {"completion": dataclasses.asdict(completion)})
-    self.journal.flush()
+    sample = self._samples[_digest(first)]
+    self._samples[_digest(first)] += 1
+    return key(request, self.name, self.version, sample) if sample else first
 
 
 def _completion(record: dict[str, Any]) -> Completion:

@@ -2,11 +2,12 @@
 
 import dataclasses
 import re
+from unittest import mock
 
 import numpy as np
 import pytest
 
-from glimo_jax.agent import costs, prompts
+from glimo_jax.agent import costs, prompts, skills
 from glimo_jax.agent.agent import Agent, AgentConfig
 from glimo_jax.agent.llm import Completion, ScriptedLM
 from glimo_jax.agent.memory import Memory
@@ -106,6 +107,55 @@ def test_each_model_error_has_its_verdict(tools, tasks):
     assert outcome.verdict == verdict
     assert len(lm.requests) == asked_for
     assert verdict in VERDICTS
+
+
+def test_only_what_a_later_run_could_get_is_unanswered(tools, tasks):
+  def failing(error_class):
+    return lambda r: Completion(
+      "", "error", 0, 0, "m", error="away", error_class=error_class
+    )
+
+  for error_class, unanswered in (("retry", "away"), ("reject", "")):
+    lm = ScriptedLM(failing(error_class))
+    (outcome,) = Agent(lm, tools).run(tasks[:1])
+    assert (outcome.verdict, outcome.unanswered) == ("failed", unanswered)
+
+
+def test_drafts_are_verified_while_others_are_in_flight(tools, tasks):
+  """The order of the answers changes no outcome and no memory."""
+  many = [task for task in tasks for _ in range(30)]
+
+  class Late(ScriptedLM):
+    """Answers the first requests last, one at a time."""
+
+    def stream(self, requests):
+      taken = [requests.popleft() for _ in range(len(requests))]
+      for i in reversed(range(len(taken))):
+        answered.append(i)
+        yield [(i, self._answer(taken[i]))]
+
+  def half(request):
+    task = task_of(request, tasks)
+    if tasks.index(task) % 2:
+      return wrong_answers(task, tools)[0]
+    return right_answer(task, tools)
+
+  def run(lm):
+    memory = Memory(embed)
+    agent = Agent(lm, tools, memory, AgentConfig(refinements=1, memories=1))
+    return agent.run(many), [row.id for row in memory.rows]
+
+  answered, verified = [], []
+  in_order = run(ScriptedLM(half))
+  original = skills.verify
+
+  def watched(*arguments):
+    verified.append(len(answered))
+    return original(*arguments)
+
+  with mock.patch.object(skills, "verify", watched):
+    assert run(Late(half)) == in_order
+  assert verified[0] < len(many)  # before the last answer had come
 
 
 def test_second_sample_can_replace_an_unreadable_answer(tools, tasks):

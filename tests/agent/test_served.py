@@ -2,13 +2,18 @@
 
 import asyncio
 import json
+from collections import deque
 
 import httpx
 import pytest
 
 from glimo_jax.agent.llm import Request
-from glimo_jax.agent.served import BudgetExceeded, ServedError, ServedLM
-from glimo_jax.config import TeacherConfig
+from glimo_jax.agent.served import (
+  BudgetExceeded,
+  ServedError,
+  ServedLM,
+  TeacherConfig,
+)
 
 URL = "http://127.0.0.1:1/v1"
 
@@ -49,7 +54,9 @@ class Server:
       await asyncio.sleep(0)
 
     return ServedLM(
-      URL, "m", transport=httpx.MockTransport(self), sleep=sleep, **fields
+      TeacherConfig(base_url=URL, model="m", **fields),
+      transport=httpx.MockTransport(self),
+      sleep=sleep,
     )
 
 
@@ -120,7 +127,8 @@ def test_waits_double_with_jitter_without_retry_after():
     (httpx.ReadTimeout("slow"), "retry", 3),
     (httpx.Response(400), "reject", 1),
     (httpx.Response(422), "reject", 1),
-    (httpx.Response(200, text="<html>"), "resample", 1),
+    (httpx.Response(200, text="<html>"), "retry", 3),
+    (httpx.Response(200, json={"choices": []}), "retry", 3),
     (reply("unfin", reason="length"), "resample", 1),
   ],
 )
@@ -138,7 +146,7 @@ def test_truncation_is_not_a_parse_error():
   assert "truncated" in completion.error
 
 
-@pytest.mark.parametrize("text", ['{"answer": "north"}', "up", "{}", '["up"]'])
+@pytest.mark.parametrize("text", ['{"answer": "north"}', "{}", '["up"]'])
 def test_answers_outside_the_choices_are_resampled(text):
   (completion,) = Server(reply(text)).lm().generate([ask(choices=("up",))])
   assert completion.error_class == "resample"
@@ -164,8 +172,8 @@ def test_server_with_a_short_outage_is_retried():
   assert [c.text for c in lm.generate([ask("1"), ask("2")])] == ["a", "b"]
 
 
-def test_requests_in_flight_are_bounded_and_reduced_on_429():
-  """Four at a time, one after four refusals, and four again later."""
+def test_requests_in_flight_are_bounded_and_halve_once_for_a_busy_moment():
+  """Four at a time, two after four refusals at once, and four again later."""
   busy = 0
   in_flight = []  # at the start of each request
 
@@ -183,28 +191,90 @@ def test_requests_in_flight_are_bounded_and_reduced_on_429():
     del seconds
 
   lm = ServedLM(
-    URL,
-    "m",
-    concurrency=4,
+    TeacherConfig(base_url=URL, model="m", concurrency=4),
     transport=httpx.MockTransport(handler),
     sleep=sleep,
   )
   texts = [c.text for c in lm.generate([ask(str(i)) for i in range(40)])]
   assert texts == ["ok"] * 40
-  assert in_flight[:5] == [1, 2, 3, 4, 1]
-  assert max(in_flight[5:9]) == 2
-  assert max(in_flight) == max(in_flight[9:]) == 4
+  assert in_flight[:4] == [1, 2, 3, 4]
+  assert max(in_flight[5:8]) == 2
+  assert max(in_flight) == max(in_flight[8:]) == 4
+
+
+def test_a_slow_request_holds_nobody_else():
+  """All others are answered while the first one waits."""
+  last = asyncio.Event()
+
+  async def handler(request):
+    text = json.loads(request.content)["messages"][0]["content"]
+    if text == "slow":
+      await last.wait()
+    if text == "99":
+      last.set()
+    return reply(text)
+
+  lm = ServedLM(
+    TeacherConfig(base_url=URL, model="m", concurrency=2),
+    transport=httpx.MockTransport(handler),
+  )
+  requests = deque([ask("slow"), *(ask(str(i)) for i in range(100))])
+  order = [i for batch in lm.stream(requests) for i, _ in batch]
+  assert sorted(order) == list(range(101))
+  assert order.index(0) >= 99
+
+
+def test_requests_may_be_added_while_answers_arrive():
+  lm = Server(lambda body: reply(body["messages"][0]["content"])).lm()
+  requests, texts = deque([ask("0")]), []
+  for batch in lm.stream(requests):
+    texts += [completion.text for _, completion in batch]
+    if len(texts) < 50:
+      requests += [ask(str(len(texts)))]
+  assert texts == [str(i) for i in range(50)]
+
+
+def test_answers_that_nobody_waits_for_are_given_up():
+  async def handler(request):
+    text = json.loads(request.content)["messages"][0]["content"]
+    if text != "first":
+      await asyncio.sleep(3600)
+    return reply(text)
+
+  lm = ServedLM(
+    TeacherConfig(base_url=URL, model="m"),
+    transport=httpx.MockTransport(handler),
+  )
+  answers = lm.stream(deque([ask("first"), *(ask(str(i)) for i in range(9))]))
+  assert next(answers)[0][1].text == "first"
+  answers.close()
+  assert [c.text for c in lm.generate([ask("first")])] == ["first"]
+  lm.close()
 
 
 def test_tokens_and_cost_are_counted_and_the_budget_stops():
   server = Server(reply("ok", usage=(1000, 500)))
   lm = server.lm(prices=(1.0, 4.0), budget=0.009, concurrency=1)
-  with pytest.raises(BudgetExceeded, match="budget") as stop:
-    lm.generate([ask(str(i)) for i in range(9)])
-  answered = [c for c in stop.value.completions if c is not None]
+  answered = []
+
+  def collect():
+    for batch in lm.stream(deque(ask(str(i)) for i in range(9))):
+      answered.extend(batch)
+
+  with pytest.raises(BudgetExceeded, match="budget"):
+    collect()
   assert len(answered) == len(server.bodies) == 3
   assert lm.totals["prompt_tokens"] == 3000
   assert lm.totals["cost"] == pytest.approx(0.009)
+
+
+def test_a_budget_holds_where_the_server_counts_no_tokens():
+  choice = {"message": {"content": "x" * 400}, "finish_reason": "stop"}
+  server = Server(httpx.Response(200, json={"choices": [choice]}))
+  lm = server.lm(prices=(0.0, 1e4), budget=2.0, concurrency=1)
+  with pytest.raises(BudgetExceeded):
+    lm.generate([ask()] * 9)
+  assert len(server.bodies) == 2  # a hundred tokens each
 
 
 def test_api_key_is_sent_and_never_shown(monkeypatch):
@@ -225,22 +295,18 @@ def test_api_key_is_sent_and_never_shown(monkeypatch):
   "url",
   [
     "ftp://x/v1", "http://me:pw@host/v1", "host", "http://host/v1?key=pw",
-    "http://me:pw/x@host/v1", "http://host:pw/v1",
+    "http://me:pw/x@host/v1", "http://host:pw/v1", "http://host:99999/v1",
   ],
 )  # fmt: skip
 def test_bad_urls_are_refused_without_repeating_them(url):
   with pytest.raises(ValueError, match="base_url") as error:
-    ServedLM(url, "m")
-  assert "pw" not in str(error.value)
-  with pytest.raises(
-    ValueError, match="base_url"
-  ):  # before anything is written
     TeacherConfig(base_url=url, model="m")
+  assert "pw" not in str(error.value)
 
 
 def test_real_server_answers_choices_text_and_truncations(served_fixture):
   url, model = served_fixture
-  lm = ServedLM(url, model, concurrency=2)
+  lm = ServedLM(TeacherConfig(base_url=url, model=model, concurrency=2))
   requests = [
     ask("goal two up. Which way?", choices=("up", "down", "left", "right")),
     ask("Say hello.", max_tokens=2),
@@ -270,9 +336,8 @@ def test_eight_rows_are_annotated_by_a_real_server(served_fixture, tmp_path):
   )
   url, model = served_fixture
   with journal.Journal(tmp_path / "journal.jsonl") as book:
-    lm = journal.JournaledLM(
-      ServedLM(url, model, concurrency=2), book, prompts.PROMPT_VERSION
-    )
+    teacher = ServedLM(TeacherConfig(base_url=url, model=model, concurrency=2))
+    lm = journal.JournaledLM(teacher, book, prompts.PROMPT_VERSION)
     data = annotate.annotate(
       collect.collect(world, played),
       world,

@@ -11,11 +11,12 @@ import pytest
 
 import simulators
 from glimo_jax.agent import costs, prompts
-from glimo_jax.agent.llm import Completion, ScriptedLM
+from glimo_jax.agent.llm import Completion, ScriptedLM, TeacherError
 from glimo_jax.agent.memory import Memory
 from glimo_jax.agent.skills import SKILLS, NextActionSkill, PlanSkill, Task
 from glimo_jax.agent.tools import Tools
-from glimo_jax.data import collect, counts, dataset
+from glimo_jax.data import annotate as annotate_lib
+from glimo_jax.data import collect, counts, dataset, trial
 from glimo_jax.data.annotate import AnnotateConfig, annotate
 from glimo_jax.data.journal import Journal, JournaledLM
 from glimo_jax.types import VERDICTS
@@ -291,6 +292,65 @@ def test_journal_alone_gives_the_same_bytes(tmp_path, world, pool, experiences):
     dataset.save(data, folder)
   for path in folders[0].iterdir():
     assert path.read_bytes() == (folders[1] / path.name).read_bytes()
+
+
+def test_rows_that_a_restart_could_still_ask_end_no_stage(
+  tmp_path, world, pool, experiences
+):
+  """One request in five finds no server; the restart asks only those."""
+
+  def flaky(request):
+    prompt = request.messages[-1]["content"].encode()
+    if zlib.crc32(prompt) % 5 == 0:
+      return Completion(
+        "", "error", 0, 0, "m", error="gone", error_class="retry"
+      )
+    return draw(request)
+
+  asked = []
+  with Journal(tmp_path / "journal.jsonl") as journal:
+    for answer in (flaky, draw):
+      lm = ScriptedLM(answer)
+      teacher = JournaledLM(lm, journal, prompts.PROMPT_VERSION)
+      arguments = (experiences, world, pool, CONFIG, teacher)
+      if answer is flaky:
+        with pytest.raises(TeacherError, match=r"got no answer, .*gone"):
+          annotate(*arguments)
+      else:
+        data = annotate(*arguments)
+      asked.append(len(lm.requests))
+  whole = annotate(experiences, world, pool, CONFIG, ScriptedLM(draw))
+  assert asked[1] < asked[0]
+  assert data.counts["failed"] == whole.counts["failed"]
+  assert data.counts["requests"] == whole.counts["requests"]
+
+
+def test_estimate_bounds_what_an_annotation_asks(world, pool, experiences):
+  config = dataclasses.replace(CONFIG, refinements=1)
+  tools = annotate_lib.tools_of(world, pool, config)
+  estimate = trial.estimate(tools, experiences, config)
+  counted = annotate(experiences, world, pool, config, ScriptedLM(draw)).counts
+  assert estimate.drafted == counted["by_source"]["llm"]["planned"] == 32
+  assert estimate.planned == 74
+  assert estimate.requests[0] <= counted["requests"] <= estimate.requests[1]
+  assert estimate.requests == (32, 4 * 32)
+  shown = estimate.table(lambda prompt, completion: prompt + completion)
+  assert "32 of 74 planned rows" in shown
+  least = estimate.prompt_tokens[0] + estimate.completion_tokens[0]
+  assert f"{least:,}.00 to" in shown
+  assert "cost" not in estimate.table()
+
+
+def test_preview_drafts_few_rows_of_all_skills(world, pool, experiences):
+  tools = annotate_lib.tools_of(world, pool, CONFIG)
+  lm = ScriptedLM(draw)
+  outcomes = trial.preview(tools, experiences, CONFIG, lm, Memory(embed), 8)
+  assert len(outcomes) == 8
+  assert {o.task.skill.name for o in outcomes} == {"question", "next_action"}
+  for outcome in outcomes:
+    shown = trial.shown(outcome)
+    assert outcome.task.prompt[-1]["content"] in shown
+    assert outcome.verdict in shown
 
 
 def test_model_is_needed_only_for_drafts(world, pool, experiences):

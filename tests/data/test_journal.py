@@ -1,7 +1,10 @@
 """The journal survives a kill and distinguishes samples."""
 
 import dataclasses
+import errno
 import json
+import resource
+from collections import deque
 
 import pytest
 
@@ -122,18 +125,26 @@ def test_another_record_for_a_known_key_is_an_error(tmp_path):
   assert [json.loads(x) for x in lines] == [{"key": "k", "value": 1}]
 
 
-def test_temporary_errors_are_not_recorded(tmp_path):
-  def error(error_class):
-    return Completion(
-      "", "error", 0, 0, "m", error="x", error_class=error_class
-    )
-
+@pytest.mark.parametrize(
+  ("text", "error_class", "kept"),
+  [
+    ("", "retry", False),
+    ("", "reject", False),
+    ("", "resample", False),  # nothing was answered
+    ("nonsense", "resample", True),
+    ("up", None, True),
+    ("", None, True),  # a model of our own that wrote nothing
+  ],
+)
+def test_only_answers_are_recorded(tmp_path, text, error_class, kept):
+  error = error_class and "x"
+  answer = Completion(
+    text, "stop", 0, 0, "m", error=error, error_class=error_class
+  )
   with Journal(tmp_path / "j.jsonl") as journal:
-    lm = JournaledLM(
-      ScriptedLM(lambda r: error(r.messages[0]["content"])), journal, "1"
-    )
-    lm.generate([request(c) for c in ("retry", "reject", "resample")])
-    assert len(journal) == 2
+    lm = JournaledLM(ScriptedLM(lambda r: answer), journal, "1")
+    assert lm.generate([request("q")]) == [answer]
+    assert len(journal) == kept
 
 
 def test_answers_received_before_a_stop_are_kept(tmp_path):
@@ -141,9 +152,12 @@ def test_answers_received_before_a_stop_are_kept(tmp_path):
     name = "m"
 
     def generate(self, requests):
-      error = RuntimeError("budget")
-      error.completions = [Completion("a", "stop", 1, 1, "m"), None]
-      raise error
+      raise NotImplementedError
+
+    def stream(self, requests):
+      requests.popleft()
+      yield [(0, Completion("a", "stop", 1, 1, "m"))]
+      raise RuntimeError("budget")
 
   with Journal(tmp_path / "j.jsonl") as journal:
     with pytest.raises(RuntimeError, match="budget"):
@@ -180,3 +194,102 @@ def test_remaining_requests_use_the_slices_of_an_uninterrupted_run(tmp_path):
   assert (tmp_path / "a.jsonl").read_bytes() == (
     tmp_path / "b.jsonl"
   ).read_bytes()
+
+
+class FullDisk:
+  """A file on a disk with room for `room` more bytes."""
+
+  def __init__(self, file, room):
+    self.file, self.room = file, room
+
+  def __getattr__(self, name):
+    return getattr(self.file, name)
+
+  def write(self, data):
+    if not self.room:
+      raise OSError(errno.ENOSPC, "No space left on device")
+    written = self.file.write(data[: min(self.room, 7)])  # a part only
+    self.room -= written
+    return written
+
+
+@pytest.mark.parametrize("room", [0, 1, 60, 200])
+def test_full_disk_leaves_no_torn_line_and_a_rerun_goes_on(tmp_path, room):
+  path = tmp_path / "j.jsonl"
+  with Journal(path) as journal:
+    journal.put("first", {"value": 0})
+  before = path.read_bytes()
+  journal = Journal(path)
+  journal._file = FullDisk(journal._file, room)
+  for i in range(5):
+    journal.put(f"k{i}", {"value": "x" * 50})
+  with pytest.raises(OSError, match=r"j.jsonl cannot be written .*make room"):
+    journal.write()
+  assert path.read_bytes() == before
+  journal._file.room = 10_000  # somebody has made room
+  journal.close()
+  with Journal(path) as again:
+    assert len(again) == 6
+    assert again.get("k4") == {"value": "x" * 50}
+
+
+def test_full_disk_ends_an_annotation_with_its_own_error(tmp_path):
+  journal = Journal(tmp_path / "j.jsonl")
+  journal._file = FullDisk(journal._file, 0)
+  lm = JournaledLM(ScriptedLM(lambda r: "up"), journal, "1")
+  with pytest.raises(OSError, match="make room"), journal:
+    lm.generate([request("q")])
+
+
+def test_file_size_limit_is_an_error_and_not_a_kill(tmp_path):
+  """As `ulimit -f` does."""
+  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+  path = tmp_path / "j.jsonl"
+  journal = Journal(path)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+  try:
+    for i in range(20):
+      journal.put(f"k{i}", {"value": "x" * 100})
+    with pytest.raises(OSError, match="cannot be written"):
+      journal.write()
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+  assert path.read_bytes() == b""
+  journal.close()
+  assert len(path.read_bytes().splitlines()) == 20
+
+
+def test_records_are_read_from_the_file_and_not_held(tmp_path):
+  value = "x" * 20_000  # longer than any buffer
+  with Journal(tmp_path / "j.jsonl") as journal:
+    for i in range(100):
+      journal.put(f"k{i}", {"value": f"{i} {value}"})
+      assert journal.get(f"k{i}") == {"value": f"{i} {value}"}
+      journal.write()
+    assert journal._pending == {}
+    for i in (0, 57, 99):
+      assert journal.get(f"k{i}") == {"value": f"{i} {value}"}
+  assert journal.get("other") is None
+
+
+def test_answers_of_the_journal_come_first_and_others_are_asked(tmp_path):
+  """Requests that are added meanwhile are answered, too."""
+  lm = ScriptedLM(lambda r: r.messages[0]["content"].upper())
+  with Journal(tmp_path / "j.jsonl") as journal:
+    JournaledLM(lm, journal, "1").generate([request(c) for c in "bd"])
+    lm.requests.clear()
+    waiting = deque(request(c) for c in "abcd")
+    journaled, found = JournaledLM(lm, journal, "1"), []
+    for batch in journaled.stream(waiting):
+      found += batch
+      if len(found) == 4:
+        waiting += [request("e"), request("b")]
+  assert [i for i, _ in found] == [1, 3, 0, 2, 4, 5]
+  assert [c.text for _, c in sorted(found)] == list("ABCDEB")
+  asked = [r.messages[0]["content"] for r in lm.requests]
+  assert asked == ["a", "c", "e", "b"]  # the second b is another sample
+  assert (journaled.asked, journaled.replayed) == (4, 2)
+
+
+def test_lone_surrogates_in_a_prompt_have_a_key():
+  assert key(request("a\ud800"), "m", "1", 0) != key(request("a?"), "m", "1", 0)

@@ -110,6 +110,8 @@ def test_help_lists_the_flags_of_a_script(script):
     "outside": ["workdir", "worlds", "episodes", "val_episodes", "max_steps"],
   }
   flags = own.get(script, ["config", "workdir"])
+  if script == "annotate":
+    flags = [*flags, "dry_run", "preview"]
   for flag in flags + ["suite"] * (script == "evaluate"):
     assert f"--{flag}:" in shown, shown
 
