@@ -1,6 +1,6 @@
 """How fast is a training step, and what does it take of memory, on a CPU?
 
-  python -m benchmarks.trainer [--peers] [--shapes f32 quickstart bf16]
+  python -m benchmarks.trainer [--peers] [--shapes f32 f32_quickstart bf16 memory]
     [--runs=5] [--json=FILE]
 
 SmolLM2-135M-Instruct with LoRA on all linear maps; CE, exact KL to the base and
@@ -10,8 +10,8 @@ mask, loss and threads; both take turns. Loading and compiling are not timed.
 | shape | rows | adapter | KL on | precision |
 |---|---|---|---|---|
 | f32 | 8 x 256 | rank 8, all layers | scored positions | float32 |
-| quickstart | 1 x 768, replay 1 x 64 | rank 16, layers from 15 on | replay | float32 |
-| bf16 | as quickstart | | | ours bfloat16 weights, torch autocast |
+| f32_quickstart | 1 x 768, replay 1 x 64 | rank 16, layers from 15 on | replay | float32 |
+| bf16 | the same | the same | the same | ours bfloat16 weights, torch autocast |
 
 Memory is the peak of a process that has loaded the model and takes two steps, at
 shape f32. Each side has a process of its own.
@@ -81,7 +81,7 @@ SHAPES = {
     LoraConfig(rank=8, first_layer=0),
     StepConfig(kl_tokens="completion"), 8, 256, 4,
   ),
-  "quickstart": Shape(_UPPER, StepConfig(remat="dots"), 1, 768, 6, 64),
+  "f32_quickstart": Shape(_UPPER, StepConfig(remat="dots"), 1, 768, 6, 64),
   "bf16": Shape(_UPPER, StepConfig(remat="dots"), 1, 768, 6, 64, "bfloat16"),
 }  # fmt: skip
 
@@ -134,7 +134,9 @@ class Ours:
     return float(metrics["loss"])
 
 
-def side(name: str, shape: Shape, folder: pathlib.Path):
+def side(
+  name: str, shape: Shape, folder: pathlib.Path
+) -> "Ours | torch_peer.Trainer":
   """Our trainer or PEFT's, on the model in `folder`; see `prepare`."""
   if name == "ours":
     return Ours(shape, str(folder / "base"))
@@ -236,12 +238,11 @@ def main() -> None:
     return
   peers = args.peers and torch_peer.available()
   rows, ratios = [], {}
-  names = {"f32": "f32", "quickstart": "f32_quickstart", "bf16": "bf16"}
   for shape in (name for name in SHAPES if name in args.shapes):
     some, ratio = speed(shape, peers, args.runs)
     rows += some
     if peers:
-      ratios[f"step_vs_peft_{names[shape]}"] = ratio
+      ratios[f"step_vs_peft_{shape}"] = ratio
   if peers and "memory" in args.shapes:
     ratios["memory_vs_peft"] = memory()
   for name, ratio in ratios.items():

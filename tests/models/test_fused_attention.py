@@ -90,6 +90,7 @@ def test_cudnn_is_used_where_it_can(monkeypatch, change, fits):
   gpu = types.SimpleNamespace(
     device_kind=case["kind"], compute_capability=case["capability"]
   )
+  monkeypatch.setattr(fused_attention, "works", lambda kernel, size: True)
   monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
   monkeypatch.setattr(jax, "local_devices", lambda: [gpu])
   q, k = (
@@ -101,6 +102,34 @@ def test_cudnn_is_used_where_it_can(monkeypatch, change, fits):
   )
   expected = "cudnn" if fits else None
   assert fused_attention.implementation(q, k) == expected
+
+
+def test_kernel_that_fails_or_sees_hidden_keys_is_not_used(monkeypatch, caplog):
+  """The check runs while a program is traced."""
+
+  def checked(attend):
+    fused_attention.works.cache_clear()
+    monkeypatch.setattr(fused_attention, "attend", attend)
+    found = []
+    jax.jit(lambda x: found.append(fused_attention.works("cudnn", 8)) or x)(0)
+    fused_attention.works.cache_clear()
+    return found[0]
+
+  plain = fused_attention.attend
+
+  def as_plain(q, k, v, mask, implementation):
+    return plain(q, k, v, mask, "xla")
+
+  def blind(q, k, v, mask, implementation):
+    hidden = implementation == "cudnn"
+    return plain(q, k, v, jnp.asarray(mask | hidden), "xla")
+
+  assert checked(as_plain)
+  assert not checked(blind)
+  assert "off" in caplog.text
+  # cuDNN is no part of this machine.
+  assert not checked(plain)
+  assert "which fails" in caplog.text
 
 
 def test_cpu_uses_our_own():

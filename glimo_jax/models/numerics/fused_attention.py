@@ -5,13 +5,18 @@ https://arxiv.org/abs/2307.08691. Axes in names: B rows, T columns, S keys,
 K key-value heads, G query heads of each of them, H head size.
 """
 
+import functools
+import logging
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Bool, Float
 
 from glimo_jax.types import AnyArray
 
+_log = logging.getLogger(__name__)
 Array = jax.Array
 Implementation = Literal["cudnn", "xla"]  # of `jax.nn.dot_product_attention`
 Queries = Float[Array, "B K G T H"]
@@ -40,7 +45,48 @@ def implementation(q: Queries, k: Keys) -> Implementation | None:
     and size <= WIDEST
     and size % 8 == 0
   )
-  return "cudnn" if fits else None
+  return "cudnn" if fits and works("cudnn", size) else None
+
+
+@functools.cache
+def works(implementation: Implementation, size: int) -> bool:
+  """Whether a kernel has the plain implementation's values and gradients.
+
+  Tried once in a process, on a small packed row: a kernel that this machine
+  cannot run, or that sees hidden keys, is not used, and a warning says so.
+
+  Args:
+    implementation: the kernel.
+    size: of the heads.
+  """
+  rng = np.random.default_rng(0)
+  inputs = rng.normal(size=(4, 1, 2, 2, LEAST, size)).astype(np.float32)
+  text = np.arange(LEAST) // 40
+  mask = np.tril(text[:, None] == text)[None]
+
+  @functools.partial(jax.jit, static_argnums=0)
+  def slopes(kernel, inputs):
+    q, k, v, dy = inputs.astype(jnp.bfloat16)
+    q = q * jnp.asarray(size**-0.5, q.dtype)
+    attended = functools.partial(attend, mask=mask, implementation=kernel)
+    y, back = jax.vjp(attended, q, k[:, :, 0], v[:, :, 0])
+    return jax.tree.map(lambda x: x.astype(jnp.float32), (y, *back(dy)))
+
+  try:
+    # The plain implementation's gradient mixes bfloat16 and float32.
+    with jax.ensure_compile_time_eval(), jax.numpy_dtype_promotion("standard"):
+      both = slopes(implementation, inputs), slopes("xla", inputs)
+      apart = max(
+        float(jnp.linalg.norm(a - b) / jnp.linalg.norm(b))
+        for a, b in zip(*both, strict=True)
+      )
+  except (NotImplementedError, RuntimeError, ValueError) as error:
+    _log.warning("no %s attention, which fails here: %s", implementation, error)
+    return False
+  exact = apart < 0.03  # bfloat16 has 8 bits
+  if not exact:
+    _log.warning("no %s attention, which is %.2g off", implementation, apart)
+  return exact
 
 
 def attend(
@@ -57,7 +103,7 @@ def attend(
     heads,
     k.swapaxes(1, 2),
     v.swapaxes(1, 2),
-    mask=jax.numpy.asarray(mask)[:, None],
+    mask=jnp.asarray(mask)[:, None],
     scale=1.0,  # q is divided already
     implementation=implementation,
   )
