@@ -14,8 +14,8 @@ from typing import Any
 
 # Part -> most seconds; together below eight minutes.
 PARTS = {
-  "attention": 60,
-  "restart": 60,
+  "attention": 45,
+  "restart": 75,
   "training": 150,
   "decoding": 90,
   "worlds": 100,
