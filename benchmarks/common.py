@@ -16,6 +16,7 @@ RUNS = 5
 # Packages whose versions the JSON file records, if installed.
 PACKAGES = (
   "jax", "numpy", "brax", "minigrid", "xminigrid", "navix", "highway-env",
+  "torch", "transformers", "peft",
 )  # fmt: skip
 
 

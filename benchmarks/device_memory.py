@@ -25,27 +25,13 @@ import numpy as np  # noqa: E402
 from jax.sharding import Mesh  # noqa: E402
 
 from benchmarks import common  # noqa: E402
+from benchmarks.sizes import SIZES  # noqa: E402
 from glimo_jax import mesh as mesh_lib  # noqa: E402
-from glimo_jax.models.decoder_config import DecoderConfig  # noqa: E402
 from glimo_jax.models.lora import LoraConfig  # noqa: E402
 from glimo_jax.train import planning  # noqa: E402
 from glimo_jax.train.step import StepConfig  # noqa: E402
 
 GIB = 2**30
-SIZES = {  # Llama 3.2 1B and 3B, Llama 3.1 8B
-  "1b": DecoderConfig(
-    vocab_size=128256, dim=2048, layers=16, heads=32, kv_heads=8, head_dim=64,
-    mlp_dim=8192,
-  ),
-  "3b": DecoderConfig(
-    vocab_size=128256, dim=3072, layers=28, heads=24, kv_heads=8, head_dim=128,
-    mlp_dim=8192,
-  ),
-  "8b": DecoderConfig(
-    vocab_size=128256, dim=4096, layers=32, heads=32, kv_heads=8, head_dim=128,
-    mlp_dim=14336, tied=False,
-  ),
-}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

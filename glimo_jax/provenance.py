@@ -45,17 +45,22 @@ def commit() -> str:
     return "unknown"
 
 
-def environment() -> dict[str, Any]:
-  """`peak_gib` of this process so far, and `versions` of libraries."""
+def peak_gib() -> float:
+  """Most memory that this process has held so far, in GiB."""
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
   unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB else
+  return peak / unit
+
+
+def environment() -> dict[str, Any]:
+  """`peak_gib` of this process so far, and `versions` of libraries."""
   versions = {"python": platform.python_version()}
   for name in _LIBRARIES:
     try:
       versions[name] = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
       continue
-  return {"peak_gib": round(peak / unit, 2), "versions": versions}
+  return {"peak_gib": round(peak_gib(), 2), "versions": versions}
 
 
 def portable(settings: Any) -> Any:

@@ -19,7 +19,7 @@ from glimo_jax.agent.tools import Tools
 from glimo_jax.config import Config
 from glimo_jax.data import annotate, batching, texts
 from glimo_jax.data import dataset as dataset_lib
-from glimo_jax.evaluate.report import quality
+from glimo_jax.evaluate.report import quality, report
 from glimo_jax.files import PathLike
 from glimo_jax.models import lora
 from glimo_jax.replay import Replay
@@ -122,7 +122,7 @@ class Run(Resources):
   def report_folder(self) -> pathlib.Path:
     """Where report.json and report.html of the evaluation are written."""
     suite = self.config.evaluate.suite
-    return workdir_lib.report_folder(self.workdir, suite)
+    return report.folder(self.workdir, suite)
 
   def facts(
     self,

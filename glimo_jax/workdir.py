@@ -39,12 +39,18 @@ _SECTIONS = {
   "round": ("rounds",),
   "evaluate": ("evaluate",),
 }
-# Fields of the teacher that do not bind a dataset. `extra_body` is a part of
-# each key of the journal: with another one the requests are asked again.
-_CONNECTION = (
-  "base_url", "api_key_env", "concurrency", "timeout", "retries", "backoff",
-  "prices", "budget", "max_answer_bytes", "extra_body",
-)  # fmt: skip
+# Section -> fields that a restart may change: they do not change what a stage
+# makes. Those of `train` are `train.step.CHANGEABLE`. `teacher.extra_body` is a
+# part of each key of the journal: with another one requests are asked again.
+_FREE = {
+  "teacher": (
+    "base_url", "api_key_env", "concurrency", "timeout", "retries", "backoff",
+    "prices", "budget", "max_answer_bytes", "extra_body",
+  ),
+  "train": (
+    "remat", "checkpoint_every", "log_every", "tensorboard", "profile_steps",
+  ),
+}  # fmt: skip
 
 
 @dataclasses.dataclass
@@ -91,11 +97,7 @@ def stages_before(name: str, rounds: int, own_data: bool) -> list[str]:
     own_data: whether the run collects and annotates its own data; another
       run's dataset has no stages here.
   """
-  order = [
-    stage_name(stage, round_)
-    for round_ in range(rounds + 1)
-    for stage in STAGES
-  ]
+  order = [stage_name(s, n) for n in range(rounds + 1) for s in STAGES]
   if name in order:
     order = order[: order.index(name)]
   return order if own_data else [s for s in order if s not in STAGES[:2]]
@@ -110,22 +112,20 @@ def shaping_settings(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
   """
   kind = name.split("-")[0]
   kinds = tuple(_SECTIONS)
-  sections = {
-    section: dict(settings[section])
-    for earlier in kinds[: kinds.index(kind) + 1]
-    for section in _SECTIONS[earlier]
-  }
-  for field in _CONNECTION:
-    sections.get("teacher", {}).pop(field, None)
+  earlier = kinds[: kinds.index(kind) + 1]
+  names = [section for k in earlier for section in _SECTIONS[k]]
+  sections = _without_free({name: dict(settings[name]) for name in names})
   if kind == "round":  # adding a round does not change earlier ones
     del sections["rounds"]["count"]
   return sections
 
 
-def report_folder(root: PathLike, suite: str) -> pathlib.Path:
-  """Where the report and the fragment of an evaluation's suite are written."""
-  root = pathlib.Path(root)
-  return root if suite == "test" else root / f"evaluate-{suite}"
+def _without_free(sections: dict[str, Any]) -> dict[str, Any]:
+  """Removes the fields that a restart may change."""
+  for section, names in _FREE.items():
+    for name in names:
+      sections.get(section, {}).pop(name, None)
+  return sections
 
 
 # --- Opening a stage ----------------------------------------------------------
@@ -286,7 +286,7 @@ def _guard(path: pathlib.Path, settings: Mapping[str, Any]) -> None:
   if not path.exists():
     files.write_json(path, now)
     return
-  there = _read(path)
+  there = _without_free(_read(path))
   others = [p for p in path.parent.iterdir() if p.name not in (SETTINGS, LOCK)]
   left = [p for p in others if p.is_dir() or p.stat().st_size]
   if there != now and not left:

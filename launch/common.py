@@ -1,8 +1,10 @@
 """What every launch script shares: flags -> config -> one call."""
 
+import hashlib
 import logging
 import os
 import pathlib
+import platform
 import signal
 import sys
 import traceback
@@ -139,13 +141,27 @@ def start(main: Callable[[], None], argv: list[str] | None = None) -> None:
 
   _set_up_logging()
   os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-  # Compiled programs outlive the process: a restart skips their compilation.
-  cache = pathlib.Path.home() / ".cache" / "glimo_jax" / "xla"
-  os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
+  os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(compile_cache()))
   try:
     app.run(guarded, argv=argv, flags_parser=_parse_flags)
   except UsageError as e:
     _fail(e)
+
+
+def compile_cache() -> pathlib.Path:
+  """Where compiled programs outlive the process: a restart skips compiling.
+
+  Each kind of CPU has a folder: what is compiled for one may not run on
+  another.
+  """
+  cpu = platform.machine()
+  try:
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+  except OSError:  # not Linux
+    lines = []
+  features = (x for x in lines if x.startswith(("flags", "Features")))
+  kind = hashlib.sha256(next(features, cpu).encode()).hexdigest()[:12]
+  return pathlib.Path.home() / ".cache" / "glimo_jax" / "xla" / f"{cpu}-{kind}"
 
 
 def _set_up_logging() -> None:

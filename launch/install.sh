@@ -23,10 +23,4 @@ install() {
     touch "$stamp"
   fi
   export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
-  # XLA's compiled code is kept for the next run, in one folder per kind of CPU,
-  # because code for one may not run on another. Set it empty for no cache.
-  local cpu
-  cpu="$({ grep -m1 -E '^(flags|Features)' /proc/cpuinfo || uname -m; } \
-    2>/dev/null | cksum | cut -d' ' -f1)"
-  export JAX_COMPILATION_CACHE_DIR="${JAX_COMPILATION_CACHE_DIR-$PWD/.venv/.xla/$cpu}"
 }

@@ -22,7 +22,6 @@ _SUITE = flags.DEFINE_string("suite", "test", "Suite they were judged on.")
 
 
 def main() -> None:
-  from glimo_jax import workdir
   from glimo_jax.evaluate import settings
   from glimo_jax.evaluate.report import fragments, merging, report
 
@@ -52,7 +51,7 @@ def main() -> None:
         f"--runs={_RUNS.value} is no folder of runs: e.g. --runs=runs/recipe"
       )
     for run in sorted(pathlib.Path(_RUNS.value).iterdir()):
-      path = workdir.report_folder(run, _SUITE.value) / fragments.NAME
+      path = report.folder(run, _SUITE.value) / fragments.NAME
       if path.exists():
         found = fragments.read(path)
         taken[f"{found.arm}-{found.seed}.json"] = found

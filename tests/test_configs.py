@@ -5,7 +5,14 @@ import dataclasses
 import pytest
 
 import simulators
-from configs import laptop, quickstart, quickstart_driving, recipe, your_world
+from configs import (
+  laptop,
+  quickstart,
+  quickstart_driving,
+  quickstart_qwen,
+  recipe,
+  your_world,
+)
 from glimo_jax.config import Config, check
 
 
@@ -74,6 +81,19 @@ def test_recipe_trains_as_the_quickstart_does():
   for section in ("world", "model", "collect", "annotate", "lora", "train"):
     assert getattr(ours, section) == getattr(theirs, section)
   assert ours.rounds.count == theirs.rounds.count
+
+
+def test_qwen_is_the_quickstart_with_another_model():
+  plain, qwen = (
+    dataclasses.asdict(built(module.get_config("tiny")))
+    for module in (quickstart, quickstart_qwen)
+  )
+  changed = {"model.source", "lora.first_layer"}
+  assert {
+    name
+    for section in plain
+    for name in _changed(qwen[section], plain[section], section)
+  } == changed
 
 
 def test_tiny_and_laptop_sizes_are_accepted():

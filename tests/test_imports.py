@@ -21,7 +21,9 @@ ALLOWED = {
   "glimo_jax.provenance": (),
   "glimo_jax.workdir": _BASICS,
   "glimo_jax.models": (*_BASICS, "glimo_jax.mesh"),
-  "glimo_jax.train": (*_BASICS, "glimo_jax.mesh", "glimo_jax.models"),
+  "glimo_jax.train": (
+    *_BASICS, "glimo_jax.mesh", "glimo_jax.models", "glimo_jax.provenance",
+  ),
   "glimo_jax.agent": _BASICS,
   "glimo_jax.agent.llm": (*_BASICS, "glimo_jax.models"),
   "glimo_jax.agent.memory": (*_BASICS, "glimo_jax.models"),

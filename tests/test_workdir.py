@@ -9,6 +9,7 @@ import pytest
 
 from glimo_jax import fields, workdir
 from glimo_jax.agent.served import TeacherConfig
+from glimo_jax.train import step
 
 
 def _open(root, settings=None):
@@ -180,6 +181,23 @@ def test_settings_of_the_connection_do_not_bind_a_dataset():
   }
   shape = workdir.shaping_settings(sections | {"teacher": teacher}, "annotate")
   assert shape["teacher"] == {"model": "m"}
+
+
+def test_fields_that_change_nothing_may_differ_in_a_restart(tmp_path):
+  """Also where an earlier version wrote them, or lacks them."""
+  named = set(step.CHANGEABLE)
+  assert named <= {field.name for field in dataclasses.fields(step.StepConfig)}
+  with workdir.stage(tmp_path, "train", {"train": {"lr": 1, "remat": False}}):
+    pass
+  assert workdir.settings_of(tmp_path / "train")["train"]["remat"] is False
+  values = dict.fromkeys(named, 0) | {"lr": 1}
+  sections = {name: {} for name in ("world", "model", "collect", "annotate")}
+  sections |= {"teacher": {}, "lora": {}, "train": values}
+  shape = workdir.shaping_settings(sections, "train")
+  assert shape["train"] == {"lr": 1}
+  workdir.check(tmp_path, "train", {"train": shape["train"]})
+  with pytest.raises(ValueError, match=r"train\.lr: 1 there, 2 now"):
+    workdir.check(tmp_path, "train", {"train": {"lr": 2}})
 
 
 def test_settings_of_a_stage_can_be_read_by_another_run(tmp_path):

@@ -16,7 +16,9 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Bool, Float, Int
 
 from glimo_jax.models.decoder_config import DecoderConfig
+from glimo_jax.models.numerics import fused_attention
 from glimo_jax.models.numerics.products import einsum
+from glimo_jax.models.numerics.remat import SAVED
 from glimo_jax.models.rotary import Rope, rotary
 from glimo_jax.types import BRANCHES, AnyArray
 
@@ -26,7 +28,6 @@ Keys = Float[Array, "B K S H"]
 Mask = Bool[AnyArray, "B T S"]
 
 BLOCK = 256  # queries that attend at a time
-SAVED = "linear"  # name of the arrays that the backward pass does not recompute
 MASKED = np.float32(-1e30)  # finite, so that a row without keys stays finite
 
 
@@ -171,14 +172,27 @@ def behind(
 def attend(q: Queries, k: Keys, v: Keys, mask: Mask) -> Queries:
   """Grouped-query attention, head-major, under a causal mask.
 
-  Long texts are computed in blocks of queries. Each block reads the keys up to
-  its own end only, so that most hidden keys are never multiplied.
+  By a fused kernel where the machine has one (`fused_attention`), else by
+  `blockwise`.
 
   Args:
     q: queries, already divided by sqrt(H).
     k: keys.
     v: values.
     mask: query t may see no key beyond S - T + t.
+  """
+  kernel = fused_attention.implementation(q, k)
+  if kernel is not None:
+    y = fused_attention.attend(q, k, v, mask, kernel)
+    return checkpoint_name(y, SAVED)
+  return blockwise(q, k, v, mask)
+
+
+def blockwise(q: Queries, k: Keys, v: Keys, mask: Mask) -> Queries:
+  """The same as `attend`, on any machine.
+
+  Long texts are computed in blocks of queries. Each block reads the keys up to
+  its own end only, so that most hidden keys are never multiplied.
   """
   length, before = q.shape[3], k.shape[2] - q.shape[3]
   if length <= BLOCK:

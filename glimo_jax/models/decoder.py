@@ -12,7 +12,6 @@ from jaxtyping import Float, Int
 
 from glimo_jax import mesh as mesh_lib
 from glimo_jax.models.attention import (
-  SAVED,
   Cache,
   Mask,
   Prefix,
@@ -24,6 +23,7 @@ from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.layers import Block, gathered, rms_norm
 from glimo_jax.models.lora import Adapter
 from glimo_jax.models.numerics import products, stacks
+from glimo_jax.models.numerics import remat as remat_lib
 from glimo_jax.types import AnyArray
 
 Array = jax.Array
@@ -66,7 +66,7 @@ def _layers(
   prefix: Prefix | None = None,
   cache: Cache | None = None,
   column: Array | None = None,
-  remat: bool = False,
+  remat: str = "dots",
 ) -> tuple[States, Cache]:
   """Runs layers span = (start, stop).
 
@@ -105,9 +105,7 @@ def _layers(
     return (x, cache.replace(k=k, v=v)), None
 
   if cache is None:
-    keep = jax.checkpoint_policies.save_only_these_names(SAVED)
-    keep = None if remat else keep
-    body = jax.checkpoint(body, policy=keep, prevent_cse=False)
+    body = remat_lib.remat(body, remat)
   xs = (
     jnp.arange(*span),
     sight.kinds(span),
@@ -132,7 +130,7 @@ def forward(
   prefix: Prefix | None = None,
   cache: Cache | None = None,
   column: Array | None = None,
-  remat: bool = False,
+  remat: str = "dots",
 ) -> tuple[States, Cache]:
   """The residual stream after all layers, and the keys and values.
 
@@ -146,7 +144,7 @@ def forward(
     prefix: text that all rows begin with.
     cache: keys and values of the rows so far, to be continued.
     column: i32[], the cache column of the first token.
-    remat: recompute activations in the backward pass.
+    remat: what the backward pass recomputes, of `remat.POLICIES`.
 
   Returns:
     The stream, and k, v [layers, B, K, T, H] of the tokens or the continued
@@ -214,7 +212,7 @@ def hidden_states(
   adapter: Adapter | None = None,
   prefix: Prefix | None = None,
   activations: Float[AnyArray, "B T D"] | None = None,
-  remat: bool = False,
+  remat: str = "dots",
 ) -> States:
   """f32: states after the final norm.
 
@@ -228,7 +226,7 @@ def hidden_states(
     prefix: text that all rows begin with.
     activations: the `frozen_activations` at the adapter's first layer, if
       known; not together with a prefix.
-    remat: recompute activations in the backward pass: far less memory.
+    remat: what the backward pass recomputes, of `remat.POLICIES`.
   """
   mask = attention_mask(segment_ids, prefix)
   if activations is None or adapter is None:
@@ -264,7 +262,7 @@ def hidden_pair(
   segment_ids: Tokens,
   *,
   activations: Float[AnyArray, "B T D"] | None = None,
-  remat: bool = False,
+  remat: str = "dots",
 ) -> tuple[States, States]:
   """States of the policy (with adapter) and of the reference (without).
 

@@ -19,9 +19,10 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Float
 
 from glimo_jax import mesh as mesh_lib
-from glimo_jax.models.attention import SAVED, Mask, attend, behind
+from glimo_jax.models.attention import Mask, attend, behind
 from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.numerics.products import adapted, matmul
+from glimo_jax.models.numerics.remat import SAVED
 from glimo_jax.models.rotary import Rope, rotate
 from glimo_jax.types import AnyArray
 

@@ -11,6 +11,7 @@ import tqdm
 
 from glimo_jax import files
 from glimo_jax.files import PathLike
+from glimo_jax.train import throughput
 
 FILE = "metrics.jsonl"
 
@@ -32,17 +33,39 @@ class History:
     history: the metrics of all steps so far, oldest first.
   """
 
-  def __init__(self, folder: PathLike, start: int):
-    """Reads the metrics of the steps up to `start` from a run's folder."""
-    self.history = [line for line in read(folder) if line["step"] <= start]
-    self._last = time.monotonic()
+  def __init__(self, folder: PathLike, start: int, peak: float | None = None):
+    """Reads the metrics of the steps up to `start` from a run's folder.
 
-  def write(self, phase: str, step: int, values: dict[str, float]) -> None:
-    """Adds one step; `values` are its metrics, `tokens` among them."""
+    Args:
+      folder: of the run.
+      start: steps taken so far.
+      peak: FLOP/s that the devices can reach together; None: not known, and
+        there is no `mfu`.
+    """
+    self.history = [line for line in read(folder) if line["step"] <= start]
+    self._last, self._peak = time.monotonic(), peak
+
+  def write(
+    self, phase: str, step: int, values: dict[str, float], flops: float = 0.0
+  ) -> None:
+    """Adds one step, with its speed.
+
+    Args:
+      phase: of the training.
+      step: its number, from 1.
+      values: its metrics, `tokens` among them.
+      flops: of the step; see `throughput`.
+    """
     now = time.monotonic()
-    seconds, self._last = now - self._last, now
-    line = {"phase": phase, "step": step, **values, "seconds": seconds}
-    self.history.append(line)
+    seconds, self._last = max(now - self._last, 1e-9), now
+    speed = {
+      "seconds": seconds,
+      "tokens_per_s": values["tokens"] / seconds,
+      "peak_gib": throughput.peak_gib(),
+    }
+    if self._peak:
+      speed["mfu"] = flops / seconds / self._peak
+    self.history.append({"phase": phase, "step": step, **values, **speed})
 
   def close(self) -> None:
     """Ends the reporting."""
@@ -63,15 +86,16 @@ class Reporter(History):
     log_every: int,
     log: Callable[[str], None],
     tensorboard: bool = False,
+    peak: float | None = None,
   ):
     """Opens the file, and drops the lines of steps beyond `start`."""
-    super().__init__(folder, start)
+    super().__init__(folder, start, peak)
     folder = pathlib.Path(folder)
     kept = "".join(json.dumps(line) + "\n" for line in self.history)
     files.write_text(folder / FILE, kept)
     self._file = (folder / FILE).open("a")
     self._log, self._every, self._total = log, log_every, total
-    self._mark, self._tokens = (start, self._last), 0.0
+    self._mark, self._tokens, self._flops = (start, self._last), 0.0, 0.0
     terminal = sys.stderr.isatty()
     self._bar = tqdm.tqdm(total=total, initial=start, disable=not terminal)
     self._events = None
@@ -80,29 +104,35 @@ class Reporter(History):
 
       self._events = tensorboardX.SummaryWriter(str(folder), purge_step=start)
 
-  def write(self, phase: str, step: int, values: dict[str, float]) -> None:
-    """Writes one step; `values` are its metrics, `tokens` among them."""
-    super().write(phase, step, values)
-    self._file.write(json.dumps(self.history[-1]) + "\n")
+  def write(
+    self, phase: str, step: int, values: dict[str, float], flops: float = 0.0
+  ) -> None:
+    """Writes one step; see `History.write`."""
+    super().write(phase, step, values, flops)
+    line = self.history[-1]
+    self._file.write(json.dumps(line) + "\n")
     self._file.flush()
     if self._events is not None:
-      for name, value in values.items():
-        self._events.add_scalar(name, value, step)
+      for name in sorted(line.keys() - {"phase", "step"}):
+        self._events.add_scalar(name, line[name], step)
     self._bar.set_description(phase, refresh=False)
     self._bar.set_postfix_str(_brief(values), refresh=False)
     self._bar.update()
     self._tokens += values["tokens"]
+    self._flops += flops
     if step % self._every == 0 or step == self._total:
       now = self._last
-      pace = (now - self._mark[1]) / (step - self._mark[0])
-      rate = self._tokens / max(now - self._mark[1], 1e-9)
-      left = (self._total - step) * pace / 60
-      self._mark, self._tokens = (step, now), 0.0
+      seconds = max(now - self._mark[1], 1e-9)
+      pace = seconds / (step - self._mark[0])
+      mfu = self._flops / seconds / self._peak if self._peak else None
+      speed = (
+        f"{pace:.2f} s/step, {self._tokens / seconds:.0f} tokens/s, "
+        + (f"MFU {mfu:.1%}, " if mfu is not None else "")
+        + f"{(self._total - step) * pace / 60:.1f} min left"
+      )
+      self._mark, self._tokens, self._flops = (step, now), 0.0, 0.0
       if self._bar.disable:
-        self._log(
-          f"{phase} {step}/{self._total}: {_brief(values)} | "
-          f"{pace:.2f} s/step, {rate:.0f} tokens/s, {left:.1f} min left"
-        )
+        self._log(f"{phase} {step}/{self._total}: {_brief(values)} | {speed}")
 
   def close(self) -> None:
     """Closes the files and the bar."""

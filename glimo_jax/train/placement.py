@@ -43,6 +43,17 @@ def place_params(params: PyTree, config: DecoderConfig, mesh: Mesh) -> PyTree:
   return jax.device_put(params, parameters.shardings(config, mesh))
 
 
+def with_terms(
+  batch: Batch, config: StepConfig
+) -> tuple[Batch, tuple[bool, bool]]:
+  """The batch with the weights of its KL, and whether it has CE and KL."""
+  batch = losses.mask_kl(batch, config.kl_tokens)
+  return batch, (
+    bool(np.any(batch.ce_weight > 0)),
+    config.kl_coef > 0 and bool(np.any(batch.kl_weight > 0)),
+  )
+
+
 def place_batches(
   batches: Sequence[Batch], config: StepConfig, mesh: Mesh
 ) -> tuple[tuple[Batch, ...], Terms]:
@@ -59,11 +70,7 @@ def place_batches(
   """
   placed, terms = [], []
   for batch in batches:
-    batch = losses.mask_kl(batch, config.kl_tokens)
-    term = (
-      bool(np.any(batch.ce_weight > 0)),
-      config.kl_coef > 0 and bool(np.any(batch.kl_weight > 0)),
-    )
+    batch, term = with_terms(batch, config)
     if not any(term):
       continue
     rows = batch.tokens.shape[0]

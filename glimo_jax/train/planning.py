@@ -51,11 +51,12 @@ def compiled_step(
     adapter = lora.init(key, lora_config, decoder_config)
     return placement.init_state(config, adapter, mesh)
 
+  batch = empty_batch(rows, length, scored)
   params = jax.eval_shape(lambda: parameters.init(key, decoder_config, dtype))
   return step.train_step.lower(
     _laid(jax.eval_shape(state), everywhere),
     jax.tree.map(_laid, params, parameters.shardings(decoder_config, mesh)),
-    (_laid(_batch(rows, length, scored), mesh_lib.sharding(mesh, "batch")),),
+    (_laid(batch, mesh_lib.sharding(mesh, "batch")),),
     np.float32(0),
     config=config,
     decoder_config=decoder_config,
@@ -71,7 +72,7 @@ def _laid(tree: PyTree, sharding: NamedSharding) -> PyTree:
   )
 
 
-def _batch(rows: int, length: int, scored: int) -> Batch:
+def empty_batch(rows: int, length: int, scored: int) -> Batch:
   """An empty batch, for its shapes."""
   whole, some = (rows, length), (rows, scored)
   return Batch(

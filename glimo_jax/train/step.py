@@ -24,6 +24,7 @@ from glimo_jax import mesh as mesh_lib
 from glimo_jax.models import decoder
 from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
+from glimo_jax.models.numerics import remat
 from glimo_jax.train import budget, losses
 from glimo_jax.types import AnyArray, Batch, TrainState
 
@@ -31,6 +32,11 @@ Array = jax.Array
 PyTree = Any
 Terms = tuple[tuple[bool, bool], ...]  # (has CE, has KL) of each batch
 NO_BUDGETS = budget.as_array({})
+# Fields of StepConfig that a resumed run may change: they do not change what
+# is learnt. (`remat` changes rounding.)
+CHANGEABLE = (
+  "remat", "checkpoint_every", "log_every", "tensorboard", "profile_steps",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +55,9 @@ class StepConfig:
     kl_tokens: `replay`, `completion` or `all`; see `losses.mask_kl`.
     chunk: scored tokens whose logits exist at one time.
     accumulate: microbatches that a batch's rows are split into.
-    remat: recompute activations in the backward pass; saves memory.
+    remat: what the backward pass recomputes, to save memory: `none`, all but
+      the outputs of linear maps and attention (`dots`), or all that is inside
+      a layer (`full`).
     activation_cache_gib: GiB for the output of the frozen layers below the
       adapter's first (`activation_cache`). Above 0, rows are packed and replay
       text is cut once instead of once per epoch, and from the second epoch
@@ -58,6 +66,8 @@ class StepConfig:
     checkpoint_every: steps between checkpoints; each phase ends with one, too.
     log_every: steps between log lines where there is no terminal.
     tensorboard: write event files, too.
+    profile_steps: steps that JAX's profiler traces, from the third on; see
+      `profiling`. 0 for none.
     seed: of the run's PRNG key.
   """
 
@@ -73,11 +83,12 @@ class StepConfig:
   kl_tokens: str = "replay"
   chunk: int = 256
   accumulate: int = 1
-  remat: bool = True
+  remat: str = "full"
   activation_cache_gib: float = 0.0
   checkpoint_every: int = 50
   log_every: int = 10
   tensorboard: bool = False
+  profile_steps: int = 0
   seed: int = 0
 
   def __post_init__(self):
@@ -91,6 +102,7 @@ class StepConfig:
         "kl_coef": 0,
         "activation_cache_gib": 0,
         "seed": 0,
+        "profile_steps": 0,
         "chunk": 1,
         "accumulate": 1,
         "checkpoint_every": 1,
@@ -101,6 +113,7 @@ class StepConfig:
       "train.kl_direction", self.kl_direction, losses.DIRECTIONS
     )
     fields.check_known("train.kl_tokens", self.kl_tokens, losses.KL_TOKENS)
+    fields.check_known("train.remat", self.remat, remat.POLICIES)
 
 
 def optimizer(config: StepConfig) -> optax.GradientTransformation:

@@ -28,6 +28,8 @@ from glimo_jax.train import (
   metrics,
   placement,
   preemption,
+  profiling,
+  throughput,
 )
 from glimo_jax.train import step as step_lib
 from glimo_jax.train.activation_cache import ActivationCache
@@ -121,16 +123,21 @@ def train(
   cache = ActivationCache(
     decoder_config, params, adapter.first_layer, config.activation_cache_gib
   )
+  peak = throughput.peak_flops(mesh.devices.flat[0].device_kind)
+  peak = peak * mesh.size if peak else None
   if mesh_lib.is_first():
     reporter = metrics.Reporter(
-      workdir, step, ends[-1], config.log_every, log, config.tensorboard
+      workdir, step, ends[-1], config.log_every, log, config.tensorboard, peak
     )
   else:
-    reporter = metrics.History(workdir, step)
+    reporter = metrics.History(workdir, step, peak)
+  traced = config.profile_steps if mesh_lib.is_first() else 0
+  profiler = profiling.Profiler(workdir, step, traced)
   with (
     preemption.Preemption() as stopping,
     contextlib.closing(saver),
     contextlib.closing(reporter),
+    contextlib.closing(profiler),
   ):
     pending = None
     for phase, end in zip(phases, ends, strict=True):
@@ -142,6 +149,7 @@ def train(
         batches, terms = placement.place_batches(data, config, mesh)
         with mesh_lib.use(mesh):
           batches = cache(batches)
+        profiler.before(step, state.step)
         state, values = step_lib.train_step(
           state,
           params,
@@ -154,9 +162,10 @@ def train(
           terms=terms,
         )
         step += 1
-        # Reported one step late: the device already works on the next step.
+        # Read one step late: the next step and its batch are on the device.
         _report(reporter, pending)
-        pending = _Step(phase.name, step, values, data)
+        flops = throughput.step_flops(config, decoder_config, adapter, data)
+        pending = _Step(phase.name, step, values, data, flops)
         stop = stopping.reached(step)
         if step % config.checkpoint_every == 0 or step == end or stop:
           _report(reporter, pending)
@@ -179,7 +188,7 @@ def fingerprint(
 ) -> dict[str, Any]:
   """The settings that a resumed run must share."""
   settings = dataclasses.asdict(config)
-  for name in ("checkpoint_every", "log_every", "tensorboard"):
+  for name in step_lib.CHANGEABLE:
     del settings[name]
   a = next(iter(adapter.weights.values()))["a"]
   return {
@@ -202,6 +211,7 @@ class _Step(NamedTuple):
   number: int
   values: dict[str, jax.Array]
   data: tuple[Batch, ...]
+  flops: float
 
 
 def _report(reporter: metrics.History, step: _Step | None) -> None:
@@ -221,4 +231,4 @@ def _report(reporter: metrics.History, step: _Step | None) -> None:
       f"row_ids of its batches: {rows}: lower --config.train.lr or look at "
       "these rows"
     )
-  reporter.write(step.phase, step.number, values)
+  reporter.write(step.phase, step.number, values, step.flops)

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from launch import common
+
 ROOT = pathlib.Path(__file__).parents[2]
 QUICK = "--config=configs/quickstart.py:tiny"
 
@@ -193,3 +195,13 @@ def test_unknown_suite_is_refused(tmp_path):
   )
   assert run.returncode == 2
   assert "'tset' is unknown: did you mean 'test'" in run.stderr.splitlines()[-1]
+
+
+def test_compiled_programs_of_each_kind_of_cpu_have_a_folder(monkeypatch):
+  def folder(features):
+    text = f"model name: x\nflags\t: {features}\nMHz: {features[::-1]}\n"
+    monkeypatch.setattr(pathlib.Path, "read_text", lambda path: text)
+    return common.compile_cache()
+
+  assert folder("sse avx") == folder("sse avx") != folder("sse avx avx512")
+  assert folder("sse").parent == pathlib.Path.home() / ".cache/glimo_jax/xla"

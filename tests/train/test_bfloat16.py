@@ -39,7 +39,7 @@ def loss_and_gradients(tiny, params, adapter, data, mesh, config=CONFIG):
   return jax.jit(jax.value_and_grad(objective))(adapter)
 
 
-@pytest.mark.parametrize(("remat", "replay"), [(True, 8), (False, 0)])
+@pytest.mark.parametrize(("remat", "replay"), [("full", 8), ("dots", 0)])
 def test_loss_and_gradients_are_near_those_of_float32(
   tiny, rows, one_device, bases, remat, replay
 ):

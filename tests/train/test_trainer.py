@@ -130,12 +130,15 @@ def test_one_device_equals_eight(tiny, rows, one_device):
     assert_close(one_step(tiny, mesh_lib.make(*sizes), data, steps=2), expected)
 
 
-def test_accumulation_remat_and_chunks_change_nothing(tiny, rows, one_device):
+@pytest.mark.parametrize("remat", ["none", "dots"])
+def test_accumulation_remat_and_chunks_change_nothing(
+  tiny, rows, one_device, remat
+):
   """Microbatches with different numbers of scored tokens weigh by token."""
   data = next(rows(replay=8))
   counts = data[0].ce_weight.sum(-1)
   assert counts[::2].sum() != counts[1::2].sum()
-  config = dataclasses.replace(CONFIG, accumulate=2, remat=False, chunk=10_000)
+  config = dataclasses.replace(CONFIG, accumulate=2, remat=remat, chunk=10_000)
   assert_close(
     one_step(tiny, one_device, data, config), one_step(tiny, one_device, data)
   )
@@ -284,6 +287,7 @@ def test_rows_not_divisible_by_the_mesh_are_refused(tiny, rows, tmp_path):
     ("accumulate", 0),
     ("kl_direction", "both"),
     ("kl_tokens", "none"),
+    ("remat", "dot"),
   ],
 )
 def test_bad_settings_are_named(field, value):

@@ -35,11 +35,18 @@ from glimo_jax.evaluate import language
 from glimo_jax.evaluate.report import cells, page, summaries, trainings
 from glimo_jax.evaluate.retention import budgets, chats
 from glimo_jax.evaluate.suite import Result
+from glimo_jax.files import PathLike
 from glimo_jax.play.loop import Episode
 from glimo_jax.types import VERDICTS, EvalReport
 
 JSON, HTML = "report.json", "report.html"
 _COLUMNS = ("base", "tuned", "random", "oracle")  # of the terminal's table
+
+
+def folder(root: PathLike, suite: str) -> pathlib.Path:
+  """Where the report and the fragment of an evaluation's suite are written."""
+  root = pathlib.Path(root)
+  return root if suite == "test" else root / f"evaluate-{suite}"
 
 
 def compose(

@@ -3,7 +3,7 @@
 import itertools
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tokenizers
@@ -53,6 +53,7 @@ class Tokenizer:
     template: str = "",
     tokens: Mapping[str, str] | None = None,
     adds_bos: bool = False,
+    stops: Collection[int] = (),
   ):
     """Takes a tokenizer and reads its template.
 
@@ -62,6 +63,7 @@ class Tokenizer:
         its tokens, else for `templates.PLAIN`.
       tokens: `bos_token`, `eos_token`, which templates name.
       adds_bos: every document begins with the bos token.
+      stops: further ids at which the model stops writing.
 
     Raises:
       ValueError: the template or the tokens do not suffice for chats.
@@ -70,7 +72,7 @@ class Tokenizer:
     self.vocab_size: int = backend.get_vocab_size(with_added_tokens=True)
     tokens = {name: text for name, text in (tokens or {}).items() if text}
     template = template or self._default(tokens, adds_bos)
-    self._parts = backend, template, tokens, adds_bos
+    self._parts = backend, template, tokens, adds_bos, frozenset(stops)
     added = backend.get_added_tokens_decoder().values()
     names = [token.content for token in added]
     self._format = Format(template, tokens, names)
@@ -86,7 +88,8 @@ class Tokenizer:
     known = [*_SEPARATORS, tokens.get("eos_token", "")]
     ids = [i for i in map(backend.token_to_id, known) if i is not None]
     self.end_of_text = ids[0] if ids else self.end_of_turn
-    self.ends = frozenset([self.end_of_turn, self.end_of_text, *ids[-1:]])
+    ends = [self.end_of_turn, self.end_of_text, *ids[-1:], *stops]
+    self.ends = frozenset(ends)
     written = frozenset(map(self._id, turns))
     self.turn_ids = written | self.ends
     self._bos = [self._id(tokens["bos_token"])] if adds_bos else []

@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import tokenizers
@@ -16,7 +16,8 @@ from tokenizers import (
 
 from glimo_jax import files
 
-Parts = tuple[tokenizers.Tokenizer, str, dict[str, str], bool]
+Stops = frozenset[int]  # ids at which the model stops, beside those of chats
+Parts = tuple[tokenizers.Tokenizer, str, dict[str, str], bool, Stops]
 
 # GGUF token types (llama.cpp `llama_token_type`).
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _BYTE = 1, 2, 3, 4, 6
@@ -90,7 +91,15 @@ def of_gguf(meta: Mapping[str, Any]) -> Parts:
   }
   usual = kind == "llama" or pre == "llama-bpe"
   adds_bos = bool(meta.get("tokenizer.ggml.add_bos_token", usual))
-  return backend, meta.get("tokenizer.chat_template", ""), named, adds_bos
+  template = meta.get("tokenizer.chat_template", "")
+  stops = [meta.get(f"tokenizer.ggml.{n}_token_id") for n in ("eot", "eom")]
+  return backend, template, named, adds_bos, _known(backend, stops)
+
+
+def _known(backend: tokenizers.Tokenizer, ids: Iterable[int | None]) -> Stops:
+  """Those of some ids that are tokens."""
+  found = (int(i) for i in ids if i is not None)
+  return frozenset(i for i in found if backend.id_to_token(i) is not None)
 
 
 def _byte_level(meta: Mapping[str, Any], pre: str) -> tokenizers.Tokenizer:
@@ -163,7 +172,8 @@ def of_folder(folder: pathlib.Path) -> Parts:
     raise FileNotFoundError(f"{alone} is missing: download it with the model")
   if alone.is_file() and not settings.is_file():
     files.read_json(alone, "download it again with its checkpoint")
-    return tokenizers.Tokenizer.from_file(str(alone)), "", {}, False
+    backend = tokenizers.Tokenizer.from_file(str(alone))
+    return backend, "", {}, False, _stops(folder, backend)
   import transformers  # takes a second, and only folders need it
 
   try:
@@ -182,7 +192,17 @@ def of_folder(folder: pathlib.Path) -> Parts:
   adds_bos = bos is not None and theirs("a").input_ids[:1] == [bos]
   named = {"bos_token": theirs.bos_token, "eos_token": theirs.eos_token}
   named = {name: text for name, text in named.items() if text}
-  return backend, template, named, adds_bos
+  return backend, template, named, adds_bos, _stops(folder, backend)
+
+
+def _stops(folder: pathlib.Path, backend: tokenizers.Tokenizer) -> Stops:
+  """The ids that generation_config.json names as ends: one, or a list."""
+  path = folder / "generation_config.json"
+  if not path.is_file():
+    return frozenset()
+  settings = files.read_json(path, "download it again with its checkpoint")
+  ids = settings.get("eos_token_id")
+  return _known(backend, ids if isinstance(ids, list) else [ids])
 
 
 def to_folder(folder: pathlib.Path, parts: Parts) -> None:
@@ -192,7 +212,7 @@ def to_folder(folder: pathlib.Path, parts: Parts) -> None:
     folder: where tokenizer.json and tokenizer_config.json are written.
     parts: arguments of `Tokenizer`.
   """
-  backend, template, named, adds_bos = parts
+  backend, template, named, adds_bos, _ = parts
   backend = tokenizers.Tokenizer.from_str(backend.to_str())
   if adds_bos:
     bos = named["bos_token"]
