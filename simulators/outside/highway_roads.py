@@ -9,18 +9,17 @@ its roads are highway-env's. Texts have the slots of Urban Driving's `plain`:
 Leurent, "An Environment for Autonomous Driving Decision-Making", 2018.
 """
 
-import copy
 import dataclasses
 import functools
-import importlib
 import math
 import re
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from simulators import fields
+from simulators.outside import packages
+from simulators.outside.highway_expert import Lookahead
 
 # Name -> (Gymnasium's id, task, whether the episode ends well with its time).
 ROADS = {
@@ -41,8 +40,6 @@ _BESIDE = 6.0  # m ahead or behind that count as beside
 _LANE = 4.0  # m, the width of highway-env's lanes
 _CROSSING = math.radians(30)  # of headings: more is another road
 _STILL = 0.5  # m/s
-_HORIZON = 3  # s that the expert looks ahead
-_CRASH = 100.0  # its cost, for each second that it comes earlier
 _RULES = (
   "You drive a car; each answer lasts one second. Do not hit anything. keep: "
   "go on. faster, slower: aim at more or less speed.{sides} Answers: {words}. "
@@ -116,11 +113,7 @@ class Highway:
     Raises:
       ModuleNotFoundError: highway-env is not installed.
     """
-    _registered()
-    import gymnasium
-
-    made = gymnasium.make(ROADS[self.name][0], disable_env_checker=True)
-    env = made.unwrapped
+    env = packages.make(ROADS[self.name][0], "highway_env")
     env.reset(seed=0)
     return env
 
@@ -174,44 +167,9 @@ class Highway:
     ended = terminated or (truncated and ROADS[self.name][2])
     return bool(ended and not env.vehicle.crashed)
 
-  def expert(self, env: Any) -> "Lookahead":
+  def expert(self, env: Any) -> Lookahead:
     """A driver that tries each decision in copies of the environment."""
     return Lookahead(env, self.codes)
-
-
-class Lookahead:
-  """Takes the fastest decision after which no crash follows within seconds.
-
-  Each decision is tried in a copy of the environment, followed by `keep` and,
-  where that crashes, by `slower`.
-
-  Args:
-    env: the environment after its reset.
-    codes: highway-env's numbers of the decisions, `keep` first, `slower` third.
-  """
-
-  def __init__(self, env: Any, codes: Sequence[int]):
-    self._env, self._codes = env, codes
-
-  def costs(self, last: int | None) -> np.ndarray:
-    """f64[A]: m/s below 30 after some seconds; a crash costs 100 and more."""
-    del last
-    return np.array([self._cost(code) for code in self._codes])
-
-  def _cost(self, first: int) -> float:
-    keep, _, slower = self._codes[:3]
-    cost = self._after(first, keep)
-    return cost if cost < _CRASH else min(cost, self._after(first, slower))
-
-  def _after(self, first: int, then: int) -> float:
-    env = copy.deepcopy(self._env)
-    for second in range(_HORIZON):
-      _, _, ended, cut, _ = env.step(then if second else first)
-      if env.vehicle.crashed:
-        return _CRASH * (_HORIZON - second)
-      if ended or cut:
-        break
-    return max(0.0, 30.0 - float(env.vehicle.speed))
 
 
 def view(env: Any) -> View:
@@ -298,14 +256,3 @@ def _sentence(car: Neighbour) -> str:
   pace = f"{abs(car.by)} {'faster' if car.by > 0 else 'slower'}"
   where = "" if car.slot.endswith("beside") else f" {car.gap} m"
   return f"{slot}: car{where}, {pace if car.by else 'same speed'}"
-
-
-@functools.cache
-def _registered() -> None:
-  """Imports highway-env, which adds its roads to Gymnasium's."""
-  try:
-    importlib.import_module("highway_env")
-  except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-      "highway-env is not installed: pip install 'glimo-jax[worlds]'"
-    ) from error

@@ -13,13 +13,12 @@ Chevalier-Boisvert et al., "Minigrid & Miniworld", arXiv 2306.13831;
 """
 
 import dataclasses
-import functools
-import importlib
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from simulators import fields
+from simulators.outside import packages
 from simulators.outside.minigrid_experts import BotExpert, SearchExpert
 from simulators.outside.minigrid_script import Script
 
@@ -110,11 +109,7 @@ class MiniGrid:
     Raises:
       ModuleNotFoundError: minigrid is not installed.
     """
-    _registered()
-    import gymnasium
-
-    made = gymnasium.make(LEVELS[self.name], disable_env_checker=True)
-    return made.unwrapped
+    return packages.make(LEVELS[self.name], "minigrid")
 
   def rules(self) -> str:
     """The moves, in words."""
@@ -271,14 +266,3 @@ def _listed(words: list[str]) -> str:
   return " and ".join(
     [", ".join(words[:-1]), words[-1]] if words[1:] else words
   )
-
-
-@functools.cache
-def _registered() -> None:
-  """Imports MiniGrid, which adds its levels to Gymnasium's."""
-  try:
-    importlib.import_module("minigrid")
-  except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-      "minigrid is not installed: pip install 'glimo-jax[worlds]'"
-    ) from error
