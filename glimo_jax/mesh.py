@@ -118,6 +118,11 @@ def sharding(mesh: Mesh, *logical: str | None) -> NamedSharding:
   return NamedSharding(mesh, spec(*logical))
 
 
+def from_host(array: np.ndarray, sharding: NamedSharding) -> jax.Array:
+  """An array that every process holds whole, placed; each places its part."""
+  return jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
+
+
 def use(mesh: Mesh) -> contextlib.AbstractContextManager[Any]:
   """Within it, `constrain` lays arrays over this mesh."""
   return jax.sharding.use_abstract_mesh(mesh.abstract_mesh)

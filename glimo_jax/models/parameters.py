@@ -99,11 +99,4 @@ def placed(
   if alone:
     return drawn
   # Each process has drawn all on a device of its own, and keeps its part.
-  drawn = jax.device_get(drawn)
-  return jax.tree.map(
-    lambda x, place: jax.make_array_from_callback(
-      x.shape, place, x.__getitem__
-    ),
-    drawn,
-    places,
-  )
+  return jax.tree.map(mesh_lib.from_host, jax.device_get(drawn), places)

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import Mesh
 
 from glimo_jax import mesh as mesh_lib
 from glimo_jax.models import parameters
@@ -83,11 +83,7 @@ def place_batches(
       )
     sharding = mesh_lib.sharding(mesh, "batch")
 
-    def place(array: np.ndarray, sharding: NamedSharding = sharding):
-      return jax.make_array_from_callback(
-        array.shape, sharding, array.__getitem__
-      )
-
+    place = functools.partial(mesh_lib.from_host, sharding=sharding)
     placed.append(jax.tree.map(place, batch))
     terms.append(term)
   if not placed:
