@@ -282,9 +282,16 @@ def test_plan_rows_reach_the_goal_in_the_fewest_steps(world, pool, made):
 
 
 def test_journal_alone_gives_the_same_bytes(tmp_path, world, pool, experiences):
+  """Only what was refused, and so never answered, is asked again."""
+
+  def refuse(request):
+    answer = draw(request)
+    assert isinstance(answer, Completion), "an answer is asked for again"
+    return answer
+
   folders = [tmp_path / "first", tmp_path / "again"]
   for folder, lm in zip(
-    folders, (ScriptedLM(draw), ScriptedLM({})), strict=True
+    folders, (ScriptedLM(draw), ScriptedLM(refuse)), strict=True
   ):
     with Journal(tmp_path / "journal.jsonl") as journal:
       teacher = JournaledLM(lm, journal, prompts.PROMPT_VERSION)
