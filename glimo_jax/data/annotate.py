@@ -252,9 +252,9 @@ def _check_answered(outcomes: Sequence[Outcome]) -> None:
   missing = [o.unanswered for o in outcomes if o.unanswered]
   if missing:
     raise TeacherError(
-      f"{len(missing)} of {len(outcomes)} drafts got no answer, the first for: "
-      f"{missing[0]}; start again when the server answers, and only these are "
-      "asked"
+      f"{len(missing)} of {len(outcomes)} drafts ended without an answer, the "
+      f"first with: {missing[0]}; start again when the server answers: only "
+      "what has no answer is asked"
     )
 
 

@@ -44,7 +44,7 @@ class Journal:
   """Records by key in an append-only JSONL file, one record a line.
 
   Memory holds where each record stands, not the records: a million of them take
-  200 MB. An incomplete last line, left by a writer that was killed, is cut off
+  140 MB. An incomplete last line, left by a writer that was killed, is cut off
   when the file is opened. One process writes; others may read.
 
   Args:

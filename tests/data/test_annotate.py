@@ -282,9 +282,16 @@ def test_plan_rows_reach_the_goal_in_the_fewest_steps(world, pool, made):
 
 
 def test_journal_alone_gives_the_same_bytes(tmp_path, world, pool, experiences):
+  """Only what was refused, and so never answered, is asked again."""
+
+  def refuse(request):
+    answer = draw(request)
+    assert isinstance(answer, Completion), "an answer is asked for again"
+    return answer
+
   folders = [tmp_path / "first", tmp_path / "again"]
   for folder, lm in zip(
-    folders, (ScriptedLM(draw), ScriptedLM({})), strict=True
+    folders, (ScriptedLM(draw), ScriptedLM(refuse)), strict=True
   ):
     with Journal(tmp_path / "journal.jsonl") as journal:
       teacher = JournaledLM(lm, journal, prompts.PROMPT_VERSION)
@@ -314,7 +321,9 @@ def test_rows_that_a_restart_could_still_ask_end_no_stage(
       teacher = JournaledLM(lm, journal, prompts.PROMPT_VERSION)
       arguments = (experiences, world, pool, CONFIG, teacher)
       if answer is flaky:
-        with pytest.raises(TeacherError, match=r"got no answer, .*gone"):
+        with pytest.raises(
+          TeacherError, match=r"ended without an answer, .*gone"
+        ):
           annotate(*arguments)
       else:
         data = annotate(*arguments)

@@ -113,7 +113,7 @@ def test_help_lists_the_flags_of_a_script(script):
   }
   flags = own.get(script, ["config", "workdir"])
   if script == "annotate":
-    flags = [*flags, "dry_run", "preview"]
+    flags = [*flags, "[no]dry_run", "preview"]
   for flag in flags + ["suite"] * (script == "evaluate"):
     assert f"--{flag}:" in shown, shown
 

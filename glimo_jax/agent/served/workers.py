@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import itertools
 import queue
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 
 from glimo_jax.agent.llm import Answers, Completion, Request
 from glimo_jax.agent.served.event_loop import EventLoop
 
+GATHER_S = 0.01  # s in which answers are gathered: one wake-up for all of them
 _TAKEN = 4  # requests taken for each slot: those that rest between tries
 
 
@@ -50,6 +52,7 @@ class Workers:
     try:
       while self._start():
         found = [self._done.get()]
+        time.sleep(GATHER_S)
         found += [self._done.get() for _ in range(self._done.qsize())]
         self._running -= found.count(None)
         if answers := [answer for answer in found if answer is not None]:
