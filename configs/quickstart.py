@@ -3,10 +3,10 @@
   python -m launch.pipeline --config=configs/quickstart.py --workdir=runs/quickstart
 
 SmolLM2-135M-Instruct in AgentWorld, trained in `imperfect/swapped`, judged in
-`real`. Training alone took 27 minutes on 2 slow CPU cores with other work. These
-settings are not measured on test yet. Those of commit 89f3442 (four worlds, 170
-steps, no rationale) had success .29 on test (base 0, random .01, script .55, MLP
-.24, oracle 1; docs/results/quickstart); docs/LOG.md has what is known of these.
+`real`. 92 minutes on 2 slow CPU cores with other work: collect 6, annotate 12,
+train 27, evaluate 47. Expect success .27 on test (base 0, random .01, script
+.55, MLP .38, oracle 1) and questions .48 (base .34): commit 0103a5a, one
+training; docs/results.md.
 `configs/quickstart.py:tiny` is the same run at the size of a test.
 """  # noqa: E501
 
