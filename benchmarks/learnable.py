@@ -130,7 +130,7 @@ def measure(world, text_world, rows: int, rationale: bool, args) -> Row:
   for seed in range(args.seeds):
     policy = mlp.MlpPolicy(
       train, world.parse_description, world.actions, text_world.preamble,
-      world.words, mlp.MlpConfig(seed=seed),
+      world.words, config=mlp.MlpConfig(seed=seed),
     )  # fmt: skip
     runs.append(
       loop.play(

@@ -55,6 +55,8 @@ ARMS = {
     "annotate.skills.plan.rows": 700,
     "evaluate.written": ("plan",),
   },
+  # The rationale of a move ends with the walls beside the agent.
+  "barriers": {"annotate.skills.next_action.barriers": True},
   # The answer is the move alone.
   "no-rationale": _ANSWER_ALONE,
   # How many kinds of question are learnt from; the same ten are in the exam.

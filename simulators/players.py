@@ -39,9 +39,11 @@ class HasSubgoals(Protocol):
   Attributes:
     subgoals: the words for it. A description names those that a player may
       go to.
+    barriers: words for what bars a move from here, such as `wall`.
   """
 
   subgoals: tuple[str, ...]
+  barriers: tuple[str, ...]
 
   def chain(self, state: State, params: PyTree) -> Array:
     """i32[K]: indices into `subgoals`, the next first; -1 fills.
@@ -61,8 +63,8 @@ def check_subgoals(world: Any) -> HasSubgoals:
   name = world.name
   if not isinstance(world, HasSubgoals):
     raise ValueError(
-      f"world {name!r} names no subgoals: give it `subgoals` and "
-      "`chain` (simulators.base.HasSubgoals), or set "
+      f"world {name!r} names no subgoals: give it `subgoals`, `barriers` "
+      "and `chain` (simulators.base.HasSubgoals), or set "
       "annotate.skills.next_action.rationale to False"
     )
   reference = getattr(world, "reference", None)
@@ -84,11 +86,14 @@ def subgoals_in(text: str, subgoals: Sequence[str]) -> tuple[str, ...]:
 def sentence_of(text: str, word: str) -> str:
   """The last sentence or line about a word, without its stop.
 
-  It begins with the word; `You hold`, `The` and `open` may stand before. A text
-  without such a sentence gives the word itself.
+  It begins with the word; `You hold`, `The` and `open` may stand before, and
+  `A wall is` and `Walls are` are about `wall`. A text without such a sentence
+  gives the word itself.
   """
+  it = re.escape(word)
   begins = re.compile(
-    rf"(?:(?:you )?hold )?(?:the |open )*{re.escape(word)}\b", re.IGNORECASE
+    rf"(?:a {it} is|{it}s are|(?:(?:you )?hold )?(?:the |open )*{it})\b",
+    re.IGNORECASE,
   )
   for sentence in reversed(re.split(r"\. |\n", text.strip().removesuffix("."))):
     if begins.match(sentence):
@@ -124,6 +129,11 @@ def rationale(rules: str, text: str, things: Sequence[str]) -> str:
       if named not in backwards[i : i + 2] and sentence != named:
         sentences.append(sentence)
   return ". ".join(sentences)
+
+
+def barriers_in(text: str, barriers: Sequence[str]) -> tuple[str, ...]:
+  """The barriers that a text has a sentence about, in the order given."""
+  return tuple(word for word in barriers if sentence_of(text, word) != word)
 
 
 def with_rationale(sentences: str, answer: str) -> str:

@@ -16,6 +16,7 @@ from glimo_jax.types import InstructionDataset, InstructionExample
 from simulators.base import (
   AsksQuestions,
   HasScript,
+  HasSubgoals,
   LevelPool,
   ParsesDescriptions,
   World,
@@ -236,6 +237,7 @@ def rivals(
       world.actions,
       world.rules(world.params("real")),
       world.words,
+      world.barriers if isinstance(world, HasSubgoals) else (),
     )
     out["mlp"] = lambda text_world: trained
   return out

@@ -98,6 +98,7 @@ class MlpPolicy:
     actions: the action words.
     rules: of the world that it will play in.
     words: words that mean the same in every variant, `World.words`.
+    barriers: words of rationales that name no next thing.
     config: see MlpConfig.
 
   Raises:
@@ -111,6 +112,7 @@ class MlpPolicy:
     actions: Sequence[str],
     rules: str = "",
     words: Sequence[str] = (),
+    barriers: Sequence[str] = (),
     config: MlpConfig | None = None,
   ):
     self._parse, self._rules = parse_description, rules
@@ -124,16 +126,20 @@ class MlpPolicy:
       for row in rows
     ]
     self._subgoal = None
-    if all(row.rationale for row in rows):
+    things = [
+      next((word for word in row.rationale if word not in barriers), "")
+      for row in rows
+    ]
+    if all(things):
       plain = [features(p, self._known) for p in parsed]
       answers = [
-        {numbers.get(row.rationale[0], row.rationale[0]): 1.0}
-        for row, (_, numbers) in zip(rows, plain, strict=True)
+        {numbers.get(thing, thing): 1.0}
+        for thing, (_, numbers) in zip(things, plain, strict=True)
       ]
       self._subgoal = _Classifier([f for f, _ in plain], answers, config)
     inputs = [
-      features(p, self._known, "".join(row.rationale[:1]))[0]
-      for p, row in zip(parsed, rows, strict=True)
+      features(p, self._known, thing)[0]
+      for p, thing in zip(parsed, things, strict=True)
     ]
     answers = [dict(zip(r.answers, r.weights, strict=True)) for r in rows]
     self._action = _Classifier(inputs, answers, config, actions)

@@ -39,6 +39,7 @@ class AgentWorld(World):
   lookups = sampling.LOOKUPS
   reference = reference
   subgoals = SUBGOALS
+  barriers = ("wall",)
 
   def __post_init__(self) -> None:
     sampling.kinds(self.config)  # raises for kinds that cannot be asked

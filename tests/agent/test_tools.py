@@ -83,6 +83,26 @@ def test_rationales_name_what_the_text_names_and_the_reference_checks_them(
   assert not skill.recheck(tools, wrong).any()
 
 
+def test_rationales_can_end_with_the_walls_beside(tools, experiences):
+  rows = {}
+  for barriers in (False, True):
+    skill = NextActionSkill(
+      rows=len(experiences), rationale=True, barriers=barriers
+    )
+    rows[barriers] = skill.plan(tools, experiences, 0).rows
+    assert skill.recheck(tools, rows[barriers]).all()
+  ended = 0
+  for row, plain in zip(rows[True], rows[False], strict=True):
+    walled = row.rationale[:1] == ("wall",)
+    assert row.rationale[walled:] == plain.rationale
+    text = row.task.experience.description
+    assert walled == bool(plain.rationale and "all" in text.split("The")[0])
+    ended += walled
+  assert 0 < ended < len(experiences)
+  with pytest.raises(ValueError, match="rationale to True"):
+    NextActionSkill(barriers=True)
+
+
 def test_questions_quote_what_decides_their_answers(tools, experiences):
   skill = QuestionSkill(rows=60, rationale=True)
   rows = skill.plan(tools, experiences, 0).rows

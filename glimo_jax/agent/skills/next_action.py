@@ -20,7 +20,7 @@ from glimo_jax.agent.skills.task import (
 from glimo_jax.agent.tools import Tools
 from glimo_jax.agent.verifier import Check
 from glimo_jax.types import Experience
-from simulators.base import World, check_subgoals
+from simulators.base import World, barriers_in, check_subgoals
 
 _ROUNDING = 0.5  # by which two paths may differ in a mean of rounded costs
 
@@ -35,10 +35,12 @@ class NextActionSkill(Skill):
       exp(-r / regret_scale); 0 teaches the best actions alone.
     rationale: whether the answer first says why: what the prompt tells of the
       things that the best way leads to, by the world's oracle (`HasSubgoals`).
+    barriers: whether the rationale ends with what bars a move from here.
   """
 
   regret_scale: float = 0.0
   rationale: bool = False
+  barriers: bool = False
 
   name = "next_action"
   stage = 2
@@ -47,6 +49,11 @@ class NextActionSkill(Skill):
   def __post_init__(self):
     super().__post_init__()
     fields.check_ranges(self, self.section, at_least={"regret_scale": 0})
+    if self.barriers and not self.rationale:
+      raise ValueError(
+        f"{self.section}barriers is True without a rationale to end with them: "
+        f"set {self.section}rationale to True, too"
+      )
 
   def check(self, world: World) -> None:
     if self.rationale:
@@ -78,8 +85,9 @@ class NextActionSkill(Skill):
         if self.rationale and not chain:
           weights = {}
         words = tuple(tools.world.actions[a] for a in weights)
+        said = (*self._barriers(tools, moment), *chain) if chain else ()
         row = PlannedRow(
-          self.task(tools, moment), words, tuple(weights.values()), chain
+          self.task(tools, moment), words, tuple(weights.values()), said
         )
         found += plan.add(row) and bool(words)
     if self.rationale and self.rows and not found:
@@ -146,8 +154,17 @@ class NextActionSkill(Skill):
       else:
         same.append(tuple(game.optimal()) == best)
       if row.rationale:
-        same[-1] &= reference_chain(tools.world, game) == row.rationale
+        chain = reference_chain(tools.world, game)
+        barriers = self._barriers(tools, row.task.experience)
+        same[-1] &= (*barriers, *chain) == row.rationale
     return np.array(same, bool)
+
+  def _barriers(self, tools: Tools, moment: Experience) -> tuple[str, ...]:
+    """What bars a move from here, where a rationale tells it."""
+    if not self.barriers:
+      return ()
+    words = check_subgoals(tools.world).barriers
+    return barriers_in(moment.description, words)
 
 
 def _noisy_costs(game, action_noise: float) -> np.ndarray:
