@@ -85,11 +85,7 @@ class Highway:
 
   def __post_init__(self):
     if self.name not in ROADS:
-      near = fields.nearest(self.name, tuple(ROADS))
-      raise ValueError(
-        f"road {self.name!r} is unknown: did you mean {near}? "
-        f"Roads are {', '.join(ROADS)}"
-      )
+      raise ValueError(fields.unknown("road", self.name, ROADS))
 
   @functools.cached_property
   def _known(self) -> dict[str, int]:

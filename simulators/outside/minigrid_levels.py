@@ -97,11 +97,7 @@ class MiniGrid:
 
   def __post_init__(self):
     if self.name not in LEVELS:
-      near = fields.nearest(self.name, tuple(LEVELS))
-      raise ValueError(
-        f"level {self.name!r} is unknown: did you mean {near}? "
-        f"Levels are {', '.join(LEVELS)}"
-      )
+      raise ValueError(fields.unknown("level", self.name, LEVELS))
 
   def make(self) -> Any:
     """A MiniGrid environment without wrappers.
