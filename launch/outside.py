@@ -34,7 +34,7 @@ def main() -> None:
   from simulators import outside as worlds
 
   narrators = {name: worlds.narrator(name) for name in _WORLDS.value}
-  from glimo_jax import files, provenance, workdir
+  from glimo_jax import files, provenance
   from glimo_jax.agent import llm
   from glimo_jax.evaluate import outside
   from glimo_jax.evaluate.settings import EvaluateConfig
@@ -42,19 +42,18 @@ def main() -> None:
   from glimo_jax.progress import Progress
   from simulators.gym_world import Scripted
 
-  trained, loaded, adapter = common.trained(flags.FLAGS.workdir)
+  _, loaded, adapter = common.trained(flags.FLAGS.workdir)
   sampler = Sampler(*loaded)
   models = (
     llm.LocalLM(sampler, "base"),
     llm.LocalLM(sampler.with_adapter(adapter), "tuned"),
   )
-  own = workdir.settings_of(trained)["evaluate"]["tuned_arms"]
   config = EvaluateConfig(
     episodes=_EPISODES.value,
     val_episodes=_VAL_EPISODES.value,
     max_steps=_MAX_STEPS.value,
     arms=outside.ARMS,
-    tuned_arms=tuple(dict.fromkeys((*own, *outside.ARMS))),
+    tuned_arms=(*outside.ARMS, "rationale"),
   )
   folder = pathlib.Path(flags.FLAGS.workdir) / "outside"
   results = {}
