@@ -2,10 +2,12 @@
 
 python -m launch.outside --workdir=runs/quickstart
 
-Writes <workdir>/outside/outside.json and prints its table. It goes on where it
-was interrupted. Needs the extra `worlds`: pip install 'glimo-jax[worlds]'.
+Writes <workdir>/outside.json and prints its table. Each world has a folder
+<workdir>/outside-WORLD, goes on where it was interrupted, and is refused with
+other flags. Needs the extra `worlds`: pip install 'glimo-jax[worlds]'.
 """
 
+import dataclasses
 import json
 import pathlib
 
@@ -34,7 +36,12 @@ def main() -> None:
   from simulators import outside as worlds
 
   narrators = {name: worlds.narrator(name) for name in _WORLDS.value}
-  from glimo_jax import files, provenance
+  try:
+    for narrator in narrators.values():
+      narrator.make()
+  except ModuleNotFoundError as error:  # its message names the fix
+    raise common.UsageError(str(error)) from error
+  from glimo_jax import files, provenance, workdir
   from glimo_jax.agent import llm
   from glimo_jax.evaluate import outside
   from glimo_jax.evaluate.settings import EvaluateConfig
@@ -42,7 +49,7 @@ def main() -> None:
   from glimo_jax.progress import Progress
   from simulators.gym_world import Scripted
 
-  _, loaded, adapter = common.trained(flags.FLAGS.workdir)
+  trained, loaded, adapter = common.trained(flags.FLAGS.workdir)
   sampler = Sampler(*loaded)
   models = (
     llm.LocalLM(sampler, "base"),
@@ -55,30 +62,36 @@ def main() -> None:
     arms=outside.ARMS,
     tuned_arms=(*outside.ARMS, "rationale"),
   )
-  folder = pathlib.Path(flags.FLAGS.workdir) / "outside"
-  results = {}
+  commit, results = provenance.commit(), {}
   for name, narrator in narrators.items():
     rivals = {}
     if isinstance(narrator, Scripted):
       rivals["script"] = lambda _, narrator=narrator: narrator.script()
-    results[name] = outside.judge(
-      name,
-      lambda seed, name=name: worlds.make(name, seed),
-      models,
-      config,
-      folder / name.replace("/", "-"),
-      Progress,
-      rivals,
-    )
+    stage = f"outside-{name.replace('/', '-')}"
+    shape = {
+      "evaluate": dataclasses.asdict(config),
+      "adapter": str(trained.relative_to(flags.FLAGS.workdir)),
+    }
+    with workdir.stage(flags.FLAGS.workdir, stage, shape) as opened:
+      results[name] = outside.judge(
+        name,
+        lambda seed, name=name: worlds.make(name, seed),
+        models,
+        config,
+        opened.path,
+        Progress,
+        rivals,
+      )
   values = {
     **outside.report(results),
     **provenance.environment(),
-    "commit": provenance.commit(),
+    "commit": commit,
     "episodes": config.episodes,
     "max_steps": config.max_steps,
   }
-  files.write_text(folder / "outside.json", json.dumps(values, indent=2) + "\n")
-  print(outside.table(values), folder / "outside.json", sep="\n")
+  path = pathlib.Path(flags.FLAGS.workdir) / "outside.json"
+  files.write_text(path, json.dumps(values, indent=2) + "\n")
+  print(outside.table(values), path, sep="\n")
 
 
 if __name__ == "__main__":

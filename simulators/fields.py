@@ -1,9 +1,12 @@
-"""Checks of settings: each error names the value, the rule and the fix."""
+"""Checks of settings and actions; errors name the value, rule and fix."""
 
 import difflib
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 
 def nearest(name: str, known: Collection[str]) -> str:
@@ -80,3 +83,33 @@ def differences(there: Any, now: Any, path: str = "") -> list[str]:
       there.get(key), now.get(key), f"{path}.{key}" if path else key
     )
   ]
+
+
+def check_actions(
+  actions: ArrayLike, done: np.ndarray, words: Sequence[str]
+) -> np.ndarray:
+  """The actions of a step, i32[B]; 0 in rows that are done.
+
+  Args:
+    actions: i32[B], as given.
+    done: bool[B].
+    words: of all actions.
+
+  Raises:
+    ValueError: the number of actions is not that of the rows, or an action is
+      out of range.
+  """
+  actions = np.asarray(actions, np.int32).reshape(-1)
+  if len(actions) != len(done):
+    raise ValueError(
+      f"{len(actions)} actions for {len(done)} rows: give one a row"
+    )
+  actions = np.where(done, np.int32(0), actions)
+  wrong = (actions < 0) | (actions >= len(words))
+  if wrong.any():
+    row = int(np.argmax(wrong))
+    raise ValueError(
+      f"action {actions[row]} in row {row} is none: choose from "
+      f"0..{len(words) - 1} for {', '.join(words)}"
+    )
+  return actions

@@ -11,16 +11,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from simulators import fields
 from simulators.players import Reader
 
 
 class Narrator(Protocol):
-  """How one kind of environment is made, told and read."""
-
-  @property
-  def name(self) -> str:
-    """Of the environment, such as `minigrid/DoorKey-6x6`."""
-    ...
+  """How one kind of environment is created, described and parsed."""
 
   @property
   def actions(self) -> tuple[str, ...]:
@@ -37,7 +33,7 @@ class Narrator(Protocol):
     ...
 
   def rules(self) -> str:
-    """What a player is told before an episode: the start of every prompt."""
+    """The rules in words: the start of every prompt."""
     ...
 
   def instruction(self, env: Any) -> str:
@@ -49,16 +45,22 @@ class Narrator(Protocol):
 
     Args:
       env: the environment after its reset or step.
-      last: what the last action did, by `told`; "" at the start.
+      last: what the last action did, by `effect`; "" at the start.
     """
     ...
 
-  def told(self, env: Any, action: int, before: Any) -> str:
-    """What an action did, in words; `before` is what `mark` gave before it."""
+  def snapshot(self, env: Any) -> Any:
+    """What `effect` needs to know of the moment before an action."""
     ...
 
-  def mark(self, env: Any) -> Any:
-    """What `told` needs to know of the moment before an action."""
+  def effect(self, env: Any, action: int, before: Any) -> str:
+    """What an action did, in words.
+
+    Args:
+      env: the environment after it.
+      action: its index.
+      before: the `snapshot` before it.
+    """
     ...
 
   def parse(self, text: str) -> int | None:
@@ -163,17 +165,17 @@ class GymTextWorld:
       done: bool[B].
 
     Raises:
-      ValueError: the number of actions is not that of the rows.
+      RuntimeError: `reset` was not called.
+      ValueError: the number of actions is not that of the rows, or an action
+        is out of range.
     """
-    chosen = np.asarray(actions, np.int32).reshape(-1)
-    if len(chosen) != len(self.envs):
-      raise ValueError(
-        f"{len(chosen)} actions for {len(self.envs)} rows: give one a row"
-      )
+    if not self.envs:
+      raise RuntimeError("no episode has been started: call reset first")
+    chosen = fields.check_actions(actions, self.done, self.actions)
     rewards = np.zeros(len(chosen), np.float32)
     for row in np.flatnonzero(~self.done).tolist():
       env, action = self.envs[row], int(chosen[row])
-      before = self.narrator.mark(env)
+      before = self.narrator.snapshot(env)
       _, reward, ended, cut, _ = env.step(self.narrator.codes[action])
       rewards[row] = reward
       reached = self.narrator.succeeded(env, float(reward), ended, cut)
@@ -181,7 +183,7 @@ class GymTextWorld:
       self.failed[row] = ended and not reached
       self.done[row] = ended or cut or reached
       self._last[row] = action
-      last = self.narrator.told(env, action, before)
+      last = self.narrator.effect(env, action, before)
       self.texts[row] = self.narrator.describe(env, last)
     return list(self.texts), rewards, self.done.copy()
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from simulators import fields
 from simulators.base import (
   Array,
   HasOracle,
@@ -221,19 +222,7 @@ class TextWorld:
         is out of range.
     """
     self._started()
-    actions = np.asarray(actions, np.int32).reshape(-1)
-    if len(actions) != len(self.indices):
-      raise ValueError(
-        f"{len(actions)} actions for {len(self.indices)} rows: give one a row"
-      )
-    actions = np.where(self.done, np.int32(0), actions)
-    wrong = (actions < 0) | (actions >= len(self.actions))
-    if wrong.any():
-      row = int(np.argmax(wrong))
-      raise ValueError(
-        f"action {actions[row]} in row {row} is none: choose from "
-        f"0..{len(self.actions) - 1} for {', '.join(self.actions)}"
-      )
+    actions = fields.check_actions(actions, self.done, self.actions)
     self._parts = [
       _step(self.world, self.params, part, part_actions)
       for part, part_actions in zip(self._parts, _parts(actions), strict=True)

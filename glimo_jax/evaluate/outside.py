@@ -45,7 +45,6 @@ def judge(
     progress: makes a progress callback for a name.
     rivals: further players.
   """
-  folder.mkdir(parents=True, exist_ok=True)
   cases = SolvedCases()
   suite = Suite(config, *models, cases, cases, folder, progress, rivals)
   val = Benchmark(name, make(VAL_SEED), range(config.val_episodes), ())

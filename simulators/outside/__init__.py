@@ -11,7 +11,7 @@ WORLDS = (*LEVELS, *ROADS)
 
 
 def narrator(name: str) -> Narrator:
-  """How one of WORLDS is made, told and read.
+  """How one of WORLDS is created, described and parsed.
 
   Raises:
     ValueError: the name is unknown; the nearest is given.

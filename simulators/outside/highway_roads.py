@@ -3,8 +3,9 @@
 The ego is driven by highway-env's own decisions, one a second; its traffic and
 its roads are highway-env's. Texts have the slots of Urban Driving's `plain`:
 
-    Drive without a crash. 23 s left. Speed 25 m/s, aim 25, limit 30. Right lane
-    of 3. Last: keep. Ahead: car 39 m, 5 slower. Left beside: car, same speed.
+    Drive without a crash. 23 s left. Speed 25 m/s, aim 25, limit 30. Lane 3 of
+    3 from the left. Last: keep. Left beside: car, same speed. Ahead: car 39 m,
+    5 slower.
 
 Leurent, "An Environment for Autonomous Driving Decision-Making", 2018.
 """
@@ -35,11 +36,10 @@ _DECISIONS = {
   "keep": "IDLE", "faster": "FASTER", "slower": "SLOWER", "left": "LANE_LEFT",
   "right": "LANE_RIGHT",
 }  # fmt: skip
-_SIGHT = 60.0  # m, farther cars are not told
+_SIGHT = 60.0  # m; farther cars are not described
 _BESIDE = 6.0  # m ahead or behind that count as beside
 _LANE = 4.0  # m, the width of highway-env's lanes
 _CROSSING = math.radians(30)  # of headings: more is another road
-_STILL = 0.5  # m/s
 _RULES = (
   "You drive a car; each answer lasts one second. Do not hit anything. keep: "
   "go on. faster, slower: aim at more or less speed.{sides} Answers: {words}. "
@@ -48,10 +48,10 @@ _RULES = (
 
 
 class Neighbour(NamedTuple):
-  """Another vehicle as a text tells it.
+  """Another vehicle, as a text describes it.
 
   Attributes:
-    slot: such as `ahead`, `left behind`, `crossing`.
+    slot: such as `ahead`, `left behind`, `crossing right`.
     gap: m between bumpers along the road; 0 beside; the distance if crossing.
     by: m/s faster than the ego, negative for slower; its speed if crossing.
   """
@@ -62,7 +62,7 @@ class Neighbour(NamedTuple):
 
 
 class View(NamedTuple):
-  """What a text tells; speeds in m/s, time in s, lanes from the left at 0."""
+  """What a text holds; speeds in m/s, time in s, lanes from the left at 0."""
 
   left: int
   speed: int
@@ -109,9 +109,7 @@ class Highway:
     Raises:
       ModuleNotFoundError: highway-env is not installed.
     """
-    env = packages.make(ROADS[self.name][0], "highway_env")
-    env.reset(seed=0)
-    return env
+    return packages.make(ROADS[self.name][0], "highway_env")
 
   def rules(self) -> str:
     """The decisions, in words."""
@@ -138,11 +136,11 @@ class Highway:
     parts += map(_sentence, now.cars)
     return ". ".join(parts) + "."
 
-  def mark(self, env: Any) -> Any:
-    """Nothing: what was decided is all that is told."""
+  def snapshot(self, env: Any) -> Any:
+    """Nothing: `effect` repeats the decision alone."""
     del env
 
-  def told(self, env: Any, action: int, before: Any) -> str:
+  def effect(self, env: Any, action: int, before: Any) -> str:
     """What was decided."""
     del env, before
     return f"Last: {self.actions[action]}"
@@ -177,9 +175,9 @@ def view(env: Any) -> View:
     offset = car.position - ego.position
     if car is ego or np.hypot(*offset) > _SIGHT:
       continue
-    told = _neighbour(ego, car, float(offset @ ahead), float(offset @ aside))
-    if told is not None:
-      others.append(told)
+    seen = _neighbour(ego, car, float(offset @ ahead), float(offset @ aside))
+    if seen is not None:
+      others.append(seen)
   others.sort(key=lambda car: (abs(car.gap), car.slot, car.by))
   nearest = {car.slot: car for car in reversed(others)}
   lanes = env.road.network.all_side_lanes(ego.lane_index)
@@ -226,7 +224,7 @@ def parse_description(text: str) -> View:
 def _neighbour(
   ego: Any, car: Any, along: float, across: float
 ) -> Neighbour | None:
-  """How a car is told; None for one that no driver would mind."""
+  """A car as a text describes it; None where it is left out."""
   turned = (car.heading - ego.heading + math.pi) % (2 * math.pi) - math.pi
   if abs(turned) > _CROSSING:
     if along < 0:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-_MOVES = (0, 1, 2, 3, 5)  # without drop, which no searched level needs
-_ACTIONS = 6
+from simulators.outside.minigrid_actions import ACTIONS, DROP
+
+# No searched level needs `drop`.
+_MOVES = tuple(move for move in range(len(ACTIONS)) if move != DROP)
 _MOST_STEPS = 500  # of the bot, in one episode
 
 
@@ -33,7 +35,7 @@ class SearchExpert:
     here = _key(_saved(self._env))
     if here not in self._after:
       self._search()
-    out = np.full(_ACTIONS, np.inf)
+    out = np.full(len(ACTIONS), np.inf)
     for action, there in self._after[here].items():
       out[action] = 1 + self._left.get(there, np.inf)
     return out
@@ -91,9 +93,9 @@ class BotExpert:
     try:
       action = int(self._bot.replan(last))
     except AssertionError:  # it does not know this situation
-      action = _ACTIONS
-    out = np.full(_ACTIONS, np.inf)
-    if action < _ACTIONS:
+      action = len(ACTIONS)
+    out = np.full(len(ACTIONS), np.inf)
+    if action < len(ACTIONS):
       out[action] = self._steps
     self._steps = max(1.0, self._steps - 1)
     return out

@@ -19,12 +19,17 @@ from typing import Any, NamedTuple
 
 from simulators import fields
 from simulators.outside import packages
+from simulators.outside.minigrid_actions import (
+  ACTIONS,
+  FORWARD,
+  LEFT,
+  PICKUP,
+  RIGHT,
+  TOGGLE,
+)
 from simulators.outside.minigrid_experts import BotExpert, SearchExpert
 from simulators.outside.minigrid_script import Script
 
-# MiniGrid's names of its actions, in its order; `done` does nothing.
-ACTIONS = ("left", "right", "forward", "pickup", "drop", "toggle")
-LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE = range(len(ACTIONS))
 # Name -> Gymnasium's id. BabyAI's missions differ between episodes.
 LEVELS = {
   "minigrid/Empty-6x6": "MiniGrid-Empty-Random-6x6-v0",
@@ -67,7 +72,7 @@ class Thing(NamedTuple):
 
 
 class View(NamedTuple):
-  """What a text tells.
+  """What a text holds.
 
   Attributes:
     mission: what is to be done.
@@ -129,12 +134,12 @@ class MiniGrid:
     parts += [f"The {thing.name} is {_place(thing)}." for thing in now.things]
     return " ".join(parts)
 
-  def mark(self, env: Any) -> Any:
+  def snapshot(self, env: Any) -> Any:
     """Where the agent is, what it carries and what is ahead."""
     return tuple(env.agent_pos), env.carrying, _ahead(env)
 
-  def told(self, env: Any, action: int, before: Any) -> str:
-    """What the action did; an action without effect is told as such."""
+  def effect(self, env: Any, action: int, before: Any) -> str:
+    """What the action did; an action without effect is named as such."""
     place, carrying, ahead = before
     if action in _TURNED:
       return _TURNED[action]

@@ -6,13 +6,15 @@ import pytest
 from glimo_jax.play import loop, policies
 from simulators import outside
 from simulators.gym_world import Guided, GymTextWorld
-from simulators.outside.minigrid_levels import (
+from simulators.outside.minigrid_actions import (
   ACTIONS,
   FORWARD,
   LEFT,
-  LEVELS,
   PICKUP,
   RIGHT,
+)
+from simulators.outside.minigrid_levels import (
+  LEVELS,
   MiniGrid,
   Thing,
   parse_description,
@@ -115,6 +117,8 @@ def test_bad_input():
   world.reset([0])
   with pytest.raises(ValueError, match="2 actions for 1 rows"):
     world.step([0, 1])
+  with pytest.raises(ValueError, match="action 9 in row 0 is none"):
+    world.step([9])
   with pytest.raises(ValueError, match="no description"):
     parse_description("goal up.")
 
