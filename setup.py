@@ -45,16 +45,19 @@ _REQUIREMENTS = [
 ]
 
 # Worlds and vehicles of others, which ours are held against.
-_PEERS = [
-  "commonroad-vehicle-models>=3",
+_WORLDS = [
+  "eclipse-sumo>=1.28",
   "gymnasium>=1.0",
-  "highway-env>=1.10",
+  "highway-env>=1.12",
   "minigrid>=3.2",
+  "traci>=1.28",
 ]
+_PEERS = ["commonroad-vehicle-models>=3", *_WORLDS]
 _TEST = [
   *_PEERS,
   "basedpyright>=1.30",
   "beartype>=0.20",
+  "grain>=0.2.10",
   "matplotlib>=3.9",  # docs/make_figures.py
   "pdoc>=16",  # launch/docs.sh
   "peft>=0.17",
@@ -63,6 +66,7 @@ _TEST = [
   "pytest-xdist>=3.6",
   "ruff>=0.8",
   "torch==2.13.0",
+  "trl>=1",
   "xllamacpp>=0.2",
 ]
 
@@ -86,8 +90,10 @@ setuptools.setup(
     "cuda": ["jax[cuda13]"],
     "cuda12": ["jax[cuda12]"],
     "tpu": ["jax[tpu]"],
+    # llama.cpp's server, for launch/serve.py.
+    "serve": ["xllamacpp>=0.2"],
     # Worlds of other authors, for launch/outside.py.
-    "worlds": ["gymnasium>=1.0", "highway-env>=1.10", "minigrid>=3.2"],
+    "worlds": _WORLDS,
     "bench": [
       *_PEERS,
       "navix>=0.7",

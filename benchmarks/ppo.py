@@ -5,9 +5,9 @@
 Trains on `train` levels and evaluates on `val` levels, each played once:
 `sampled` draws actions from the policy, `greedy` takes the most likely action
 and can loop for ever. The last policy is compared with random play in the same
-run, by depth or family, with 95 % intervals. `simulators/brax_env.py` wraps the
-world; losses, updates and rollouts are brax's. Only the input and output of the
-network are ours, in `benchmarks/ppo_networks.py`.
+run, by depth or family, with 95 % intervals. `simulators/wrappers/brax_env.py`
+wraps the world; losses, updates and rollouts are brax's. Only the input and
+output of the network are ours, in `benchmarks/ppo_networks.py`.
 
 AgentWorld (chains of one element): expect 0.03 -> 0.84 sampled in 1.4M steps
 and 0.87 in 2.1M (greedy 0.67 and 0.75), in two minutes on two cores. One seed
@@ -30,9 +30,10 @@ from brax.training.agents.ppo import train as ppo
 import simulators
 from benchmarks import common, ppo_networks
 from glimo_jax.evaluate import stats
-from simulators import brax_env, rollout
+from simulators import rollout
 from simulators.base import PyTree, World
 from simulators.driving.types import FAMILIES
+from simulators.wrappers import brax_env
 
 Array = jax.Array
 

@@ -32,7 +32,15 @@ def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
   )
   config.collect.update(depths=(0, 1, 2), levels=2400, moments=7000)
   skills = config.annotate.skills
-  skills.question.rows *= 3
+  for name in (
+    "question",
+    "predict",
+    "explain",
+    "repair",
+    "reflect",
+    "compose",
+  ):
+    skills[name].rows *= 3
   skills.next_action.rows = skills.next_action.rows * 7 // 2
   config.evaluate.update(
     suite="test", depths=(0, 1, 2), episodes=256, per_kind=32,

@@ -55,8 +55,39 @@ ARMS = {
     "annotate.skills.plan.rows": 700,
     "evaluate.written": ("plan",),
   },
-  # The rationale of a move ends with the walls beside the agent.
-  "barriers": {"annotate.skills.next_action.barriers": True},
+  # What is perceived after a move, for two fifths of the questions.
+  "predict": {
+    "annotate.skills.question.rows": 600,
+    "annotate.skills.predict.rows": 400,
+  },
+  # Why a move is right, in checked claims, for two fifths of the questions.
+  "explain": {
+    "annotate.skills.question.rows": 600,
+    "annotate.skills.explain.rows": 400,
+  },
+  # How a plan that fails is mended, for a seventh of the moves.
+  "repair": {
+    "annotate.skills.next_action.rows": 1900,
+    "annotate.skills.repair.rows": 150,
+  },
+  # The first mistake in failed episodes, for two fifths of the questions; a row
+  # describes four moments, so it is about four times as long.
+  "reflect": {
+    "annotate.skills.question.rows": 600,
+    "annotate.skills.reflect.rows": 200,
+  },
+  # Rationales go on with what follows from what they quote.
+  "worked-out": {
+    "annotate.skills.question.worked_out": True,
+    "annotate.skills.next_action.worked_out": True,
+  },
+  # Questions that the teacher composes: up to two fifths of the questions, as
+  # a try that is refused makes no row.
+  "compose": {
+    "annotate.skills.question.rows": 600,
+    "annotate.skills.compose.rows": 400,
+    "annotate.skills.compose.drafted": 400,
+  },
   # The answer is the move alone.
   "no-rationale": _ANSWER_ALONE,
   # How many kinds of question are learnt from; the same ten are in the exam.
@@ -83,6 +114,7 @@ ARMS = {
   },
   "rounds-2": {"train.acting_steps": 360, "rounds.count": 2},
   "hard": {"train.targets": "hard"},
+  "answer-weight": {"train.answer_weight": 4.0},
   # What is trained.
   "rank-4": {"lora.rank": 4, "lora.alpha": 8.0},
   "upper-8": {"lora.first_layer": 22},
@@ -133,11 +165,11 @@ def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
 
 
 def drafted(config: config_dict.ConfigDict) -> config_dict.ConfigDict:
-  """The config with all acting rows drafted where no tool may write them."""
+  """The config with all rows drafted that no tool may write."""
+  compose = config.annotate.skills.compose
+  compose.drafted = compose.rows
   if config.annotate.label_source in ("agent", "self"):
-    for skill in (
-      config.annotate.skills.next_action,
-      config.annotate.skills.plan,
-    ):
+    for name in ("next_action", "plan", "explain", "repair", "reflect"):
+      skill = config.annotate.skills[name]
       skill.drafted = skill.rows
   return config

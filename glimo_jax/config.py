@@ -74,6 +74,9 @@ class TrainConfig(step.StepConfig):
     understanding_steps: of stage 1: questions.
     acting_steps: of stage 2: next actions and plans, mixed with stage 1's rows.
     targets: `soft`, over all right answers, or `hard`, the first of them.
+    answer_weight: of each token of an answer behind a rationale in the loss;
+      other tokens weigh 1. A rationale has many tokens, which are quoted and
+      soon learnt, and the answer has few.
     shuffled: a control: every row takes the answer of another of its kind.
   """
 
@@ -91,6 +94,7 @@ class TrainConfig(step.StepConfig):
   understanding_steps: int = 40
   acting_steps: int = 120
   targets: str = "soft"
+  answer_weight: float = 1.0
   shuffled: bool = False
 
   def __post_init__(self):
@@ -103,6 +107,7 @@ class TrainConfig(step.StepConfig):
         "max_chat_kl": 0, "max_bits_increase": 0,
         "understanding_steps": 0, "acting_steps": 0,
       },
+      above={"answer_weight": 0},
     )  # fmt: skip
     steps = [s for s in (self.understanding_steps, self.acting_steps) if s]
     if not steps or min(steps) <= self.warmup:

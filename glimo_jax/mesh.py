@@ -1,13 +1,16 @@
 """Processes, the mesh of their devices, and the table of logical axes.
 
 Only `Resources` and `launch` make a Mesh; other modules are given one. All
-processes of a run execute the same program. Process 0, the first, writes.
+processes of a run execute the same program. Process 0, the first, writes. What
+is not split over the mesh is shared out in pieces (`Shares`).
 """
 
 import contextlib
 import hashlib
+import json
 import math
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -15,6 +18,9 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXES = ("data", "fsdp", "tensor")
+T = TypeVar("T")
+_ROUND = 16  # most pieces of a process between two exchanges of results
+_SMALL = 1 << 15  # bytes of a result that a single exchange carries
 
 # Logical axis of an array -> mesh axes that may hold it.
 RULES = {
@@ -85,6 +91,127 @@ def check_same(settings: str) -> None:
       f"process {jax.process_index()} has other settings than process 0: start "
       "all processes with the same --config, --workdir and other flags"
     )
+
+
+class Shares:
+  """Divides work among the processes of a run; see `types.InShares`.
+
+  All processes make the same calls in the same order, and get the same results.
+  One process does a piece, and all get its result. The pieces are those of a
+  run in one process, and so are the results, to the last bit. A piece must not
+  share out work itself.
+
+  Attributes:
+    index: number of this process, from 0.
+    count: number of processes.
+  """
+
+  def __init__(self):
+    self.index, self.count = jax.process_index(), jax.process_count()
+    self._done = 0
+    self._busy = False
+
+  @property
+  def is_first(self) -> bool:
+    """Whether this is the process that writes what all have made."""
+    return self.index == 0
+
+  def __call__(
+    self,
+    work: Callable[[int], T],
+    count: int,
+    read: Callable[[Any], T] = lambda result: result,
+  ) -> Iterator[T]:
+    """Yields the results of pieces 0, 1, ...
+
+    Of N processes, process i does the pieces i, i + N, i + 2 N, ...
+
+    Raises:
+      RuntimeError: a piece shares out work, or processes make other calls.
+      ConnectionError: another process is gone.
+    """
+    if self.count == 1:
+      yield from map(work, range(count))
+      return
+    for start in range(0, count, _ROUND * self.count):
+      pieces = range(start, min(count, start + _ROUND * self.count))
+      own = self._do(work, pieces[self.index :: self.count])
+      results = self.gather(own)
+      sizes = [len(pieces[i :: self.count]) for i in range(self.count)]
+      done = [len(r) if isinstance(r, list) else None for r in results]
+      if done != sizes:
+        raise RuntimeError(
+          f"processes did {done} pieces of work, not {sizes}: start all with "
+          "the same code, on machines of one kind"
+        )
+      for i in range(len(pieces)):
+        yield read(results[i % self.count][i // self.count])
+
+  def _do(self, work: Callable[[int], T], pieces: range) -> list[T]:
+    self._check_free()
+    self._busy = True
+    try:
+      own = [work(i) for i in pieces]
+    finally:
+      self._busy = False
+    self._done += len(own)
+    return own
+
+  def _check_free(self) -> None:
+    """An error while a piece is done: the others do not make the same call."""
+    if self._busy:
+      raise RuntimeError("a piece of shared work shares out work itself")
+
+  def gather(self, value: Any) -> list[Any]:
+    """The values of all processes; of several, as JSON has them."""
+    self._check_free()
+    return [value] if self.count == 1 else self._gathered(value)
+
+  def _gathered(self, value: Any) -> list[Any]:
+    data = json.dumps(value, default=plain).encode()
+    data = len(data).to_bytes(8, "little") + data
+    parts = _exchanged(data, _SMALL)
+    sizes = [8 + int.from_bytes(part[:8], "little") for part in parts]
+    if max(sizes) > _SMALL:  # few lengths, so that few programs are compiled
+      longest = 1 << (max(sizes) - _SMALL - 1).bit_length()
+      rest = _exchanged(data[_SMALL:], longest)
+      parts = [part + more for part, more in zip(parts, rest, strict=True)]
+    return [
+      json.loads(part[8:size]) for part, size in zip(parts, sizes, strict=True)
+    ]
+
+  def tally(self) -> list[int]:
+    """Pieces that each process has done since the last tally."""
+    done, self._done = self._done, 0
+    return self.gather(done)
+
+  def agreed(self, value: T) -> T:
+    """Process 0's value, where processes may differ: is a file there yet?"""
+    return self.gather(value)[0]
+
+
+def _exchanged(data: bytes, length: int) -> list[bytes]:
+  """The first bytes of the data of each process, filled up to `length`.
+
+  Raises:
+    ConnectionError: a process is gone.
+  """
+  padded = np.zeros(length, np.uint8)
+  padded[: len(data)] = np.frombuffer(data[:length], np.uint8)
+  try:
+    parts = multihost_utils.process_allgather(padded)
+  except (RuntimeError, ValueError) as error:
+    raise ConnectionError(
+      "the exchange with the other processes failed, probably because one has "
+      "ended: see its output, and start all again; the run continues from its "
+      f"files ({str(error)[:400]})"
+    ) from error
+  return [part.tobytes() for part in np.asarray(parts)]
+
+
+def plain(value: Any) -> Any:
+  """For JSON: an array as lists, a dataclass as an object."""
+  return value.tolist() if hasattr(value, "tolist") else vars(value)
 
 
 def make(data: int = -1, fsdp: int = 1, tensor: int = 1) -> Mesh:

@@ -6,8 +6,8 @@
     improve   -> adapter        the same three stages on the model's own play
     evaluate  -> report.json    base and tuned model in the real world
 
-Every stage takes a `Run`. It returns at once if it is finished, and resumes if
-it was interrupted. Of several processes all train; the first does the rest.
+Every stage takes a `Run`, returns at once if it is finished, and else resumes.
+Several processes share the work of each stage; the first one writes.
 """
 
 import logging
@@ -16,10 +16,10 @@ from glimo_jax.agent import llm
 from glimo_jax.data import annotate as annotate_lib
 from glimo_jax.data import collect as collect_lib
 from glimo_jax.data import dataset as dataset_lib
-from glimo_jax.data import on_policy, texts
-from glimo_jax.data.journal import Journal, JournaledLM
+from glimo_jax.data import on_policy, shared_journal
+from glimo_jax.data.formats import tfds
 from glimo_jax.evaluate import benchmarks, language
-from glimo_jax.evaluate.report import fragments, report
+from glimo_jax.evaluate.report import films, fragments, report
 from glimo_jax.evaluate.retention import chats
 from glimo_jax.evaluate.suite import Result, Suite
 from glimo_jax.models.sampler import Sampler
@@ -54,14 +54,15 @@ def collect(run: Run, round_: int = 0) -> None:
     student, progress = run.student(round_), Progress(stage.name)
     if student is None:
       experiences = collect_lib.collect(
-        run.world, run.config.collect, run.base, progress
+        run.world, run.config.collect, run.base, progress, run.shares
       )
     else:
       experiences = on_policy.play(
         run.config.collect, run.config.rounds, student, run.tools(round_),
         round_, progress, run.config.annotate.rationale,
       )  # fmt: skip
-    collect_lib.save(stage.path / "experience.parquet", experiences)
+    if run.is_first:
+      collect_lib.save(stage.path / "experience.parquet", experiences)
     stage.summary["experiences"] = len(experiences)
 
 
@@ -72,22 +73,24 @@ def annotate(run: Run, round_: int = 0) -> None:
     if stage.finished:
       return
     memory, student = run.memory(), run.student(round_)
-    with Journal(stage.path / "journal.jsonl") as journal:
+    with shared_journal.kept(
+      run.drafter(student), run.prompt_version, stage.path, run.shares
+    ) as lm:
       dataset = annotate_lib.annotate(
         collect_lib.load(source), run.world, run.pool, run.settings(round_),
-        JournaledLM(run.drafter(student), journal, run.prompt_version),
-        memory, Progress(f"{stage.name}: drafts"), student,
+        lm, memory, Progress(f"{stage.name}: drafts"), student, run.shares,
       )  # fmt: skip
-    memory.save(stage.path / "memory")
-    dataset_lib.save(dataset, stage.path / "dataset")
-    dataset_lib.export_tfds(dataset, stage.path / "tfds")
+    if run.is_first:
+      memory.save(stage.path / "memory")
+      dataset_lib.save(dataset, stage.path / "dataset")
+      tfds.write(dataset, stage.path / "tfds")
     stage.summary["counts"] = dataset.counts
 
 
 def train(run: Run, round_: int = 0) -> None:
   """Fine-tunes with a KL penalty, in the phases of `Run.phases`."""
   dataset = run.dataset(round_)
-  with run.stage("train", round_, together=True) as stage:
+  with run.stage("train", round_) as stage:
     if stage.finished:
       return
     benchmarks.check_unseen(
@@ -120,12 +123,11 @@ def evaluate(run: Run) -> EvalReport:
   or `val` for making choices. Each suite has its own report. One that exceeds a
   retention budget is written, and raises OverBudget.
   """
-  adapter = run.finished("train", run.config.rounds.count) / "adapter"
+  run.finished("train", run.config.rounds.count)
   with run.stage(run.evaluation) as stage:
     if not stage.finished:
       _check_evaluation(run)
-      learnt = export.load_peft(adapter, run.model[0].family)
-      tuned = run.sampler.with_adapter(learnt)
+      tuned = run.sampler.with_adapter(run.adapter(run.config.rounds.count))
       _report(run, stage, tuned, _judge(run, stage, tuned))
   written = report.read(run.report_folder)
   if run.is_first:
@@ -157,14 +159,11 @@ def _judge(run: Run, stage: Stage, tuned: Sampler) -> dict[str, Result]:
   choosing, *judged = run.evaluation_pools
   settings = run.config.evaluate
   suite = Suite(
-    settings,
-    run.base,
-    llm.LocalLM(tuned, f"{source}+adapter"),
+    settings, run.base, llm.LocalLM(tuned, f"{source}+adapter"),
     *benchmarks.solved_cases(dataset, settings, run.saved_memory()),
-    stage.path,
-    Progress,
-    benchmarks.rivals(run.world, dataset, settings),
-  )
+    stage.path, Progress, benchmarks.rivals(run.world, dataset, settings),
+    shares=run.shares,
+  )  # fmt: skip
   choices = suite.choose(benchmarks.choosing(run.world, choosing, settings))
   return {
     benchmark.name: suite.run(benchmark, choices)
@@ -179,22 +178,21 @@ def _report(
   settings, dataset = run.config.evaluate, run.dataset()
   base = {} if settings.tuned_only else {"base": run.sampler}
   models = {**base, "tuned": tuned}
-  held_out = {name: run.text(name) for name in texts.HELD_OUT}
-  scores = language.scores(models, held_out, settings.language_tokens)
+  scores = language.scores(models, run.held_out, settings.language_tokens)
   talk = chats.scores(run.sampler, models, settings.chat_prompts)
+  if not run.is_first:
+    return
   facts = run.facts(stage, dataset)
+  trained = run.finished("train", run.config.rounds.count)
+  facts["curves"] = metrics.curves(trained)
   composed = report.compose(results, scores, dataset.counts, facts, talk)
-  folder = run.report_folder
-  report.write(
-    composed,
-    folder,
-    metrics=metrics.read(run.finished("train", run.config.rounds.count)),
-    episodes=next(iter(results.values())).acted,
-  )
+  acted, pool = next(iter(results.values())).acted, run.evaluation_pools[1]
+  shown = films.before_and_after(run.world, pool, acted, settings.seed)
+  report.write(composed, run.report_folder, episodes=acted, films=shown)
   fragments.write(
-    folder / fragments.NAME,
+    run.report_folder / fragments.NAME,
     fragments.Fragment(
       settings.arm, run.config.train.seed, results, scores, composed.dataset,
-      composed.run, talk=talk,
+      composed.run, composed.run["failures"], talk,
     ),
   )  # fmt: skip

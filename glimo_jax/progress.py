@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from typing import ClassVar
 
 import tqdm
 
@@ -12,7 +13,13 @@ _EVERY_S = 15.0  # seconds between log lines
 
 
 class Progress:
-  """Called with (done, total); shows rate and time left."""
+  """Called with (done, total); shows rate and time left.
+
+  Attributes:
+    silent: whether nothing is shown, as in all processes but the first.
+  """
+
+  silent: ClassVar[bool] = False
 
   def __init__(self, name: str):
     self._name = name
@@ -20,6 +27,8 @@ class Progress:
     self._bar: tqdm.tqdm | None = None
 
   def __call__(self, done: int, total: int) -> None:
+    if self.silent:
+      return
     if sys.stderr.isatty():
       if self._bar is None:
         self._bar = tqdm.tqdm(total=total, desc=self._name)

@@ -5,6 +5,7 @@ import os
 import pathlib
 import platform
 import resource
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -52,15 +53,28 @@ def peak_gib() -> float:
   return peak / unit
 
 
+def command() -> str:
+  """The command line of this process, without local folders."""
+  words = []
+  for word in sys.orig_argv[1:]:
+    flag, equals, value = word.rpartition("=")
+    words.append(f"{flag}{equals}{portable(value)}")
+  return shlex.join(["python", *words])
+
+
 def environment() -> dict[str, Any]:
-  """`peak_gib` of this process so far, and `versions` of libraries."""
+  """`peak_gib` of this process so far, its `command`, `versions`."""
   versions = {"python": platform.python_version()}
   for name in _LIBRARIES:
     try:
       versions[name] = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
       continue
-  return {"peak_gib": round(peak_gib(), 2), "versions": versions}
+  return {
+    "peak_gib": round(peak_gib(), 2),
+    "command": command(),
+    "versions": versions,
+  }
 
 
 def portable(settings: Any) -> Any:

@@ -30,7 +30,7 @@ class Replay:
     folder: of its files.
     tokenizer: of the base model.
     sampler: makes the base model, which writes and measures in the first
-      process.
+      process, without the others.
   """
 
   def __init__(

@@ -31,6 +31,7 @@ class Resources:
   Attributes:
     config: as given.
     world: the simulator.
+    shares: divides work among the processes of the run.
 
   Raises:
     ValueError, FileNotFoundError: bad settings, before any work.
@@ -42,7 +43,12 @@ class Resources:
       config.world.name, **config.world.options
     )
     config_lib.check(config, self.world)
-    self._texts: dict[str, str] = {}
+    self.shares = mesh_lib.Shares()
+
+  @property
+  def is_first(self) -> bool:
+    """Whether this is the process that writes, of several."""
+    return self.shares.is_first
 
   @property
   def asks_questions(self) -> bool:
@@ -76,11 +82,22 @@ class Resources:
 
   @functools.cached_property
   def sampler(self) -> Sampler:
-    """Scores and generates with the base model, in this process alone."""
+    """Scores and generates with the base model, on one process's devices.
+
+    Of several processes each has one, and computes its share of the batches.
+    """
     config, params, tokenizer = self.model
     if not mesh_lib.within_process(params):
       params = self._load(mesh_lib.local())[1]
-    return Sampler(config, mesh_lib.on_one_device(params), tokenizer)
+    return Sampler(
+      config, mesh_lib.on_one_device(params), tokenizer, in_shares=self.shares
+    )
+
+  @property
+  def lone_sampler(self) -> Sampler:
+    """The same, for what one process does alone."""
+    config, tokenizer = self.sampler.config, self.tokenizer
+    return Sampler(config, self.sampler.weights[0], tokenizer)
 
   @property
   def base(self) -> llm.LocalLM:
@@ -95,7 +112,7 @@ class Resources:
   @functools.cached_property
   def teacher(self) -> llm.LanguageModel:
     """The language model that drafts rows: a served one, or the base."""
-    teacher = self.config.teacher
+    teacher = self.config.teacher.divided(self.shares.count)
     return served.ServedLM(teacher) if teacher.base_url else self.base
 
   @functools.cached_property
@@ -103,8 +120,7 @@ class Resources:
     """The device mesh."""
     return mesh_lib.make(**dataclasses.asdict(self.config.mesh))
 
-  def text(self, name: str) -> str:
-    """A held-out text of `data.texts`, read once."""
-    if name not in self._texts:
-      self._texts[name] = texts.load(name)
-    return self._texts[name]
+  @functools.cached_property
+  def held_out(self) -> dict[str, str]:
+    """The held-out texts of `data.texts`, by name."""
+    return {name: texts.load(name) for name in texts.HELD_OUT}

@@ -47,7 +47,6 @@ class Run(Resources):
     config, workdir: as given.
     world: the simulator.
     commit: of the code that runs.
-    is_first: whether this is the process that writes, of several.
 
   Raises:
     ValueError, FileNotFoundError: bad settings, before any work.
@@ -57,7 +56,6 @@ class Run(Resources):
     super().__init__(config)
     self.workdir = pathlib.Path(workdir).expanduser()
     self.commit = provenance.commit()
-    self.is_first = mesh_lib.is_first()
     mesh_lib.check_same(f"{config} {self.workdir}")
     self._datasets: dict[int, InstructionDataset] = {}  # round -> its rows
 
@@ -69,16 +67,11 @@ class Run(Resources):
     return self.config.rounds.annotate(first, round_) if round_ else first
 
   @contextlib.contextmanager
-  def stage(
-    self, stage: str, round_: int = 0, together: bool = False
-  ) -> Iterator[workdir_lib.Stage]:
+  def stage(self, stage: str, round_: int = 0) -> Iterator[workdir_lib.Stage]:
     """Opens a stage's folder; see `workdir.stage`.
 
-    Args:
-      stage: its name.
-      round_: of the run.
-      together: whether all processes work on it. Otherwise the first does, and
-        the others wait until it is finished.
+    All processes work on it, and the first one writes. Where there are several,
+    the summary has the `pieces` of shared work that each has done.
 
     Raises:
       ValueError: the folder, or that of an earlier stage, was made with other
@@ -93,11 +86,15 @@ class Run(Resources):
     with (
       workdir_lib.stage(self.workdir, name, shape)
       if self.is_first
-      else workdir_lib.follow(self.workdir, name, together)
+      else workdir_lib.follow(self.workdir, name, self.shares.agreed(False))
     ) as opened:
+      if self.is_first:
+        self.shares.agreed(opened.finished)
       if not opened.finished:
         opened.summary["commit"] = self.commit
       yield opened
+      if not opened.finished and self.shares.count > 1:
+        opened.summary["pieces"] = self.shares.tally()
 
   def finished(self, stage: str, round_: int = 0) -> pathlib.Path:
     """The folder of a finished stage.
@@ -179,7 +176,8 @@ class Run(Resources):
 
   def tools(self, round_: int = 0) -> Tools:
     """The tools that write and check a round's rows."""
-    return annotate.tools_of(self.world, self.pool, self.settings(round_))
+    settings = self.settings(round_)
+    return annotate.tools_of(self.world, self.pool, settings, self.shares)
 
   @property
   def memory_folder(self) -> pathlib.Path:
@@ -188,7 +186,8 @@ class Run(Resources):
 
   def memory(self) -> Memory:
     """An empty memory that embeds with the run's embedder."""
-    return Memory(self.embedder.embed)
+    embedder = self.config.model.embedder
+    return Memory(self.embedder.embed, embedder, in_shares=self.shares)
 
   def saved_memory(self) -> Memory | None:
     """The memory of the first annotation; None where there is none."""
@@ -248,7 +247,9 @@ class Run(Resources):
     steps = config.understanding_steps + config.acting_steps
     steps += rounds.count * rounds.steps
     folder = self.workdir / "train" / "replay"
-    return Replay(config, steps, folder, self.tokenizer, lambda: self.sampler)
+    return Replay(
+      config, steps, folder, self.tokenizer, lambda: self.lone_sampler
+    )
 
   def phases(self, round_: int = 0) -> list[Phase]:
     """What a round trains on, phase by phase.
@@ -294,5 +295,6 @@ class Run(Resources):
       seed=seed,
       keep=config.activation_cache_gib > 0,
       targets=config.targets,
+      answer_weight=config.answer_weight,
       shuffle_seed=config.seed if config.shuffled else None,
     )

@@ -1,8 +1,8 @@
 """The nouns that the stages hand to each other."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import flax.struct
 import jax
@@ -17,7 +17,10 @@ Message = dict[str, str]  # {"role": system | user | assistant, "content": ...}
 
 BRANCHES = 256  # segment ids of one trunk and its branches, see `Batch`
 KL_TERMS = ("task", "text", "chat")  # what the KL is paid on, see `Batch`
+SPLITS = ("train", "val")  # of a dataset, each an attribute
 VERDICTS = ("verified", "refuted", "unverifiable", "invalid", "failed")
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +76,8 @@ class InstructionExample:
 
   Attributes:
     row_id: hash of the row's content and provenance, in hex.
-    kind: question kind, or `full_plan`, `next_action`.
+    kind: question kind, or `next_action`, `full_plan`, `predict`, `explain`,
+      `repair`, `reflect`, `composed`.
     stage: 1 understanding, 2 acting.
     messages: system and user turns, ending before the answer.
     answers: acceptable answers, the best first; several where several are
@@ -88,6 +92,8 @@ class InstructionExample:
     rationale: the things that decide the answer, or that the best way leads
       to, the next one first; the assistant says what the prompt tells of each
       before the answer. () for no rationale.
+    ending: sentences that the rationale ends with, such as what each move
+      leads to.
     world, variant, split, level, level_hash, depth, seed, actions: where the
       state was, as in Experience.
     episode: episode name; splits keep episodes whole.
@@ -112,6 +118,7 @@ class InstructionExample:
   checked_by: str
   attempts: int
   rationale: tuple[str, ...]
+  ending: tuple[str, ...]
   world: str
   variant: str
   split: str
@@ -131,9 +138,14 @@ class InstructionExample:
   @property
   def completions(self) -> tuple[str, ...]:
     """The assistant's turn with each answer."""
-    rules, text = self.messages[0]["content"], self.messages[-1]["content"]
-    said = base.rationale(rules, text, self.rationale)
+    said = self.said
     return tuple(base.with_rationale(said, a) for a in self.answers)
+
+  @property
+  def said(self) -> str:
+    """The sentences of the rationale, without the last stop; "" for none."""
+    rules, text = self.messages[0]["content"], self.messages[-1]["content"]
+    return base.rationale(rules, text, self.rationale, self.ending)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,6 +215,36 @@ class BatchIterator(Protocol):
     ...
 
   def set_state(self, state: dict[str, Any]) -> None: ...
+
+
+class InShares(Protocol):
+  """Does work in pieces: `alone`, or `mesh.Shares` of several processes."""
+
+  def __call__(
+    self,
+    work: Callable[[int], T],
+    count: int,
+    read: Callable[[Any], T] = ...,
+  ) -> Iterable[T]:
+    """The results work(0), ..., work(count - 1).
+
+    Args:
+      work: does one piece, without sharing out any work itself.
+      count: number of pieces.
+      read: makes a result from its JSON, which has objects for dataclasses and
+        lists for tuples and arrays; not called where there is one process.
+    """
+    ...
+
+
+def alone(
+  work: Callable[[int], T],
+  count: int,
+  read: Callable[[Any], T] | None = None,
+) -> Iterable[T]:
+  """The results of all pieces, done by this process; see `InShares`."""
+  del read
+  return map(work, range(count))
 
 
 class TrainState(flax.struct.PyTreeNode):

@@ -39,9 +39,8 @@ _SECTIONS = {
   "round": ("rounds",),
   "evaluate": ("evaluate",),
 }
-# Section -> fields that a restart may change: they do not change what a stage
-# makes. Those of `train` are `train.step.CHANGEABLE`. `teacher.extra_body` is a
-# part of each key of the journal: with another one requests are asked again.
+# Section -> fields that change nothing that a stage makes. Those of `train` are
+# `train.step.CHANGEABLE`; `teacher.extra_body` is a part of the journal's keys.
 _FREE = {
   "teacher": (
     "base_url", "api_key_env", "concurrency", "timeout", "retries", "backoff",
@@ -78,9 +77,6 @@ class Stage:
     return round(time.monotonic() - self.started, 1)
 
 
-# --- Order and settings of the stages -----------------------------------------
-
-
 def stage_name(stage: str, round_: int = 0) -> str:
   """The name, and subfolder, of a stage of a round; 0 is the first pass."""
   if round_ < 0:
@@ -111,24 +107,28 @@ def shaping_settings(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
     name: the stage.
   """
   kind = name.split("-")[0]
-  kinds = tuple(_SECTIONS)
-  earlier = kinds[: kinds.index(kind) + 1]
-  names = [section for k in earlier for section in _SECTIONS[k]]
-  sections = _without_free({name: dict(settings[name]) for name in names})
+  earlier = list(_SECTIONS)[: list(_SECTIONS).index(kind) + 1]
+  sections = _without_free(
+    {name: dict(settings[name]) for k in earlier for name in _SECTIONS[k]}
+  )
   if kind == "round":  # adding a round does not change earlier ones
     del sections["rounds"]["count"]
   return sections
 
 
 def _without_free(sections: dict[str, Any]) -> dict[str, Any]:
-  """Removes the fields that a restart may change."""
+  """Removes what a restart may change, and skills that write no rows."""
   for section, names in _FREE.items():
     for name in names:
       sections.get(section, {}).pop(name, None)
+  annotate, also = sections.get("annotate", {}), sections.get("rounds", {})
+  if "skills" in annotate:
+    used = {**annotate["skills"]}
+    for name, skill in annotate["skills"].items():
+      if not (skill.get("rows") or also.get("rows", {}).get(name)):
+        del used[name]
+    annotate["skills"] = used
   return sections
-
-
-# --- Opening a stage ----------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -171,21 +171,20 @@ def stage(
 
 
 @contextlib.contextmanager
-def follow(root: PathLike, name: str, joins: bool) -> Iterator[Stage]:
-  """Opens a stage that another process of the run makes; writes nothing.
+def follow(root: PathLike, name: str, finished: bool) -> Iterator[Stage]:
+  """Opens a stage whose files another process of the run writes.
 
   Args:
     root: the run's folder, the same for all processes.
     name: the stage.
-    joins: whether this process takes part in the work, or only waits for it.
+    finished: whether an earlier run has completed it, as that process says.
   """
   path = pathlib.Path(root) / name
-  if joins and not (path / DONE).exists():
-    yield Stage(name, path, False, {}, time.monotonic())
+  if finished:  # a shared folder may show it late
     files.wait_for(path / DONE)
-  else:
-    files.wait_for(path / DONE)
-    yield Stage(name, path, True, _read(path / DONE), time.monotonic())
+  summary = _read(path / DONE) if finished else {}
+  yield Stage(name, path, finished, summary, time.monotonic())
+  files.wait_for(path / DONE)
 
 
 def check(root: PathLike, name: str, settings: Mapping[str, Any]) -> None:

@@ -28,6 +28,10 @@ def _trial(run: "Run") -> bool:
     return False
   from glimo_jax.data import collect, trial
 
+  if run.shares.count > 1:
+    raise common.UsageError(
+      "--dry_run and --preview run in one process: leave out --distributed"
+    )
   source = run.finished("collect") / "experience.parquet"
   planned = run.tools(), collect.load(source), run.settings()
   if _DRY_RUN.value:

@@ -92,11 +92,13 @@ def run(
     settings(values)
     # Imported here so that a mistyped flag is reported before jax is loaded.
     from glimo_jax import mesh
+    from glimo_jax.progress import Progress
 
     if distributed.value:
       mesh.connect(distributed.value)
       if not mesh.is_first():
         logging.getLogger("glimo_jax").setLevel(logging.WARNING)
+        Progress.silent = True
     from glimo_jax import pipeline
     from glimo_jax.agent.llm import TeacherError
     from glimo_jax.config import Config

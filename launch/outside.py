@@ -30,12 +30,20 @@ _VAL_EPISODES = flags.DEFINE_integer(
 _MAX_STEPS = flags.DEFINE_integer(
   "max_steps", 60, "Moves of an episode.", lower_bound=1
 )
+_RENDERING = flags.DEFINE_enum(
+  "rendering",
+  "plain",
+  ["plain", "compact"],
+  "Of SUMO's texts: take the one that a model of Urban Driving learnt.",
+)
 
 
 def main() -> None:
   from simulators import outside as worlds
 
-  narrators = {name: worlds.narrator(name) for name in _WORLDS.value}
+  narrators = {
+    name: worlds.narrator(name, _RENDERING.value) for name in _WORLDS.value
+  }
   try:
     for narrator in narrators.values():
       narrator.make()
@@ -47,7 +55,7 @@ def main() -> None:
   from glimo_jax.evaluate.settings import EvaluateConfig
   from glimo_jax.models.sampler import Sampler
   from glimo_jax.progress import Progress
-  from simulators.gym_world import Scripted
+  from simulators.gym_world import GymTextWorld, Scripted
 
   trained, loaded, adapter = common.trained(flags.FLAGS.workdir)
   sampler = Sampler(*loaded)
@@ -71,11 +79,12 @@ def main() -> None:
     shape = {
       "evaluate": dataclasses.asdict(config),
       "adapter": str(trained.relative_to(flags.FLAGS.workdir)),
+      "rendering": _RENDERING.value,
     }
     with workdir.stage(flags.FLAGS.workdir, stage, shape) as opened:
       results[name] = outside.judge(
         name,
-        lambda seed, name=name: worlds.make(name, seed),
+        lambda seed, narrator=narrator: GymTextWorld(narrator, seed),
         models,
         config,
         opened.path,

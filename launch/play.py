@@ -3,9 +3,12 @@
 python -m launch.play --world=agentworld --level=3
 python -m launch.play --world=driving --picture=now.png
 python -m launch.play --world=driving --player=oracle --gif=episode.gif
+python -m launch.play --workdir=runs/quickstart --player=model --split=test
 
 Type an action as a model would write it; an empty line or `quit` ends. A
 picture shows each moment with its text: open it in a viewer that reloads it.
+With --workdir the world is that of a run. Its tuned model plays with
+--player=model; else it says after each of your actions what it would have done.
 """
 
 import ast
@@ -16,11 +19,13 @@ from absl import flags
 
 from launch import common
 
-PLAYERS = ("you", "oracle", "random")
+PLAYERS = ("you", "model", "oracle", "random")
 _MANY = 1000  # levels that take a while to draw
-_SECONDS = 1.0  # of each frame in a film: there is text to read
 
-_WORLD = flags.DEFINE_string("world", "agentworld", "Name of the world.")
+flags.declare_key_flag("workdir")  # of `common`: the run's folder
+_WORLD = flags.DEFINE_string(
+  "world", "", "Name of the world; by default agentworld, or the run's."
+)
 _OPTION = flags.DEFINE_multi_string(
   "option",
   [],
@@ -46,13 +51,26 @@ _PICTURE = flags.DEFINE_string(
 
 
 def main() -> None:
-  import numpy as np
+  from glimo_jax.play import terminal
+  from simulators.text_world import TextWorld
 
-  import simulators
-  from glimo_jax.play import policies
-  from simulators import base, film, text_world
+  world = _world()
+  _check(world)
+  if _LEVEL.value >= _MANY:
+    print(f"drawing {_LEVEL.value + 1} levels ...", flush=True)
+  depths = [int(d) for d in _DEPTHS.value] or None
+  pool = world.pool(_SPLIT.value, _LEVEL.value + 1, depths)
+  played = TextWorld(world, world.params(_VARIANT.value), pool)
+  camera = terminal.Camera(played, _PICTURE.value, _GIF.value)
+  terminal.episode(
+    played, _LEVEL.value, _SEED.value, _PLAYER.value, _player(played), camera
+  )
 
-  world = simulators.make(_WORLD.value, **_options())
+
+def _check(world) -> None:
+  """Refuses flags that ask the world for what it has not."""
+  from simulators import base
+
   for name, file in (("gif", _GIF.value), ("picture", _PICTURE.value)):
     if file and not isinstance(world, base.Renders):
       raise common.UsageError(
@@ -64,6 +82,10 @@ def main() -> None:
     raise common.UsageError(
       f"--player=oracle: world {world.name} has no oracle: use you or random"
     )
+  if _PLAYER.value == "model" and not flags.FLAGS.workdir:
+    raise common.UsageError(
+      "--player=model needs a trained run: name it with --workdir"
+    )
   if _SPLIT.value not in world.splits:
     raise common.UsageError(
       f"--split={_SPLIT.value} is not one of {', '.join(world.splits)}"
@@ -72,83 +94,51 @@ def main() -> None:
     raise common.UsageError(
       f"--depths={','.join(_DEPTHS.value)} must be numbers, e.g. 0,1"
     )
-  if _LEVEL.value >= _MANY:
-    print(f"drawing {_LEVEL.value + 1} levels ...", flush=True)
-  played = text_world.TextWorld(
-    world,
-    world.params(_VARIANT.value),
-    world.pool(
-      _SPLIT.value, _LEVEL.value + 1, [int(d) for d in _DEPTHS.value] or None
-    ),
-  )
-  policy = None
+
+
+def _player(played):
+  """The player that the flags name."""
+  from glimo_jax.play import policies, terminal
+
   if _PLAYER.value == "oracle":
-    policy = policies.OraclePolicy(played)
-  elif _PLAYER.value == "random":
-    policy = policies.RandomPolicy(len(world.actions), _SEED.value)
-
-  shown = bool(_GIF.value or _PICTURE.value)
-  frames: list = []
-
-  def show(text):
-    print(f"\n{text}")
-    if shown:
-      frames.append(film.frame(world, _row(played.state), played.params))
-      picture("")
-
-  def picture(choice):
-    """Puts the text and what is chosen beside the present frame."""
-    whole = film.captioned(frames[-1], played.texts[0], choice)
-    if _PICTURE.value:
-      film.save_picture(_PICTURE.value, whole)
-    return whole
-
-  print(played.preamble)
-  texts = played.reset([_LEVEL.value], seed=_SEED.value)
-  print(f"\nTask: {played.instruction[0]}")
-  show(texts[0])
-  steps = 0
-  while not played.done[0]:
-    if policy is None:
-      action = _typed(played)
-      if action is None:
-        break
-    else:
-      action = int(np.argmax(policy.scores(texts, [0])[0]))
-      print(f"> {world.actions[action]}")
-    if shown:
-      frames[-1] = picture(world.actions[action])
-    texts, _, _ = played.step([action])
-    steps += 1
-    show(texts[0])
-  ending = "succeeded" if played.success[0] else "failed"
-  print(f"\n{_PLAYER.value} {ending} after {steps} actions")
-  if shown:
-    frames[-1] = picture(ending)
-  if _GIF.value:
-    film.save(_GIF.value, frames, _SECONDS)
-    print(f"film: {_GIF.value}")
+    return terminal.FromPolicy(policies.OraclePolicy(played), played.actions)
+  if _PLAYER.value == "random":
+    policy = policies.RandomPolicy(len(played.actions), _SEED.value)
+    return terminal.FromPolicy(policy, played.actions)
+  model = _tuned(played) if flags.FLAGS.workdir else None
+  return model if _PLAYER.value == "model" else terminal.Person(played, model)
 
 
-def _row(state):
-  import jax
+def _tuned(played):
+  """The tuned model of --workdir, asked as the rows of its run ask it."""
+  from glimo_jax import workdir
+  from glimo_jax.agent import llm
+  from glimo_jax.models.sampler import Sampler
+  from glimo_jax.play import terminal
 
-  return jax.tree.map(lambda x: x[0], state)
+  trained, base, adapter = common.trained(flags.FLAGS.workdir)
+  # A run on the dataset of another has no such settings, nor has one without
+  # rows of actions.
+  skills = workdir.settings_of(trained).get("annotate", {}).get("skills", {})
+  says_why = skills.get("next_action", {}).get("rationale", False)
+  lm = llm.LocalLM(Sampler(*base).with_adapter(adapter), str(trained))
+  return terminal.Model(lm, played, says_why)
 
 
-def _typed(played) -> int | None:
-  """The action typed by the user; None to stop."""
-  while True:
-    try:
-      line = input(f"{' / '.join(played.actions)} > ").strip()
-    except EOFError:
-      return None
-    if line in ("", "quit"):
-      return None
-    action = played.parse(line)
-    if action is not None:
-      return action
-    print(f"{line!r} does not name exactly one action")
+def _world():
+  """The world of --workdir with its options, or of --world and --option."""
+  import simulators
+  from glimo_jax import workdir
+
+  if not flags.FLAGS.workdir:
+    return simulators.make(_WORLD.value or "agentworld", **_options())
+  if _WORLD.value or _OPTION.value:
+    raise common.UsageError(
+      "--workdir brings its own world: leave --world and --option out"
+    )
+  trained = workdir.last_training(flags.FLAGS.workdir)
+  settings = workdir.settings_of(trained)["world"]
+  return simulators.make(settings["name"], **settings["options"])
 
 
 def _options() -> dict:

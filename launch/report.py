@@ -3,7 +3,9 @@
 python -m launch.report --folder=docs/results/recipe --runs=runs/recipe
 
 Copies the fragment.json of each run below --runs (if given) and of --suite into
---folder, then merges all fragments there into report.json and report.html.
+--folder, then merges all fragments there into report.json and report.html. In a
+folder with a report.json alone, such as docs/results/quickstart, it draws
+report.html again.
 """
 
 import pathlib
@@ -55,6 +57,10 @@ def main() -> None:
       if path.exists():
         found = fragments.read(path)
         taken[f"{found.arm}-{found.seed}.json"] = found
+  if not there | taken and (folder / report.JSON).exists():
+    report.draw(report.read(folder), folder)
+    print(f"report: {folder / report.HTML}")
+    return
   if not there | taken:
     raise common.UsageError(
       f"{folder} holds no fragment: name finished runs with --runs"

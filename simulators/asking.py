@@ -55,6 +55,8 @@ class Kind:
     about: (moment, args) -> i32[n], codes of the things that decide the answer,
       the next one first; -1 pads. None: no thing.
     by_way: as in `Question`.
+    works_out: (text, rules, args, things) -> sentences that follow from the
+      prompt and lead to the answer, as in `HasSubgoals.work_out`.
     looked_up: whether the answer can be read from the description or the
       rules, so that nothing has to be simulated.
     two_sided: ask only if more than one answer is possible.
@@ -73,6 +75,7 @@ class Kind:
   share: Mapping[str, float] = dataclasses.field(default_factory=dict)
   about: Callable[..., Any] | None = None
   by_way: bool = False
+  works_out: Callable[..., tuple[str, ...]] | None = None
   looked_up: bool = False
   two_sided: bool = False
   shuffled: bool = False

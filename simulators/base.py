@@ -13,7 +13,6 @@ from simulators.players import (
   HasScript,
   HasSubgoals,
   Reader,
-  barriers_in,
   check_subgoals,
   rationale,
   subgoals_in,
@@ -45,7 +44,6 @@ __all__ = [
   "Renders",
   "State",
   "World",
-  "barriers_in",
   "check_oracle",
   "check_size",
   "check_split",
@@ -72,7 +70,7 @@ class World(Protocol):
 
   Derive from this class to inherit the defaults. The optional parts are
   protocols: `HasOracle`, `AsksQuestions`, `HasReference`, `HasScript`,
-  `HasSubgoals`, `ParsesDescriptions`, `Renders`.
+  `HasSubgoals`, `claims.HasClaims`, `ParsesDescriptions`, `Renders`.
 
   `params(variant)` gives array leaves only: `real` and every imperfect variant
   are values of one pytree type, so they stack and vmap.
@@ -246,7 +244,8 @@ class Reference(Protocol):
   """A world's rules a second time, in plain Python, written independently.
 
   `Game.from_state(env_state, params, config)` gives a game with `step(action)`,
-  `done`, `failed`, `legal()`, `costs()` and `optimal()`.
+  `done`, `failed`, `legal()`, `costs()` and `optimal()`. Optional: `describes(
+  game, actions, said, config)`, whether what `parse_description` read is right.
   """
 
   Game: Any

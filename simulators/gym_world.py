@@ -104,6 +104,21 @@ class Scripted(Protocol):
     ...
 
 
+@runtime_checkable
+class Measured(Protocol):
+  """A narrator that measures its episodes, for reports.
+
+  Attributes:
+    measures: names of what it measures.
+  """
+
+  measures: tuple[str, ...]
+
+  def measure(self, env: Any) -> tuple[float, ...]:
+    """The values so far, in the order of `measures`."""
+    ...
+
+
 class GymTextWorld:
   """B episodes of one kind of environment, in words.
 
@@ -115,6 +130,7 @@ class GymTextWorld:
       `TextWorldProtocol`; all depths are 0.
     failed: bool[B], as in `HasFailures`.
     done: bool[B].
+    measures: as in `HasMeasures`, where the narrator is `Measured`.
     narrator: as given.
     envs: the environment of each row.
   """
@@ -152,6 +168,7 @@ class GymTextWorld:
     self.instruction = [self.narrator.instruction(e) for e in self.envs]
     self._last: list[int | None] = [None] * rows
     self.texts = [self.narrator.describe(env, "") for env in self.envs]
+    self._measure()
     return list(self.texts)
 
   def step(
@@ -185,7 +202,14 @@ class GymTextWorld:
       self._last[row] = action
       last = self.narrator.effect(env, action, before)
       self.texts[row] = self.narrator.describe(env, last)
+    self._measure()
     return list(self.texts), rewards, self.done.copy()
+
+  def _measure(self) -> None:
+    if isinstance(self.narrator, Measured):
+      values = np.array([self.narrator.measure(env) for env in self.envs])
+      names = self.narrator.measures
+      self.measures = dict(zip(names, values.T.astype(np.float32), strict=True))
 
 
 class _GuidedTextWorld(GymTextWorld):

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from simulators.types import Array, PyTree, State
+from simulators.types import Array, PyTree, Question, State
 
 
 class Reader(Protocol):
@@ -39,11 +39,26 @@ class HasSubgoals(Protocol):
   Attributes:
     subgoals: the words for it. A description names those that a player may
       go to.
-    barriers: words for what bars a move from here, such as `wall`.
   """
 
   subgoals: tuple[str, ...]
-  barriers: tuple[str, ...]
+
+  def work_out(
+    self,
+    text: str,
+    rules: str,
+    things: Sequence[str],
+    question: Question | None = None,
+  ) -> tuple[str, ...]:
+    """Sentences that follow from the prompt and lead to an answer; () for none.
+
+    Args:
+      text: the description.
+      rules: the rules of the prompt.
+      things: of the rationale, the next one first.
+      question: None for the choice of the next action.
+    """
+    ...
 
   def chain(self, state: State, params: PyTree) -> Array:
     """i32[K]: indices into `subgoals`, the next first; -1 fills.
@@ -63,16 +78,17 @@ def check_subgoals(world: Any) -> HasSubgoals:
   name = world.name
   if not isinstance(world, HasSubgoals):
     raise ValueError(
-      f"world {name!r} names no subgoals: give it `subgoals`, `barriers` "
-      "and `chain` (simulators.base.HasSubgoals), or set "
-      "annotate.skills.next_action.rationale to False"
+      f"world {name!r} names no subgoals: give it `subgoals`, `work_out` "
+      "and `chain` (simulators.base.HasSubgoals), or set `rationale` of "
+      "annotate.skills.next_action and `worked_out` of .question to False"
     )
   reference = getattr(world, "reference", None)
   if reference is not None and not hasattr(reference, "chain"):
     raise ValueError(
       f"the reference of world {name!r} has no `chain(game)`, so rows "
       "could not be checked: add it (simulators.base.HasSubgoals), or set "
-      "annotate.skills.next_action.rationale to False"
+      "`rationale` of annotate.skills.next_action and `worked_out` of "
+      ".question to False"
     )
   return world
 
@@ -84,29 +100,30 @@ def subgoals_in(text: str, subgoals: Sequence[str]) -> tuple[str, ...]:
 
 
 def sentence_of(text: str, word: str) -> str:
-  """The last sentence or line about a word, without its stop.
+  """The last sentence or line about a word, without its stop; no question.
 
-  It begins with the word; `You hold`, `The` and `open` may stand before, and
-  `A wall is` and `Walls are` are about `wall`. A text without such a sentence
-  gives the word itself.
+  It begins with the word; `You hold`, `The` and `open` may stand before. A text
+  without such a sentence gives the word itself.
   """
   it = re.escape(word)
   begins = re.compile(
-    rf"(?:a {it} is|{it}s are|(?:(?:you )?hold )?(?:the |open )*{it})\b",
-    re.IGNORECASE,
+    rf"(?:(?:you )?hold )?(?:the |open )*{it}\b", re.IGNORECASE
   )
   for sentence in reversed(re.split(r"\. |\n", text.strip().removesuffix("."))):
-    if begins.match(sentence):
+    if begins.match(sentence) and not sentence.endswith("?"):
       return sentence
   return word
 
 
-def rationale(rules: str, text: str, things: Sequence[str]) -> str:
+def rationale(
+  rules: str, text: str, things: Sequence[str], ending: Sequence[str] = ()
+) -> str:
   """Why the next thing on a way is next, in sentences of the prompt.
 
   From the end of the way back to what comes next: what the text says of each
   thing, what the rules say of it, and what the text says of what they name. The
-  last sentence is about what comes next, even where it stands before, too.
+  last of these sentences is about what comes next, even where it stands before,
+  too. Then comes the ending.
 
       goal two up in B. door one up to B. door needs key. key three left
 
@@ -114,6 +131,7 @@ def rationale(rules: str, text: str, things: Sequence[str]) -> str:
     rules: the start of the prompt.
     text: the description.
     things: words of what the way leads to, the next first.
+    ending: sentences of their own, without stops.
 
   Returns:
     The sentences, without the last stop; "" without things.
@@ -128,12 +146,7 @@ def rationale(rules: str, text: str, things: Sequence[str]) -> str:
       sentence = sentence_of(text, named)
       if named not in backwards[i : i + 2] and sentence != named:
         sentences.append(sentence)
-  return ". ".join(sentences)
-
-
-def barriers_in(text: str, barriers: Sequence[str]) -> tuple[str, ...]:
-  """The barriers that a text has a sentence about, in the order given."""
-  return tuple(word for word in barriers if sentence_of(text, word) != word)
+  return ". ".join([*sentences, *ending])
 
 
 def with_rationale(sentences: str, answer: str) -> str:

@@ -210,6 +210,12 @@ def fresh_episode(
   return world.reset(reset, params, level)
 
 
+def flatten(obs: PyTree) -> Array:
+  """f32[N]: all leaves of one observation, in the order of their fields."""
+  leaves = [x.astype(jnp.float32).reshape(-1) for x in jax.tree.leaves(obs)]
+  return jnp.concatenate(leaves)
+
+
 # --- Actors: equal for equal arguments, so that jit compiles each once --------
 
 

@@ -5,15 +5,19 @@ import dataclasses
 import pytest
 
 import simulators
+from benchmarks.checks import scale
 from configs import (
   laptop,
+  paper,
   quickstart,
   quickstart_driving,
   quickstart_qwen,
   recipe,
+  teacher,
   your_world,
 )
 from glimo_jax.config import Config, check
+from glimo_jax.models.loading import sources
 
 
 def built(values):
@@ -96,6 +100,55 @@ def test_qwen_is_the_quickstart_with_another_model():
   } == changed
 
 
+def test_every_row_of_the_teacher_is_drafted():
+  for size in ("", "tiny"):
+    config = built(teacher.get_config(size))
+    assert config.teacher.base_url
+    skills = config.annotate.skills
+    assert all(skill.drafted == skill.rows for skill in skills.values())
+    assert size or all(skill.rows for skill in skills.values())
+
+
+def test_paper_is_accepted_with_its_weights_unread(monkeypatch):
+  """Everything is checked but the weights, which no test can download."""
+  found = []
+  monkeypatch.setattr(sources, "locate", lambda *names: found.append(names))
+  checked(paper.get_config())
+  config = built(paper.get_config())
+  assert (config.model.source, "") in found
+  assert config.model.dtype == "bfloat16"
+  assert config.teacher.base_url
+  skills = config.annotate.skills.values()
+  assert all(skill.drafted == skill.rows for skill in skills)
+  assert sum(skill.rows for skill in skills) == 50_000
+  # As on eight devices: one packed row each, without a change by `checked`.
+  assert config.train.batch == config.train.replay_batch == 8
+  # Two stages, as in the paper, and layers from the first one on.
+  assert config.train.understanding_steps
+  assert config.train.acting_steps
+  assert config.lora.first_layer == 0
+
+
+def test_paper_is_as_dear_as_its_head_says():
+  """The sums of the docstring, from the inputs of docs/scale.md."""
+  config, inputs = built(paper.get_config()), scale.Inputs()
+  train, head = config.train, paper.__doc__
+  steps = train.understanding_steps + train.acting_steps
+  tokens = train.batch * train.length
+  replay = train.replay_batch * train.replay_length
+  flops = (4 * tokens + 6 * replay) * inputs.params
+  assert f"{steps:,} steps of {tokens:,} tokens and {replay:,} of" in head
+  assert f"{flops / 1e14:.1f}e14 FLOPs" in head
+  seconds = steps * flops / (8 * inputs.peak_flops * inputs.mfu)
+  assert f"train {seconds / 60:.0f} minutes" in head
+  rows = sum(skill.rows for skill in config.annotate.skills.values())
+  cost = scale.cost(dataclasses.replace(inputs, cores=2), rows, 1)
+  assert f"answers {rows * inputs.requests:,.0f} requests" in head
+  assert f"{cost.teacher / 3600:.1f} h at 20,000" in head
+  assert f"annotate {cost.annotate / 3600:.0f} h" in head
+  assert cost.collect / 3600 == pytest.approx(1.5, rel=0.05)
+
+
 def test_tiny_and_laptop_sizes_are_accepted():
   built(quickstart.get_config("tiny"))
   large, small = built(laptop.get_config()), built(quickstart.get_config())
@@ -106,7 +159,7 @@ def test_tiny_and_laptop_sizes_are_accepted():
 
 
 @pytest.mark.parametrize(
-  "config", [laptop, quickstart, quickstart_driving, your_world]
+  "config", [laptop, quickstart, quickstart_driving, teacher, your_world]
 )
 def test_every_pool_of_a_run_can_be_drawn(config):
   checked(config.get_config())

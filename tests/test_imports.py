@@ -27,20 +27,31 @@ ALLOWED = {
   "glimo_jax.agent": _BASICS,
   "glimo_jax.agent.llm": (*_BASICS, "glimo_jax.models"),
   "glimo_jax.agent.memory": (*_BASICS, "glimo_jax.models"),
+  "glimo_jax.agent.replayer": (*_BASICS, "simulators"),
   "glimo_jax.agent.tools": (*_BASICS, "simulators"),
   "glimo_jax.agent.skills": (
-    *_BASICS, "simulators.base", "simulators.asking",
+    *_BASICS, "simulators.base", "simulators.asking", "simulators.claims",
+    "simulators.queries",
   ),
   "glimo_jax.play": (
     *_BASICS, "glimo_jax.agent", "simulators.base", "simulators.text_world",
+  ),
+  "glimo_jax.play.terminal": (
+    "glimo_jax.agent", "glimo_jax.play", "simulators.film",
+    "simulators.text_world",
   ),
   "glimo_jax.data": (
     *_BASICS, "glimo_jax.mesh", "glimo_jax.agent", "glimo_jax.play",
     "glimo_jax.models.tokenizer", "simulators",
   ),
   "glimo_jax.evaluate": (
-    *_BASICS, "glimo_jax.agent", "glimo_jax.play", "glimo_jax.models",
-    "glimo_jax.data", "simulators.base", "simulators.text_world",
+    *_BASICS, "glimo_jax.mesh", "glimo_jax.agent", "glimo_jax.play",
+    "glimo_jax.models", "glimo_jax.data", "simulators.base",
+    "simulators.text_world",
+  ),
+  "glimo_jax.evaluate.report.films": (
+    "glimo_jax.play", "simulators.base", "simulators.film",
+    "simulators.text_world",
   ),
   "glimo_jax.evaluate.exam": (
     "glimo_jax.fields", "simulators.base", "simulators.rollout",

@@ -1,5 +1,7 @@
 """Provenance: how a result was made, without private paths."""
 
+import sys
+
 from glimo_jax import provenance
 
 
@@ -7,6 +9,17 @@ def test_environment_names_versions_and_memory():
   here = provenance.environment()
   assert here["peak_gib"] > 0
   assert {"python", "jax", "numpy"} <= here["versions"].keys()
+
+
+def test_command_can_be_run_elsewhere(monkeypatch):
+  words = ["/home/me/.venv/bin/python", "-m", "launch.pipeline",
+           "--config=configs/quickstart.py", "--workdir=/home/me/runs/a b",
+           "--config.train.lr=0.003"]  # fmt: skip
+  monkeypatch.setattr(sys, "orig_argv", words)
+  assert provenance.command() == (
+    "python -m launch.pipeline --config=configs/quickstart.py "
+    "'--workdir=.../a b' --config.train.lr=0.003"
+  )
 
 
 def test_commit_is_a_hash_or_unknown():

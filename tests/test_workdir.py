@@ -183,6 +183,26 @@ def test_settings_of_the_connection_do_not_bind_a_dataset():
   assert shape["teacher"] == {"model": "m"}
 
 
+def test_skills_without_rows_do_not_bind_a_dataset(tmp_path):
+  one, none = {"rows": 3}, {"rows": 0, "steps": 2}
+  sections = {
+    "world": {}, "model": {}, "collect": {}, "teacher": {}, "lora": {},
+    "train": {}, "annotate": {"skills": {"plan": one, "predict": none}},
+    "rounds": {"count": 1, "rows": {"predict": 4}},
+  }  # fmt: skip
+  shape = workdir.shaping_settings(sections, "annotate")
+  assert shape["annotate"]["skills"] == {"plan": one}
+  # A round takes its settings from there.
+  round_ = workdir.shaping_settings(sections, "round-1/train")
+  assert round_["annotate"] == sections["annotate"]
+  # Also where an earlier version wrote them.
+  settings = {"annotate": sections["annotate"]}
+  with workdir.stage(tmp_path, "annotate", settings):
+    pass
+  workdir.check(tmp_path, "annotate", {"annotate": shape["annotate"]})
+  assert len(settings["annotate"]["skills"]) == 2
+
+
 def test_fields_that_change_nothing_may_differ_in_a_restart(tmp_path):
   """Also where an earlier version wrote them, or lacks them."""
   named = set(step.CHANGEABLE)
@@ -208,22 +228,25 @@ def test_settings_of_a_stage_can_be_read_by_another_run(tmp_path):
   assert workdir.settings_of(tmp_path / "elsewhere") == {}
 
 
-@pytest.mark.parametrize("joins", [True, False])
-def test_another_process_waits_until_the_first_has_finished(tmp_path, joins):
+def test_another_process_stays_in_a_stage_until_the_first_has_finished(
+  tmp_path,
+):
   seen, inside = [], threading.Event()
 
   def other():
-    with workdir.follow(tmp_path, "collect", joins) as stage:
-      seen.append((stage.finished, stage.summary.get("count")))
+    with workdir.follow(tmp_path, "collect", finished=False) as stage:
+      seen.append(stage.finished)
       inside.set()
     seen.append("left")
 
   with _open(tmp_path) as stage:
     thread = threading.Thread(target=other, daemon=True)
     thread.start()
-    if joins:  # it works meanwhile, and stays until the end
-      assert inside.wait(30.0)
+    assert inside.wait(30.0)  # it works meanwhile
     assert "left" not in seen
     stage.summary["count"] = 3
   thread.join(30.0)
-  assert seen == [(not joins, None if joins else 3), "left"]
+  assert seen == [False, "left"]
+  with workdir.follow(tmp_path, "collect", finished=True) as stage:
+    assert stage.finished
+    assert stage.summary["count"] == 3

@@ -6,20 +6,23 @@ Plays `val` levels of several settings with the scripted reader (`script`), with
 a player that knows no goal (`explorer`) and with `planner`: the script, but it
 remembers every wall that it met and searches the shortest way through the cells
 that it does not know to be closed. No arm of a report may search; the planner
-shows what the text allows. All read the `compact` text and obey the
-untried-action rule.
+shows what the text allows. All read the `compact` text; script and
+planner obey the untried-action rule.
 """
 
 import dataclasses
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 import simulators
 from benchmarks import common
 from glimo_jax.evaluate import stats
 from glimo_jax.play import loop, policies
 from simulators.agentworld.script import Script
+from simulators.agentworld.text import phrases
 from simulators.agentworld.text.scene import Cell
 from simulators.agentworld.text.words import DELTAS
 from simulators.agentworld.vocabulary import ACTIONS
@@ -33,6 +36,7 @@ SETTINGS = (
   ({"walls": 8, "detour": 0}, (1,)),
   ({}, (1,)),
   ({"walls": 8}, (1,)),
+  ({"detour": 4}, (1,)),
   ({"sight": 2}, (1,)),
   ({"sight": 2, "detour": 4}, (1,)),
   ({"one_hand": False}, (1,)),
@@ -50,11 +54,25 @@ class Planner(Script):
 
   def __init__(self, rules: str):
     super().__init__(rules)
-    self._walls: dict[int, set[Cell]] = {}  # row -> walls, from where it began
+    # Row -> where the agent is, and the walls, from where it began.
+    self._at: dict[int, Cell] = {}
+    self._walls: dict[int, set[Cell]] = {}
 
-  def score(self, seen: Mapping[str, Any], row: int) -> list[float]:
-    """Minus the steps to the aim by way of each action."""
-    here = self.walked(seen, row)
+  def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
+    """f64[B, A]: minus the steps to the aim by way of each action."""
+    pairs = zip(texts, rows, strict=True)
+    return np.array([self._steps(phrases.read(t), row) for t, row in pairs])
+
+  def _walked(self, seen: Mapping[str, Any], row: int) -> Cell:
+    """Where the agent is by its moves."""
+    here, last = self._at.get(row, (0, 0)), seen["last"]
+    if last and last["moved"]:
+      here = _add(here, DELTAS[ACTIONS.index(last["move"])])
+    self._at[row] = here
+    return here
+
+  def _steps(self, seen: Mapping[str, Any], row: int) -> list[float]:
+    here = self._walked(seen, row)
     walls = self._walls.setdefault(row, set())
     walls |= {_add(here, DELTAS[ACTIONS.index(move)]) for move in seen["walls"]}
     for move, after in seen["onward"].items():

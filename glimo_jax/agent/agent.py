@@ -54,6 +54,7 @@ class Outcome:
     prompt_hash: hash of the last request's prompt.
     memories: ids of the memories in the last request.
     refutations: the verifier's refutations of earlier drafts.
+    wrong: the answers that they refute.
     unanswered: why no answer came to the last request, where a later run may
       get one; else "".
   """
@@ -65,6 +66,7 @@ class Outcome:
   prompt_hash: str = ""
   memories: tuple[str, ...] = ()
   refutations: tuple[str, ...] = ()
+  wrong: tuple[str, ...] = ()
   unanswered: str = ""
 
 
@@ -76,7 +78,6 @@ class _Draft:
   outcome: Outcome
   open: bool = True
   memories: tuple[MemoryRecord, ...] = ()
-  wrong: tuple[str, ...] = ()  # answers refuted so far
 
 
 class Agent:
@@ -108,9 +109,7 @@ class Agent:
     )  # fmt: skip
 
   def run(
-    self,
-    tasks: Sequence[Task],
-    progress: Progress | None = None,
+    self, tasks: Sequence[Task], progress: Progress | None = None
   ) -> list[Outcome]:
     """One outcome for each task, in order.
 
@@ -200,10 +199,10 @@ class Agent:
     )
     for draft, check in zip(ready, checks, strict=True):
       if check.verdict == "refuted":
-        draft.wrong += (draft.outcome.answer,)
         draft.outcome = dataclasses.replace(
           draft.outcome,
           refutations=(*draft.outcome.refutations, check.refutation),
+          wrong=(*draft.outcome.wrong, draft.outcome.answer),
         )
       else:
         self._settle(draft, check.verdict)
@@ -214,18 +213,19 @@ class Agent:
       return
     verified = [d for d in drafts if d.outcome.verdict == "verified"]
     start = len(self.memory)
-    self.memory.add(
-      [_memory_record(d, start + i) for i, d in enumerate(verified)]
-    )
+    records = [_memory_record(d, start + i) for i, d in enumerate(verified)]
+    self.memory.add(records)
 
   def _recall(self, pending: list[_Draft]) -> None:
     """Gives each draft memories of similar moments of other episodes."""
     if self.memory is None or not self.config.memories:
       return
+    tasks = [draft.task for draft in pending]
     found = self.memory.search(
-      [d.task.prompt[-1]["content"] for d in pending],
+      [task.prompt[-1]["content"] for task in tasks],
       self.config.memories,
-      [d.task.experience.episode for d in pending],
+      [task.experience.episode for task in tasks],
+      [lambda q, row: tasks[q].skill.recalls in ("", row.kind)],
     )
     for draft, rows in zip(pending, found, strict=True):
       draft.memories = tuple(rows)
@@ -234,7 +234,7 @@ class Agent:
 
   def _request(self, draft: _Draft, number: int) -> Request:
     prompt, temperature = draft.task.prompt, 0.0
-    left = tuple(c for c in draft.task.choices if c not in draft.wrong)
+    left = tuple(c for c in draft.task.choices if c not in draft.outcome.wrong)
     if draft.outcome.refutations:
       temperature = self.config.temperature
       prompt = prompts.refine(
@@ -246,6 +246,7 @@ class Agent:
       prompt,
       choices=left or draft.task.choices,
       max_tokens=draft.task.skill.max_tokens,
+      schema=draft.task.schema,
       temperature=temperature,
       top_p=self.config.top_p,
       seed=(self.config.seed * 7919 + number) % 2**31,
@@ -293,4 +294,5 @@ def _memory_record(draft: _Draft, time: int) -> MemoryRecord:
     split=e.split,
     importance=e.surprise,
     time=time,
+    kind=draft.task.kind,
   )

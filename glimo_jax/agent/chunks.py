@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 
-from glimo_jax.types import Array, Experience
+from glimo_jax.types import Array, Experience, PyTree
 
 
 @functools.lru_cache
@@ -20,6 +21,11 @@ def batched(world: Any, method: str, axes: tuple) -> Callable:
     axes: of the arguments, as `jax.vmap` takes them.
   """
   return jax.jit(jax.vmap(getattr(world, method), axes))
+
+
+def row_of(tree: PyTree, j: int) -> PyTree:
+  """Row j of numpy leaves; others, such as PRNG keys, stay whole."""
+  return jax.tree.map(lambda x: x[j] if isinstance(x, np.ndarray) else x, tree)
 
 
 def moment_hash(e: Experience) -> int:

@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 _TOLERANCE = 1e-3  # costs nearer than this are equal; whole steps are 1 apart
+ROUNDING = 0.5  # by which two paths may differ in a mean of rounded costs
 _SMALLEST_WEIGHT = 0.05  # relative to the best action's; below it counts as 0
 _LARGEST_REGRET = 100.0  # in the unit of the costs
 

@@ -1,5 +1,6 @@
 """Nearest-neighbour indexes behind one protocol: exact, and ScaNN."""
 
+import logging
 from typing import Any, Protocol
 
 import jax
@@ -7,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 Neighbours = tuple[np.ndarray, np.ndarray]  # ids i32[q, k], scores f32[q, k]
+
+_log = logging.getLogger(__name__)
 
 _TREE_FROM = 20_000  # rows; below, brute force is as fast and exact
 
@@ -93,7 +96,9 @@ class ScannIndex:
 
 
 def make_index(vectors: np.ndarray, kind: str = "auto") -> Index:
-  """An index over f32[n, d]: "scann", "exact", or "auto": ScaNN where it is.
+  """An index over f32[n, d]: "scann", "exact", or "auto".
+
+  "auto" is ScaNN where it can be imported, else exact; the log says so.
 
   Raises:
     ValueError: an unknown kind.
@@ -101,7 +106,9 @@ def make_index(vectors: np.ndarray, kind: str = "auto") -> Index:
   if kind == "auto":
     try:
       import scann  # noqa: F401
-    except ImportError:
+    # A build for another system fails in its own ways.
+    except (ImportError, OSError, AttributeError) as error:
+      _log.info("memory is searched exactly, as scann fails: %s", error)
       kind = "exact"
     else:
       kind = "scann"

@@ -19,12 +19,14 @@ from glimo_jax.agent.index import (
   ScannIndex,
   make_index,
 )
+from glimo_jax.types import InShares, alone
 
 __all__ = [
   "ExactIndex", "Filter", "Index", "Memory", "MemoryRecord", "ScannIndex",
   "make_index",
 ]  # fmt: skip
 
+_EMBEDDER = "embedder"  # key in the file's metadata
 _CANDIDATES = 64  # least number of nearest rows that are scored
 
 Filter = Callable[[int, "MemoryRecord"], bool]  # (query's number, row) -> keep?
@@ -42,6 +44,7 @@ class MemoryRecord:
     split: level pool it comes from; only `train` is accepted.
     importance: its surprise, in nats.
     time: running number.
+    kind: of the task that it answers; "" where the file does not tell.
   """
 
   id: str
@@ -51,6 +54,7 @@ class MemoryRecord:
   split: str
   importance: float
   time: int
+  kind: str = ""
 
 
 class Memory:
@@ -62,24 +66,31 @@ class Memory:
 
   Args:
     embed: texts -> f32[n, d] of unit norm.
+    embedder: name of what embeds; a memory that another one has embedded is
+      refused. "": unknown.
     index: see `make_index`.
     weights: of relevance, importance and recency.
     diversity: 0 for the best k; else the share of maximal marginal relevance
       (Carbonell & Goldstein 1998) that rewards difference from those chosen.
+    in_shares: lets one of several processes, which all search alike, search for
+      all.
   """
 
   def __init__(
     self,
     embed: Callable[[list[str]], np.ndarray],
+    embedder: str = "",
     index: str = "auto",
     weights: tuple[float, float, float] = (1.0, 1.0, 0.0),
     diversity: float = 0.0,
+    in_shares: InShares = alone,
   ):
     if not 0 <= diversity < 1:
       raise ValueError(f"diversity {diversity} must lie in [0, 1)")
     self.rows: list[MemoryRecord] = []
-    self._embed, self._kind = embed, index
+    self._embed, self._kind, self._embedder = embed, index, embedder
     self._weights, self._diversity = np.asarray(weights), diversity
+    self._in_shares = in_shares
     self._ids: set[str] = set()
     self._vectors = np.zeros((0, 0), np.float32)
     self._index: Index | None = None
@@ -121,10 +132,24 @@ class Memory:
     """
     if not self.rows or not texts or k < 1:
       return [[] for _ in texts]
+    # An approximate index may find other rows in another process.
+    (found,) = self._in_shares(
+      lambda _: self._search(texts, k, episodes, filters), 1
+    )
+    return [[self.rows[i] for i in some] for some in found]
+
+  def _search(
+    self,
+    texts: Sequence[str],
+    k: int,
+    episodes: Sequence[str],
+    filters: Sequence[Filter],
+  ) -> list[list[int]]:
+    """The numbers of the rows that `search` returns."""
     if self._index is None:
       self._index = make_index(self._vectors, self._kind)
     queries = np.asarray(self._embed(list(texts)), np.float32)
-    out: dict[int, list[MemoryRecord]] = {}
+    out: dict[int, list[int]] = {}
     wanted = max(_CANDIDATES, 8 * k)
     left = list(range(len(texts)))
     while left:  # widen until k rows pass or all were seen
@@ -151,11 +176,18 @@ class Memory:
     folder.mkdir(parents=True, exist_ok=True)
     fields = [f.name for f in dataclasses.fields(MemoryRecord)]
     table = {f: [getattr(r, f) for r in self.rows] for f in fields}
-    pq.write_table(pa.table(table), folder / "rows.parquet")
+    meta = {_EMBEDDER: self._embedder}
+    pq.write_table(pa.table(table, metadata=meta), folder / "rows.parquet")
     np.save(folder / "vectors.npy", self._vectors, allow_pickle=False)
 
   def load(self, folder: str | pathlib.Path) -> "Memory":
-    """Reads what `save` wrote into this empty memory, without embedding."""
+    """Reads what `save` wrote into this empty memory, without embedding.
+
+    Raises:
+      FileNotFoundError: nothing is there.
+      ValueError: this memory is not empty, the files do not fit each other, or
+        another embedder made the vectors.
+    """
     folder = pathlib.Path(folder)
     if self.rows:
       raise ValueError(f"{len(self)} rows are here: load into an empty Memory")
@@ -163,7 +195,14 @@ class Memory:
       raise FileNotFoundError(
         f"no memory in {folder}: the annotate stage writes it there"
       )
-    rows = pq.read_table(folder / "rows.parquet").to_pylist()
+    table = pq.read_table(folder / "rows.parquet")
+    rows, meta = table.to_pylist(), table.schema.metadata or {}
+    embedder = meta.get(_EMBEDDER.encode(), b"").decode()
+    if embedder and self._embedder and embedder != self._embedder:
+      raise ValueError(
+        f"{folder} was embedded by {embedder}, not by {self._embedder}: set "
+        f"model.embedder to {embedder}, or run the annotate stage again"
+      )
     vectors = np.load(folder / "vectors.npy", allow_pickle=False)
     if len(rows) != len(vectors):
       raise ValueError(
@@ -181,9 +220,7 @@ class Memory:
     self._vectors = np.concatenate([*old, vectors.astype(np.float32)])
     self._index = None
 
-  def _best(
-    self, ids: np.ndarray, relevance: np.ndarray, k: int
-  ) -> list[MemoryRecord]:
+  def _best(self, ids: np.ndarray, relevance: np.ndarray, k: int) -> list[int]:
     """The k best of the candidates by weighted score, one after the other."""
     parts = [
       relevance,
@@ -200,7 +237,7 @@ class Memory:
       best = int(np.argmax(gain))
       chosen.append(best)
       alike = np.maximum(alike, vectors @ vectors[best])
-    return [self.rows[ids[j]] for j in chosen]
+    return [int(ids[j]) for j in chosen]
 
 
 def _normalised(x: np.ndarray) -> np.ndarray:

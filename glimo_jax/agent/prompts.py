@@ -1,9 +1,10 @@
 """All words that a language model reads, apart from the world's own words.
 
-The student's prompt is the same in training and in evaluation. A refinement
-adds refutations and memories to the last turn, so that the rules before it stay
-one prefix, which is computed once. Prompts are short: on a CPU each token costs
-a millisecond.
+What the verifier says of a wrong answer is in `refutations`. The student's
+prompt is the same in training and in evaluation. A refinement adds refutations
+and memories to the last turn, so that the rules before it stay one prefix,
+which is computed once. Prompts are short: on a CPU each token costs a
+millisecond.
 """
 
 import dataclasses
@@ -16,7 +17,22 @@ from glimo_jax.types import Message
 PROMPT_VERSION = "1"
 
 PLAN = "Name all moves to the goal."
+_PREDICT = "What do you read after {}?"
 _AGAIN = "Another answer?"
+_EXPLAIN = "Why {}?"
+_STEP = "Step {}, {}: {}"
+_REFLECT = (
+  "The goal was not reached. Which step was the first mistake, and which move "
+  "was right there?"
+)
+_REFLECTION = "step {}: {}"
+_COMPOSE = (
+  "You write questions about moments of a world, as queries in JSON: "
+  '{{"op": NAME, "args": [...]}}. An argument is a word, or a query that gives '
+  "what is wanted. The answer must follow from the text. {}"
+)
+_ASKED = "{} Write one query that begins with {}."
+_WRONG = "Not: {}."
 _SEEN = "Seen before: {text} -> {answer}."
 
 Prompt = tuple[Message, ...]
@@ -35,6 +51,55 @@ def question(rules: str, description: str, text: str) -> Prompt:
 def plan(rules: str, description: str) -> Prompt:
   """Asks for all moves to the goal."""
   return _turns(rules, f"{description} {PLAN}")
+
+
+def predict(actions: Sequence[str]) -> str:
+  """The question for the description after some actions, given as words."""
+  return _PREDICT.format(", ".join(actions))
+
+
+def explain(action: str) -> str:
+  """The question why an action, given as a word, is right."""
+  return _EXPLAIN.format(action)
+
+
+def repair(rules: str, description: str, wrong: str, refutation: str) -> Prompt:
+  """Asks for all moves to the goal in place of a plan that fails.
+
+  Args:
+    rules: of the prompt.
+    description: of the moment.
+    wrong: the plan.
+    refutation: what is wrong with it.
+  """
+  return refine(plan(rules, description), (_WRONG.format(wrong), refutation))
+
+
+def reflect(steps: Sequence[tuple[str, str]]) -> str:
+  """The question for the first mistake of a failed episode.
+
+  Args:
+    steps: (action, description after it) of each step, from the moment on that
+      the prompt describes.
+  """
+  told = [_STEP.format(i, *step) for i, step in enumerate(steps, 1)]
+  return " ".join([*told, _REFLECT])
+
+
+def reflection(step: int, action: str) -> str:
+  """The answer that names the mistake (a step from 1) and what mends it."""
+  return _REFLECTION.format(step, action)
+
+
+def compose(manual: str, description: str, hint: str) -> Prompt:
+  """Asks a teacher for a query about a moment.
+
+  Args:
+    manual: the language of queries in words.
+    description: of the moment.
+    hint: the operator to begin with.
+  """
+  return _turns(_COMPOSE.format(manual), _ASKED.format(description, hint))
 
 
 # --- Other ways to ask -------------------------------------------------------
@@ -111,36 +176,6 @@ def refine(
   lines = [_SEEN.format(text=text, answer=answer) for text, answer in memories]
   lines += [prompt[-1]["content"], *refutations, _AGAIN]
   return (*prompt[:-1], {"role": "user", "content": " ".join(lines)})
-
-
-# --- Refutations of the verifier ---------------------------------------------
-
-
-def refute_answer(answer: str) -> str:
-  """The refutation of a wrong answer to a question."""
-  return f"No: not {answer}."
-
-
-def refute_action(action: str, moved: bool) -> str:
-  """The refutation of an action that is not best.
-
-  Args:
-    action: its word.
-    moved: whether it changed the description.
-  """
-  if moved:
-    return f"No: {action} is no shortest way."
-  return f"No: {action} is barred."
-
-
-def refute_plan(moves: int, description: str) -> str:
-  """The refutation of a plan that does not succeed.
-
-  Args:
-    moves: number of its moves.
-    description: of the moment after them.
-  """
-  return f"No: after {moves} moves: {description}"
 
 
 def prompt_hash(prompt: Prompt) -> str:

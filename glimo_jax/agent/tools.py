@@ -1,10 +1,8 @@
 """The agent's tools: replay, costs of actions, questions and true answers.
 
-The only file of the agent that runs a simulator. All moments are simulated in
-chunks of one shape, so that each function compiles once.
+With `replayer`, the only file of the agent that runs a simulator.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,32 +11,23 @@ import numpy as np
 
 from glimo_jax import fields
 from glimo_jax.agent import costs
-from glimo_jax.agent.chunks import batched, moment_hash, moment_keys
-from glimo_jax.types import Experience
-from simulators import base, rollout, search
-from simulators.base import LevelPool, Question, World
+from glimo_jax.agent.chunks import (
+  batched,
+  moment_hash,
+  moment_keys,
+  row_of,
+)
+from glimo_jax.agent.replayer import Replayer
+from glimo_jax.types import Experience, InShares, alone
+from simulators import base, search
+from simulators.base import LevelPool, PyTree, Question, State, World
+from simulators.claims import Outlook
 
 LABEL_SOURCES = ("oracle", "search", "agent", "self")
-_STEPS = 64  # length of a replay; longer ones are compiled separately
 
 
-@dataclasses.dataclass(frozen=True)
-class Moments:
-  """n replayed moments.
-
-  Attributes:
-    description: their descriptions by the world.
-    done: bool[n], whether the episode is over.
-    success: bool[n], whether its goal is reached.
-  """
-
-  description: list[str]
-  done: np.ndarray
-  success: np.ndarray
-
-
-class Tools:
-  """Functions by which the agent uses a world.
+class Tools(Replayer):
+  """Functions by which the agent uses a world, beside those of `Replayer`.
 
   Args:
     world: the simulator.
@@ -51,6 +40,7 @@ class Tools:
     action_noise: weight of the expected cost of a random next action; see
       `measure`.
     chunk: moments simulated at once.
+    in_shares: divides chunks among processes that all ask alike.
 
   Raises:
     ValueError: an unknown label source, or "oracle" in a world without one.
@@ -67,49 +57,17 @@ class Tools:
     seed: int = 0,
     action_noise: float = 0.0,
     chunk: int = 128,
+    in_shares: InShares = alone,
   ):
     check_label_source(label_source, world)
-    self.world, self.pool, self.label_source = world, pool, label_source
-    self.action_noise = action_noise
+    super().__init__(world, pool, chunk, in_shares)
+    self.label_source, self.action_noise = label_source, action_noise
     self._width, self._depth, self._seed = width, depth, seed
-    self._chunk = chunk
-    self._params: dict[str, Any] = {}
-    self._rules: dict[str, str] = {}
     self._costs: dict[tuple, np.ndarray] = {}
-
-  def rules(self, variant: str) -> str:
-    """The nominal rules of a variant, in words."""
-    if variant not in self._rules:
-      self._rules[variant] = self.world.rules(self._params_of(variant))
-    return self._rules[variant]
 
   def action_indices(self, words: Sequence[str]) -> tuple[int, ...]:
     """The indices of actions given by their words."""
     return tuple(self.world.actions.index(word) for word in words)
-
-  # --- Simulating -------------------------------------------------------------
-
-  def simulate(self, experiences: Sequence[Experience]) -> Moments:
-    """The moments after each experience's actions, replayed from reset."""
-    texts: list[str] = [""] * len(experiences)
-    ends = np.zeros((2, len(experiences)), bool)
-    for rows, _, state in self._replayed(experiences):
-      obs, done, success = jax.device_get(
-        (state.obs, state.done, state.metrics["success"])
-      )
-      described = self.world.describe(obs)
-      for j, i in enumerate(rows):
-        texts[i], ends[:, i] = described[j], (done[j], success[j] > 0)
-    return Moments(texts, *ends)
-
-  def known(self, experiences: Sequence[Experience]) -> np.ndarray:
-    """bool[n]: whether replay gives the description that was recorded."""
-    same = np.array([self._has_level(e) for e in experiences], bool)
-    rows = np.flatnonzero(same)
-    described = self.simulate([experiences[i] for i in rows.tolist()])
-    for i, text in zip(rows.tolist(), described.description, strict=True):
-      same[i] = text == experiences[i].description
-    return same
 
   def measure(self, experiences: Sequence[Experience]) -> np.ndarray:
     """f32[n, A]: cost to success by way of each action, in the world's unit.
@@ -122,49 +80,86 @@ class Tools:
     names = [(e.variant, e.level, e.seed, e.actions) for e in experiences]
     first = {n: i for i, n in enumerate(names) if n not in self._costs}
     new = [experiences[i] for i in first.values()]
-    for rows, params, state in self._replayed(new):
-      cost = self._cost(params, state)
+    known = len(self._costs)
+
+    def measured(rows: range) -> np.ndarray:
+      ((_, params, state),) = self.replayed([new[i] for i in rows])
+      cost = self._cost(params, state, known + rows[0])
       if self.action_noise:
-        cost = cost + self.action_noise * self._noise_cost(params, state)
-      for i, row in zip(rows, cost, strict=False):
-        e = new[i]
-        self._costs[e.variant, e.level, e.seed, e.actions] = row
+        noise = self._noise_cost(params, state, known + rows[0])
+        cost = cost + self.action_noise * noise
+      return cost[: len(rows)]
+
+    for name, cost in zip(
+      first, self.by_chunk(len(new), measured), strict=True
+    ):
+      self._costs[name] = np.asarray(cost, np.float32)
     empty = np.zeros((0, len(self.world.actions)))
     return np.stack([self._costs[n] for n in names]) if names else empty
 
   def chains(self, experiences: Sequence[Experience]) -> list[tuple[str, ...]]:
     """What the best way leads to, next first; () where the text lacks some."""
     words = base.check_subgoals(self.world).subgoals
-    out: list[tuple[str, ...]] = [()] * len(experiences)
-    for rows, params, state in self._replayed(experiences):
-      found = batched(self.world, "chain", (0, 0))(state, params)
-      for i, indices in zip(rows, np.asarray(found).tolist(), strict=False):
+
+    def found(rows: range) -> list[tuple[str, ...]]:
+      ((_, params, state),) = self.replayed([experiences[i] for i in rows])
+      chains = batched(self.world, "chain", (0, 0))(state, params)
+      out = []
+      for i, indices in zip(rows, np.asarray(chains).tolist(), strict=False):
         things = tuple(words[index] for index in indices if index >= 0)
         named = base.subgoals_in(experiences[i].description, words)
-        if set(things) <= set(named):
-          out[i] = things
+        out.append(things if set(things) <= set(named) else ())
+      return out
+
+    return self.by_chunk(len(experiences), found, tuple)
+
+  def outlooks(self, experiences: Sequence[Experience]) -> list[Outlook]:
+    """Each moment and what each action makes of it, for claims."""
+    out: list[Outlook] = []
+    actions = self.world.actions
+    for rows, params, state in self.replayed(experiences):
+      after = [self._step(state, a, params) for a in range(len(actions))]
+      # PRNG keys stay on the device.
+      states, rules = jax.device_get(((state, *after), params))
+      for j in range(len(rows)):
+        now, *then = (row_of(x, j) for x in states)
+        out.append(Outlook(now, then, row_of(rules, j), actions))
     return out
 
-  def _cost(self, params, state) -> np.ndarray:
-    """f32[chunk, A]: by the oracle or by search."""
+  def states(
+    self, experiences: Sequence[Experience]
+  ) -> list[tuple[State, PyTree]]:
+    """(state, params) of each moment, with numpy leaves, for queries."""
+    out: list[tuple[State, PyTree]] = []
+    for rows, params, state in self.replayed(experiences):
+      both = jax.device_get((state, params))
+      out += [row_of(both, j) for j in range(len(rows))]
+    return out
+
+  def _step(self, state, action: int, params):
+    """The states after one action in all of a chunk."""
+    actions = np.full(self.chunk, action, np.int32)
+    return batched(self.world, "step", (0, 0, 0))(state, actions, params)
+
+  def _cost(self, params, state, before: int) -> np.ndarray:
+    """f32[chunk, A]: by the oracle, or by search after `before` others."""
     if self.label_source == "oracle":
       return np.asarray(batched(self.world, "oracle", (0, 0))(state, params))
-    key = jax.random.fold_in(jax.random.key(self._seed), len(self._costs))
+    key = jax.random.fold_in(jax.random.key(self._seed), before)
     return np.asarray(
       search.search_labels(
         self.world, params, state, key, self._width, self._depth, 0
       )
     )
 
-  def _noise_cost(self, params, state) -> np.ndarray:
+  def _noise_cost(self, params, state, before: int) -> np.ndarray:
     """f32[chunk, A]: regret of a random action after each; 0 at an end."""
     out = []
     for action in range(len(self.world.actions)):
-      actions = np.full(self._chunk, action, np.int32)
-      after = batched(self.world, "step", (0, 0, 0))(state, actions, params)
+      after = self._step(state, action, params)
       legal = batched(self.world, "legal", (0, 0))(after, params)
       regret = costs.random_action_regret(
-        self._cost(params, after), np.asarray(legal)
+        self._cost(params, after, before), np.asarray(legal)
       )
       out.append(np.where(after.terminated, 0.0, regret))
     return np.stack(out, 1).astype(np.float32)
@@ -176,20 +171,20 @@ class Tools:
   ) -> list[list[Question]]:
     """One question of each kind that can be asked of each moment."""
     world = self._asking_world()
-    out: list[list[Question]] = [[] for _ in experiences]
-    for rows, params, state in self._replayed(experiences):
+
+    def asked(rows: range) -> list[list[Question]]:
+      ((_, params, state),) = self.replayed([experiences[i] for i in rows])
       hashes = [
-        moment_hash(experiences[i]) for i in np.resize(rows, self._chunk)
+        moment_hash(experiences[i]) for i in np.resize(rows, self.chunk)
       ]
       keys = moment_keys(seed, np.array(hashes, np.uint32))
       arrays = batched(self.world, "sample_questions", (0, 0, 0))(
         keys, state, params
       )
       arrays, obs = jax.device_get((arrays, state.obs))
-      questions = world.ask(arrays, obs, seed)
-      for j, i in enumerate(rows):
-        out[i] += questions[j]
-    return out
+      return world.ask(arrays, obs, seed)[: len(rows)]
+
+    return self.by_chunk(len(experiences), asked, _questions)
 
   def truths(
     self, experiences: Sequence[Experience], questions: Sequence[Question]
@@ -199,8 +194,8 @@ class Tools:
     kind = np.array([kinds.index(q.kind) for q in questions], np.int32)
     args = np.array([q.args for q in questions], np.int32)
     out = np.zeros(len(experiences), np.int32)
-    for rows, params, state in self._replayed(experiences):
-      full = np.resize(rows, self._chunk)
+    for rows, params, state in self.replayed(experiences):
+      full = np.resize(rows, self.chunk)
       codes = batched(self.world, "answer", (0, 0, 0, 0))(
         state, params, kind[full], args[full]
       )
@@ -225,61 +220,21 @@ class Tools:
       return None
     reference, config = self.world.reference, self.world.config
     out: list = [None] * len(experiences)
-    for rows, params, state in self._replayed(experiences):
+    for rows, params, state in self.replayed(experiences):
       env_state, params = jax.device_get((state.env_state, params))
       for j, i in enumerate(rows):
-        one, rules = jax.tree.map(  # PRNG keys stay whole, on the device
-          lambda x, j=j: x[j] if isinstance(x, np.ndarray) else x,
-          (env_state, params),
-        )
+        one, rules = row_of((env_state, params), j)
         out[i] = reference.Game.from_state(one, rules, config)
     return out
 
-  # --- Chunks -----------------------------------------------------------------
 
-  def _has_level(self, e: Experience) -> bool:
-    return (
-      e.world == self.world.name
-      and e.split == self.pool.split
-      and 0 <= e.level < len(self.pool)
-      and f"{int(self.pool.hashes[e.level]):016x}" == e.level_hash
-    )
+def _questions(values: Sequence[dict[str, Any]]) -> list[Question]:
+  """Questions from their JSON."""
 
-  def _params_of(self, variant: str):
-    if variant not in self._params:
-      self._params[variant] = self.world.params(variant)
-    return self._params[variant]
+  def field(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
-  def _replayed(self, experiences: Sequence[Experience]):
-    """Yields (rows, params, state): chunks of one shape, params for each."""
-    for e in experiences:
-      if not self._has_level(e):
-        raise ValueError(
-          f"{e.episode} with level hash {e.level_hash} is not in the pool "
-          f"{self.pool.split} of {len(self.pool)} levels: use the world and "
-          "the pool that it was collected with"
-        )
-    longest = max((len(e.actions) for e in experiences), default=0)
-    length = max(_STEPS, 1 << max(0, longest - 1).bit_length())
-    for at in range(0, len(experiences), self._chunk):
-      rows = list(range(at, min(at + self._chunk, len(experiences))))
-      full = [experiences[i] for i in np.resize(rows, self._chunk).tolist()]
-      actions = np.zeros((self._chunk, length), np.int32)
-      for j, e in enumerate(full):
-        actions[j, : len(e.actions)] = e.actions
-      params = jax.tree.map(
-        lambda *x: np.stack(x), *(self._params_of(e.variant) for e in full)
-      )
-      state = rollout.replay(
-        self.world,
-        params,
-        self.pool.take(np.array([e.level for e in full])),
-        np.array([e.seed for e in full], np.int32),
-        actions,
-        np.array([len(e.actions) for e in full], np.int32),
-        0,
-      )
-      yield rows, params, state
+  return [Question(**{k: field(v) for k, v in q.items()}) for q in values]
 
 
 def check_label_source(label_source: str, world: World) -> None:

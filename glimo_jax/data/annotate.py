@@ -8,7 +8,6 @@ planned = verified + refuted + unverifiable + invalid + failed, always.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from glimo_jax.agent.memory import Memory
 from glimo_jax.agent.skills import PlannedRow, Skill
 from glimo_jax.agent.tools import LABEL_SOURCES, Tools
 from glimo_jax.data import checking, counts, rows
-from glimo_jax.types import Experience, InstructionDataset
+from glimo_jax.types import Experience, InShares, InstructionDataset, alone
 from simulators.base import LevelPool, World
 
 
@@ -137,6 +136,7 @@ def annotate(
   memory: Memory | None = None,
   progress: Progress | None = None,
   student: LanguageModel | None = None,
+  in_shares: InShares = alone,
 ) -> InstructionDataset:
   """Writes the instruction dataset of some experience.
 
@@ -150,6 +150,7 @@ def annotate(
     progress: of the drafts, as in `Agent.run`.
     student: if given, only questions that this model answers wrongly become
       rows.
+    in_shares: divides the work among processes that all annotate alike.
 
   Raises:
     ValueError: an experience of an evaluation split, no experience, most of
@@ -157,21 +158,24 @@ def annotate(
     TeacherError: the teacher cannot serve, or some drafts were never answered.
   """
   _check(experiences, config, lm)
-  tools = tools_of(world, pool, config)
+  tools = tools_of(world, pool, config, in_shares)
   _check_known(tools, experiences)
   to_draft, to_write, duplicates = plan(tools, experiences, config, student)
-  outcomes: list[Outcome] = []
+  drafts: list[Outcome] = []
   usage: Mapping[str, int] = {}
   if to_draft and lm is not None:
     agent = Agent(lm, tools, memory, config.agent)
-    outcomes = agent.run([row.task for row in to_draft], progress)
+    drafts = agent.run([row.task for row in to_draft], progress)
     usage = agent.usage
-    _check_answered(outcomes)
+    _check_answered(drafts)
+    to_write = checking.with_repairs(tools, to_write, to_draft, drafts)
+  outcomes = checking.taught(tools, drafts)
   # The tools write what the agent could not, where they may.
   to_write += [
     row
     for row, outcome in zip(to_draft, outcomes, strict=True)
     if outcome.verdict in ("refuted", "invalid", "failed")
+    and row.task.skill.tools_write
     and (config.tools_act or not row.task.skill.labelled)
   ]
   verdicts, checked_by = checking.check_tool_rows(
@@ -191,9 +195,10 @@ def annotate(
   at_once = sum(o.verdict == "verified" and o.attempts == 1 for o in outcomes)
   numbers = {
     **tally.counts(),
-    **_usage(usage),
+    **counts.usage(usage),
     "llm_first_drafts": at_once,
     "duplicates": duplicates,
+    "composed": checking.composed(tools, drafts, outcomes),
   }
   counts.check(numbers, [row.row_id for row in kept])
   out = [rows.held_out(r.episode, config.val_share, config.seed) for r in kept]
@@ -204,7 +209,12 @@ def annotate(
   )
 
 
-def tools_of(world: World, pool: LevelPool, config: AnnotateConfig) -> Tools:
+def tools_of(
+  world: World,
+  pool: LevelPool,
+  config: AnnotateConfig,
+  in_shares: InShares = alone,
+) -> Tools:
   """The tools that write and check the rows of a configuration."""
   return Tools(
     world,
@@ -214,18 +224,8 @@ def tools_of(world: World, pool: LevelPool, config: AnnotateConfig) -> Tools:
     depth=config.search_depth,
     seed=config.seed,
     action_noise=config.action_noise,
+    in_shares=in_shares,
   )
-
-
-def _usage(usage: Mapping[str, int]) -> dict[str, Any]:
-  """Cost of the drafts, and how much memory their prompts held."""
-  names = ("requests", "retrievals", "prompts_with_memories")
-  return {name: usage.get(name, 0) for name in names} | {
-    "tokens": {
-      "prompt": usage.get("prompt_tokens", 0),
-      "completion": usage.get("completion_tokens", 0),
-    }
-  }
 
 
 def _check(

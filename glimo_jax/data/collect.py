@@ -15,7 +15,7 @@ import numpy as np
 from glimo_jax import fields
 from glimo_jax.agent.llm import LanguageModel
 from glimo_jax.data import surprise, tables
-from glimo_jax.types import Experience
+from glimo_jax.types import Experience, InShares, alone
 from simulators import rollout
 from simulators.base import HasOracle, LevelPool, World
 
@@ -121,6 +121,7 @@ def collect(
   config: CollectConfig,
   lm: LanguageModel | None = None,
   progress: Progress | None = None,
+  in_shares: InShares = alone,
 ) -> list[Experience]:
   """Plays scripted actors, measures surprise, and samples moments by it.
 
@@ -129,13 +130,14 @@ def collect(
     config: see CollectConfig.
     lm: the model to be trained, whose surprise is measured; None: surprise 0.
     progress: called with (episodes played, episodes).
+    in_shares: divides the play among processes that all collect alike.
 
   Returns:
     At most `config.moments` experiences, ordered by episode and time; the
     same for the same arguments.
   """
   rng = np.random.default_rng(config.seed)
-  moments = _play(world, config, rng, progress)
+  moments = _play(world, config, rng, progress, in_shares)
   rules = {v: world.rules(world.params(v)) for v in config.variants}
   nats = surprise.of_actions(
     lm, world.actions, rules, moments, config.surprise_candidates, rng
@@ -160,7 +162,9 @@ def load(path: str | os.PathLike) -> list[Experience]:
 # --- Playing ------------------------------------------------------------------
 
 
-def _play(world, config: CollectConfig, rng, progress) -> list[Experience]:
+def _play(
+  world, config: CollectConfig, rng, progress, in_shares: InShares
+) -> list[Experience]:
   """All moments of all episodes in which an action was taken."""
   pool = pool_of(world, config)
   variant, level = _matches(config, len(pool), rng)
@@ -175,35 +179,37 @@ def _play(world, config: CollectConfig, rng, progress) -> list[Experience]:
   }
   params = [world.params(name) for name in config.variants]
   key = jax.random.key(config.seed)
-  episodes: list[list[Experience]] = [[] for _ in range(n)]
-  played = 0
+  chunks = []
   for a, actor in enumerate(ACTORS):
-    members = np.flatnonzero(actors == a)
-    for at in range(0, len(members), config.chunk):
-      rows = members[at : at + config.chunk]
-      full = np.resize(rows, config.chunk)  # one shape, one compile
-      trajectory = rollout.rollout(
-        world,
-        jax.tree.map(
-          lambda *x: np.stack(x), *(params[v] for v in variant[full])
-        ),
-        pool.take(level[full]),
-        seeds[full],
-        policies[actor](world),
-        jax.random.fold_in(key, played),
-        config.steps,
-        params_axis=0,
-      )
-      described = _describe(world, trajectory, len(rows))
-      for j, row in enumerate(rows):
-        start = opening(
-          world, config.variants[variant[row]], pool, level[row], seeds[row],
-          actor,
-        )  # fmt: skip
-        episodes[row] = history(start, *described[j])
-      played += len(rows)
-      if progress is not None:
-        progress(played, n)
+    rows = np.flatnonzero(actors == a)
+    starts = range(0, len(rows), config.chunk)
+    chunks += [(actor, rows[at : at + config.chunk]) for at in starts]
+  before = np.cumsum([0, *(len(rows) for _, rows in chunks)]).tolist()
+
+  def play(number: int) -> list[tuple]:
+    actor, rows = chunks[number]
+    full = np.resize(rows, config.chunk)  # one shape, one compile
+    trajectory = rollout.rollout(
+      world,
+      jax.tree.map(lambda *x: np.stack(x), *(params[v] for v in variant[full])),
+      pool.take(level[full]),
+      seeds[full],
+      policies[actor](world),
+      jax.random.fold_in(key, before[number]),
+      config.steps,
+      params_axis=0,
+    )
+    return _describe(world, trajectory, len(rows))
+
+  episodes: list[list[Experience]] = [[] for _ in range(n)]
+  played = in_shares(play, len(chunks))
+  for (actor, rows), told, done in zip(chunks, played, before[1:], strict=True):
+    for j, row in enumerate(rows):
+      rules = config.variants[variant[row]]
+      start = opening(world, rules, pool, level[row], seeds[row], actor)
+      episodes[row] = history(start, *told[j])
+    if progress is not None:
+      progress(done, n)
   return [moment for episode in episodes for moment in episode]
 
 

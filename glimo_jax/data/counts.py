@@ -1,12 +1,15 @@
 """The verdicts on all planned rows, and the check that none was lost."""
 
 import logging
+import pathlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from glimo_jax import files
 from glimo_jax.types import VERDICTS
 
+_FILE = "counts.json"
 _log = logging.getLogger(__name__)
 
 
@@ -80,3 +83,37 @@ def check(counts: dict[str, Any], row_ids: Sequence[str]) -> None:
       f"{len(row_ids)} rows with {len(set(row_ids))} names were kept, but "
       f"{counts['verified']} were verified"
     )
+
+
+def usage(totals: Mapping[str, int]) -> dict[str, Any]:
+  """Cost of the drafts, and how much memory their prompts held.
+
+  Args:
+    totals: `Agent.usage`; {} where nothing was drafted.
+  """
+  names = ("requests", "retrievals", "prompts_with_memories")
+  return {name: totals.get(name, 0) for name in names} | {
+    "tokens": {
+      "prompt": totals.get("prompt_tokens", 0),
+      "completion": totals.get("completion_tokens", 0),
+    }
+  }
+
+
+def save(counts: dict[str, Any], folder: pathlib.Path) -> None:
+  """Writes the counts beside a dataset."""
+  files.write_json(folder / _FILE, counts, indent=2)
+
+
+def load(folder: pathlib.Path) -> dict[str, Any]:
+  """Reads what `save` wrote.
+
+  Raises:
+    FileNotFoundError: nothing is there.
+    ValueError: the file is damaged.
+  """
+  path = folder / _FILE
+  fix = "run `python -m launch.annotate` with the same --workdir to make it"
+  if not path.exists():
+    raise FileNotFoundError(f"{path} is not there: {fix}")
+  return files.read_json(path, f"delete the stage's folder and {fix}")

@@ -49,13 +49,14 @@ class Journal:
 
   Args:
     path: of the file; made, with its folder, if it is not there.
+    earlier: another journal, whose records count as this one's; it is read.
 
   Raises:
     ValueError: a line before the last is no record.
   """
 
-  def __init__(self, path: str | os.PathLike):
-    self.path = pathlib.Path(path)
+  def __init__(self, path: str | os.PathLike, earlier: "Journal | None" = None):
+    self.path, self._earlier = pathlib.Path(path), earlier
     self.path.parent.mkdir(parents=True, exist_ok=True)
     self._places: dict[bytes, int] = {}  # digest of a key -> start of its line
     self._pending: dict[str, dict[str, Any]] = {}
@@ -75,19 +76,29 @@ class Journal:
         raise
 
   def __contains__(self, name: str) -> bool:
-    return name in self._pending or _digest(name) in self._places
+    if name in self._pending or _digest(name) in self._places:
+      return True
+    return self._earlier is not None and name in self._earlier
 
   def __len__(self) -> int:
-    return len(self._places) + len(self._pending)
+    own = len(self._places) + len(self._pending)
+    return own + (len(self._earlier) if self._earlier else 0)
 
   def get(self, name: str) -> dict[str, Any] | None:
     """The record of a key, or None."""
-    if name in self._pending or name not in self:
-      return self._pending.get(name)
-    self._reader.seek(self._places[_digest(name)])
-    record = json.loads(self._reader.readline())
-    del record["key"]
-    return record
+    place = self._places.get(_digest(name))
+    if place is not None:
+      self._reader.seek(place)
+      return _record(self._reader.readline())[1]
+    if self._earlier is not None and name not in self._pending:
+      return self._earlier.get(name)
+    return self._pending.get(name)
+
+  def records(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(key, record) of all that is written, in the order of the file."""
+    for place in self._places.values():
+      self._reader.seek(place)
+      yield _record(self._reader.readline())
 
   def put(self, name: str, record: dict[str, Any]) -> None:
     """Adds a record; `write` writes it.
@@ -170,6 +181,11 @@ def _line(name: str, record: dict[str, Any]) -> bytes:
   return json.dumps({"key": name, **record}, sort_keys=True).encode() + b"\n"
 
 
+def _record(line: bytes) -> tuple[str, dict[str, Any]]:
+  record = json.loads(line)
+  return record.pop("key"), record
+
+
 def _digest(name: str) -> bytes:
   return hashlib.blake2b(name.encode(), digest_size=16).digest()
 
@@ -223,7 +239,7 @@ class JournaledLM:
         name = self._key(request)
         record = self.journal.get(name)
         if record is not None:
-          known.append((next(number), _completion(record)))
+          known.append((next(number), completion_of(record)))
         else:
           names[next(sent)] = next(number), name
           waiting.append(request)
@@ -261,7 +277,8 @@ class JournaledLM:
     return key(request, self.name, self.version, sample) if sample else first
 
 
-def _completion(record: dict[str, Any]) -> Completion:
+def completion_of(record: dict[str, Any]) -> Completion:
+  """The completion of a record, or of any JSON like it."""
   fields = dict(record["completion"])
   if fields["logprobs"] is not None:
     fields["logprobs"] = tuple(fields["logprobs"])

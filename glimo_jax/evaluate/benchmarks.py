@@ -16,7 +16,6 @@ from glimo_jax.types import InstructionDataset, InstructionExample
 from simulators.base import (
   AsksQuestions,
   HasScript,
-  HasSubgoals,
   LevelPool,
   ParsesDescriptions,
   World,
@@ -178,13 +177,13 @@ def solved_cases(
   """Solved cases for prompts: (acting, answering).
 
   Args:
-    dataset: verified rows; next actions and questions with a single best
-      answer become shots, answers in turn.
+    dataset: verified rows; next actions and questions with choices and a
+      single best answer become shots, answers in turn.
     config: how many shots, and the seed that draws them.
     memory: of the run, for retrieval.
   """
   actions = [row for row in dataset.train if row.kind == "next_action"]
-  questions = [row for row in dataset.train if row.stage == 1]
+  questions = [row for row in dataset.train if row.stage == 1 and row.choices]
 
   def nearest(turns: Sequence[str]) -> list[list[Shot]]:
     assert memory is not None
@@ -237,7 +236,6 @@ def rivals(
       world.actions,
       world.rules(world.params("real")),
       world.words,
-      world.barriers if isinstance(world, HasSubgoals) else (),
     )
     out["mlp"] = lambda text_world: trained
   return out

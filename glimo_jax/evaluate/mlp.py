@@ -98,7 +98,6 @@ class MlpPolicy:
     actions: the action words.
     rules: of the world that it will play in.
     words: words that mean the same in every variant, `World.words`.
-    barriers: words of rationales that name no next thing.
     config: see MlpConfig.
 
   Raises:
@@ -112,7 +111,6 @@ class MlpPolicy:
     actions: Sequence[str],
     rules: str = "",
     words: Sequence[str] = (),
-    barriers: Sequence[str] = (),
     config: MlpConfig | None = None,
   ):
     self._parse, self._rules = parse_description, rules
@@ -126,10 +124,7 @@ class MlpPolicy:
       for row in rows
     ]
     self._subgoal = None
-    things = [
-      next((word for word in row.rationale if word not in barriers), "")
-      for row in rows
-    ]
+    things = [(row.rationale or ("",))[0] for row in rows]
     if all(things):
       plain = [features(p, self._known) for p in parsed]
       answers = [

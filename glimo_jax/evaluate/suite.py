@@ -1,6 +1,8 @@
 """All benchmarks in all arms, kept on disk one benchmark at a time.
 
-An evaluation that was killed goes on with the benchmark it had reached.
+An evaluation that was killed goes on with the benchmark it had reached. Several
+processes evaluate alike: the models' samplers divide the texts to be scored
+among them, and the first process writes.
 """
 
 import dataclasses
@@ -15,6 +17,7 @@ from glimo_jax.evaluate import answering, arms
 from glimo_jax.evaluate.benchmarks import Benchmark, Rival
 from glimo_jax.evaluate.settings import EvaluateConfig
 from glimo_jax.evaluate.ways import WAYS, SolvedCases
+from glimo_jax.mesh import Shares
 from glimo_jax.play import loop, scoring
 
 Progress = Callable[[int, int], object]  # done, total
@@ -52,6 +55,7 @@ class Suite:
     progress: makes a progress callback for a name.
     rivals: makes further players of each benchmark, by arm.
     memo: scores that the arms share.
+    shares: the processes that evaluate.
   """
 
   config: EvaluateConfig
@@ -63,11 +67,12 @@ class Suite:
   progress: Callable[[str], Progress]
   rivals: Mapping[str, Rival] = dataclasses.field(default_factory=dict)
   memo: scoring.Memo = dataclasses.field(default_factory=scoring.Memo)
+  shares: Shares = dataclasses.field(default_factory=Shares)
 
   def choose(self, val: Benchmark) -> Choices:
     """How each model is asked: by its best way on `val`."""
     kept = self.folder / "ways.json"
-    if kept.exists():
+    if self._there(kept):
       return {
         model: {what: arms.Choice.from_dict(c) for what, c in choices.items()}
         for model, choices in files.read_json(kept, _FIX).items()
@@ -76,7 +81,7 @@ class Suite:
       model: self._choose(model, lm, ways, val)
       for model, (lm, ways) in self._models.items()
     }
-    _write(
+    self._write(
       kept,
       {
         model: {what: choice.as_dict() for what, choice in one.items()}
@@ -84,6 +89,18 @@ class Suite:
       },
     )
     return choices
+
+  def _there(self, path: pathlib.Path) -> bool:
+    """Whether the first process finds a file; the others may see it later."""
+    there = self.shares.agreed(path.exists())
+    if there:
+      files.wait_for(path)
+    return there
+
+  def _write(self, path: pathlib.Path, values: Any) -> None:
+    """Writes JSON, in the first process alone, in the order of the report."""
+    if self.shares.is_first:
+      files.write_text(path, json.dumps(values) + "\n")
 
   @property
   def _models(self) -> dict[str, tuple[llm.LanguageModel, tuple[str, ...]]]:
@@ -134,7 +151,7 @@ class Suite:
       choices: what `choose` returned.
     """
     kept = self.folder / f"{benchmark.name.replace('/', '-')}.json"
-    if kept.exists():
+    if self._there(kept):
       return _result(files.read_json(kept, _FIX))
 
     def asked(what: str) -> dict[str, arms.Asked]:
@@ -170,16 +187,21 @@ class Suite:
         for model, one in choices.items()
       },
     )
-    _write(kept, _values(result))
+    self._write(kept, _values(result))
     return result
 
 
 def _values(result: Result) -> dict[str, Any]:
-  """A result as JSON; instructions are left out, as no report shows them."""
+  """A result as JSON, without what no report shows.
+
+  That is the instructions, and the scores of players that are no model.
+  """
   values = dataclasses.asdict(result)
-  for rows in values["acted"].values():
+  for arm, rows in values["acted"].items():
     for row in rows:
       del row["instructions"]
+      if not arm.startswith(("base", "tuned")):
+        del row["scores"]
   return values
 
 
@@ -201,8 +223,3 @@ def _result(values: dict[str, Any]) -> Result:
     asked=values["asked"],
     val=values["val"],
   )
-
-
-def _write(path: pathlib.Path, values: Any) -> None:
-  """In the order of the arms, which is that of the report."""
-  files.write_text(path, json.dumps(values) + "\n")

@@ -1,6 +1,7 @@
 """How far the next-token distributions of two models lie apart."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,13 +46,18 @@ def kl(
     )
     for ids, read in texts
   ]
-  for rows in scoring_rows.pack(items):
-    *inputs, columns, _ = scoring_rows.arrays(rows)
-    found = np.asarray(
+  batches = [*scoring_rows.pack(items)]
+
+  def work(i: int) -> np.ndarray:
+    *inputs, columns, _ = scoring_rows.arrays(batches[i])
+    return np.asarray(
       _kl(policy.config, policy.weights, reference.weights, *inputs, columns)
     )
+
+  shared = policy.in_shares(work, len(batches), scoring_rows.floats)
+  for rows, found in zip(batches, shared, strict=True):
     done = 0
-    for item in (item for row in rows.items for item in row):
+    for item in itertools.chain(*rows.items):
       item.answer.append(found[done : done + len(item.columns)])
       done += len(item.columns)
   return [item.answer[0] for item in items]

@@ -15,7 +15,7 @@ from glimo_jax.models.attention import MASKED, Cache, Prefix, with_prefix
 from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
 from glimo_jax.models.tokenizer import Tokenizer
-from glimo_jax.types import AnyArray
+from glimo_jax.types import AnyArray, InShares, alone
 
 Array = jax.Array
 PyTree = Any
@@ -245,28 +245,35 @@ def generate_all(
   params: PyTree,
   adapter: Adapter | None,
   tokenizer: Tokenizer,
-  prefix: Prefix | None,
+  prefix: Callable[[], Prefix | None],
   suffixes: Sequence[Sequence[int]],
   seeds: Sequence[int],
   settings: GenerationSettings,
   progress: Callable[[int], None] | None = None,
+  in_shares: InShares = alone,
 ) -> list[Answer]:
   """Writes behind any number of suffixes, in batches of similar lengths.
 
   Copies fill the last batch up to a power of 2: few shapes are compiled.
-  `progress` is called with the number of answers just finished.
+  `progress` is called with the number of answers just finished. `prefix` makes
+  what all begin with, and `in_shares` divides the batches among processes.
   """
   order = sorted(range(len(suffixes)), key=lambda i: len(suffixes[i]))
-  out: list[Answer] = [("", "length", 0)] * len(suffixes)
-  for at in range(0, len(order), BATCH):
-    some = order[at : at + BATCH]
+  batches = [order[at : at + BATCH] for at in range(0, len(order), BATCH)]
+
+  def work(number: int) -> list[Answer]:
+    some = batches[number]
     full = some + some[:1] * ((1 << (len(some) - 1).bit_length()) - len(some))
-    answers = generate(
-      config, params, adapter, tokenizer, prefix,
+    return generate(
+      config, params, adapter, tokenizer, prefix(),
       [suffixes[i] for i in full], [seeds[i] for i in full], settings,
     )  # fmt: skip
-    for i, answer in zip(some, answers, strict=False):
-      out[i] = answer
+
+  out: list[Answer] = [("", "length", 0)] * len(suffixes)
+  found = in_shares(work, len(batches))
+  for some, answers in zip(batches, found, strict=True):
+    for i, (text, reason, tokens) in zip(some, answers, strict=False):
+      out[i] = text, reason, tokens
     if progress:
       progress(len(some))
   return out

@@ -21,9 +21,9 @@ from glimo_jax.models import generation, kv_cache, lora, scoring_rows
 from glimo_jax.models.attention import Prefix
 from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
-from glimo_jax.models.scoring_rows import ScoringItem
+from glimo_jax.models.scoring_rows import RowBatch, ScoringItem
 from glimo_jax.models.tokenizer import Tokenizer
-from glimo_jax.types import AnyArray, Message
+from glimo_jax.types import AnyArray, InShares, Message, alone
 
 PyTree = Any
 Ids = tuple[int, ...]
@@ -46,16 +46,12 @@ def _prefill(
 _merge = jax.jit(lora.merge)
 
 
-def _ids_of(
-  choices: Sequence[str], ids: Mapping[str, list[int]]
-) -> list[list[int]]:
-  """Ids of each choice; checks that there are choices, and words in each."""
-  if not choices or not all(choices):
-    raise ValueError(
-      f"choices {list(choices)} are empty or hold an empty text: give at "
-      "least one choice and a word for each"
-    )
-  return [ids[choice] for choice in choices]
+def _keep_last(kept: collections.OrderedDict, key: Ids, value: Any) -> None:
+  """Puts a prefix last, and drops the first of more than PREFIXES."""
+  kept[key] = value
+  kept.move_to_end(key)
+  if len(kept) > PREFIXES:
+    kept.popitem(last=False)
 
 
 class Sampler:
@@ -65,6 +61,7 @@ class Sampler:
     config, tokenizer, adapter: as given.
     weights: (params, adapter) in use. In float32 the adapter is merged into
       the params; at lower precision merging would lose it.
+    in_shares: divides the batches among processes that all ask alike.
   """
 
   def __init__(
@@ -73,8 +70,9 @@ class Sampler:
     params: PyTree,
     tokenizer: Tokenizer,
     adapter: Adapter | None = None,
+    in_shares: InShares = alone,
   ):
-    self.config, self.tokenizer = config, tokenizer
+    self.config, self.tokenizer, self.in_shares = config, tokenizer, in_shares
     self._base = params
     self._use(adapter)
 
@@ -86,6 +84,8 @@ class Sampler:
       self.weights = self._base, adapter
     self._prefixes: collections.OrderedDict[Ids, Prefix]
     self._prefixes = collections.OrderedDict()
+    # The last ones that any process has used: the same list in all of them.
+    self._used: collections.OrderedDict[Ids, None] = collections.OrderedDict()
 
   def with_adapter(self, adapter: Adapter | None) -> "Sampler":
     """The same base model with another adapter, or with none."""
@@ -119,18 +119,22 @@ class Sampler:
       )
     words = {word for some in choices for word in some}
     ids = {w: self.tokenizer.encode_answer(w)[:-1] for w in words}
-    coded = [_ids_of(some, ids) for some in choices]
-    scores: dict[int, np.ndarray] = {}
+    coded = [scoring_rows.ids_of(some, ids) for some in choices]
+    items: dict[int, ScoringItem] = {}
+    batches: list[tuple[Ids, RowBatch]] = []
     for prefix_ids, rows in self._groups(prompts).items():
       start = len(prefix_ids)
-      items = {
+      here = {
         index: scoring_rows.closed_item(ids[start:], coded[index], start)
         for index, ids in rows
       }
-      self._run(prefix_ids, list(items.values()), progress)
-      for index, item in items.items():
-        scores[index] = scoring_rows.choice_scores(item, coded[index])
-    return [scores[index] for index in range(len(prompts))]
+      items |= here
+      batches += [(prefix_ids, b) for b in scoring_rows.pack([*here.values()])]
+    self._run(batches, progress)
+    return [
+      scoring_rows.choice_scores(items[index], coded[index])
+      for index in range(len(prompts))
+    ]
 
   def token_logprobs(
     self,
@@ -173,7 +177,7 @@ class Sampler:
         )
       )
       done = end
-    self._run((), items, progress, length=window)
+    self._run([((), b) for b in scoring_rows.pack(items, window)], progress)
     return np.concatenate([a for item in items for a in item.answer])
 
   def generate(
@@ -210,11 +214,12 @@ class Sampler:
         self.config,
         *self.weights,
         self.tokenizer,
-        self._prefix(prefix_ids),
+        lambda prefix_ids=prefix_ids: self._prefix(prefix_ids),
         [ids[len(prefix_ids) :] for _, ids in rows],
         [seeds[i] for i, _ in rows],
         settings,
         progress,
+        self.in_shares,
       )
       for (index, _), answer in zip(rows, answers, strict=True):
         out[index] = answer
@@ -229,8 +234,9 @@ class Sampler:
   ) -> list[generation.Answer]:
     """Continues token ids, which need not be chats; see `generate`."""
     return generation.generate_all(
-      self.config, *self.weights, self.tokenizer, None, prompts, seeds,
+      self.config, *self.weights, self.tokenizer, lambda: None, prompts, seeds,
       generation.GenerationSettings(max_tokens, temperature, 1.0, ()),
+      in_shares=self.in_shares,
     )  # fmt: skip
 
   def _groups(
@@ -252,10 +258,12 @@ class Sampler:
     lone = [
       key
       for key, rows in groups.items()
-      if len(rows) == 1 and key not in self._prefixes
+      if len(rows) == 1 and key not in self._used
     ]
     for key in lone:  # a prefix of a single prompt is cheaper inside its row
       groups[()].extend(groups.pop(key))
+    for key in filter(None, groups):
+      _keep_last(self._used, key, None)
     return groups
 
   def _prefix(self, ids: Ids) -> Prefix | None:
@@ -268,29 +276,25 @@ class Sampler:
       self._prefixes[ids] = _prefill(
         self.config, *self.weights, tokens, np.int32(len(ids))
       )
-    self._prefixes.move_to_end(ids)
-    while len(self._prefixes) > PREFIXES:
-      self._prefixes.popitem(last=False)
+    _keep_last(self._prefixes, ids, self._prefixes[ids])
     return self._prefixes[ids]
 
   def _run(
     self,
-    prefix_ids: Ids,
-    items: Sequence[ScoringItem],
+    batches: Sequence[tuple[Ids, RowBatch]],
     progress: Callable[[int], None] | None,
-    length: int | None = None,
   ) -> None:
-    """Computes the answers of items that follow one prefix, in place."""
-    prefix = self._prefix(prefix_ids)
-    for rows in scoring_rows.pack(items, length):
+    """Computes the answers of all items behind their prefixes, in place."""
+
+    def work(i: int) -> np.ndarray:
+      prefix, rows = self._prefix(batches[i][0]), batches[i][1]
       arrays = scoring_rows.arrays(rows)
-      scores = np.asarray(
+      return np.asarray(
         scoring_rows.log_probs(self.config, *self.weights, prefix, *arrays)
       )
-      done = 0
-      for item in (item for row in rows.items for item in row):
-        for targets in item.targets:
-          item.answer.append(scores[done, : len(targets)])
-          done += 1
+
+    found = self.in_shares(work, len(batches), scoring_rows.floats)
+    for (_, rows), scores in zip(batches, found, strict=True):
+      scoring_rows.give(rows, scores)
       if progress:
         progress(sum(map(len, rows.items)))

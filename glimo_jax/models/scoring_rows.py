@@ -7,7 +7,7 @@ branches (see `types.Batch`): few columns are padding, few shapes are compiled.
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -68,6 +68,18 @@ def split(rows: list[T], sizes: Sequence[int]) -> Iterator[list[T]]:
     size = next(s for s in sizes if s <= len(rows))
     yield rows[:size]
     rows = rows[size:]
+
+
+def ids_of(
+  choices: Sequence[str], ids: Mapping[str, list[int]]
+) -> list[list[int]]:
+  """Ids of each choice; checks that there are choices, and words in each."""
+  if not choices or not all(choices):
+    raise ValueError(
+      f"choices {list(choices)} are empty or hold an empty text: give at "
+      "least one choice and a word for each"
+    )
+  return [ids[choice] for choice in choices]
 
 
 def closed_item(
@@ -218,6 +230,20 @@ def arrays(rows: RowBatch) -> tuple[np.ndarray, ...]:
   for i, wanted in enumerate(targets):
     targets_NxC[i, : len(wanted)] = wanted
   return tokens, positions, segments, columns_N, targets_NxC
+
+
+def floats(values: Sequence[Any]) -> np.ndarray:
+  """f32: an array that has come as lists from another process."""
+  return np.asarray(values, np.float32)
+
+
+def give(rows: RowBatch, scores_NxC: np.ndarray) -> None:
+  """Gives each item its answers, from the scores of `log_probs`."""
+  done = 0
+  for item in itertools.chain(*rows.items):
+    for targets in item.targets:
+      item.answer.append(scores_NxC[done, : len(targets)])
+      done += 1
 
 
 @functools.partial(jax.jit, static_argnums=0)

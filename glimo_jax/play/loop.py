@@ -54,6 +54,8 @@ class Episode:
       text; `error`: the policy failed.
     measures: the world's own measures at the end of the episode.
     instructions: what was to be achieved, at each of `texts`.
+    scores: before each action, action word -> the policy's score, without the
+      actions that were excluded.
   """
 
   index: int
@@ -66,6 +68,9 @@ class Episode:
   ended: str
   measures: Mapping[str, float] = dataclasses.field(default_factory=dict)
   instructions: tuple[str, ...] = ()
+  scores: tuple[Mapping[str, float], ...] = dataclasses.field(
+    default=(), compare=False
+  )
 
 
 def play(
@@ -137,13 +142,16 @@ def play(
         record.ended = "error"
         continue
       if untried:
-        score = record.untried(score, deterministic)
+        score = untried_scores(
+          score, record.tried[record.texts[-1]], deterministic
+        )
       if not np.isfinite(score).any():
         record.ended = "exhausted"
         continue
       order = np.random.default_rng([seed, int(indices[row]), step])
       actions[row] = np.lexsort((order.random(len(score)), score))[-1]
       record.tried[record.texts[-1]].add(int(actions[row]))
+      record.scores.append(_by_word(text_world.actions, score))
     acting = [row for row in live if not records[row].ended]
     if acting:
       texts, _, done = text_world.step(actions)  # pyright: ignore[reportArgumentType]
@@ -166,6 +174,32 @@ def play(
   ]
 
 
+def untried_scores(
+  score: np.ndarray, tried: set[int], deterministic: bool = True
+) -> np.ndarray:
+  """The scores f[A] of one text, with -inf where an action was tried.
+
+  Args:
+    score: of the actions.
+    tried: those that were tried on the text. If all were and the world is not
+      deterministic, it is emptied: they may be tried again.
+    deterministic: as in `play`.
+  """
+  if len(tried) == len(score) and not deterministic:
+    tried.clear()
+  taken = np.isin(np.arange(len(score)), list(tried))
+  return np.where(taken, -np.inf, score)
+
+
+def _by_word(words: Sequence[str], score: np.ndarray) -> dict[str, float]:
+  """Action word -> score, of the actions that may be taken."""
+  return {
+    word: round(float(value), 4)
+    for word, value in zip(words, score, strict=True)
+    if np.isfinite(value)
+  }
+
+
 def _end(text_world: TextWorldProtocol, row: int) -> str:
   """How the world ended an episode; some worlds have no `failed`."""
   if text_world.success[row]:
@@ -181,18 +215,11 @@ class _Record:
     self.texts: list[str] = []
     self.instructions: list[str] = []
     self.actions: list[str] = []
+    self.scores: list[Mapping[str, float]] = []
     self.measures: Mapping[str, float] = {}
     self.tried: dict[str, set[int]] = collections.defaultdict(set)
     self.ended = ""
     self.read(text_world, row, text)
-
-  def untried(self, score: np.ndarray, deterministic: bool) -> np.ndarray:
-    """The scores, with -inf where the action was tried on this text."""
-    tried = self.tried[self.texts[-1]]
-    if len(tried) == len(score) and not deterministic:
-      tried.clear()
-    taken = np.isin(np.arange(len(score)), list(tried))
-    return np.where(taken, -np.inf, score)
 
   def act(self, action: str) -> None:
     self.actions.append(action)
@@ -217,4 +244,5 @@ class _Record:
       ended=self.ended or "truncated",
       measures=self.measures,
       instructions=tuple(self.instructions),
+      scores=tuple(self.scores),
     )

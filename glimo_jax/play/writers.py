@@ -150,6 +150,10 @@ class RationalePolicy:
     )
     return np.stack(scores)
 
+  def written(self, text: str) -> str:
+    """What the model writes to a text, its own choice included."""
+    return self._write([text])[0]
+
 
 def behind_rationales(
   lm: llm.LanguageModel,

@@ -14,6 +14,7 @@ from glimo_jax.files import PathLike
 from glimo_jax.train import throughput
 
 FILE = "metrics.jsonl"
+_DRAWN = 400  # points of a curve
 
 
 def read(folder: PathLike) -> list[dict[str, Any]]:
@@ -24,6 +25,20 @@ def read(folder: PathLike) -> list[dict[str, Any]]:
   lines = path.read_text().splitlines(keepends=True)
   # A killed run may leave half a line at the end.
   return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def curves(folder: PathLike) -> list[dict[str, Any]]:
+  """Phase, step, loss, ce and kl of at most 400 steps, for a picture."""
+  steps = read(folder)
+  every = -(-len(steps) // _DRAWN) or 1
+  return [
+    {
+      name: round(value, 5) if isinstance(value, float) else value
+      for name in ("phase", "step", "loss", "ce", "kl")
+      if (value := step.get(name)) is not None
+    }
+    for step in steps[::every]
+  ]
 
 
 class History:

@@ -1,10 +1,11 @@
 """A scripted reader of the texts: the rival that needs no learning.
 
 It works out what to walk to next from the rooms and doors that the text names
-and from the pairs that the rules state, and walks there in a straight line. It
-avoids walls, dead ends, closed elements and tools that it does not want, and
-prefers cells where it has been less often. Where the text says how a move leads
-on, it looks two steps ahead. It does not search for a path.
+and from the pairs that the rules state. It prefers moves that lead nearer,
+along the longer axis first. If the aim is straight ahead, a step aside comes
+next. Undoing the last move costs something. Where the text says how a move
+leads on, it looks two steps ahead. It does not search for a path, and remembers
+nothing.
 """
 
 import collections
@@ -13,32 +14,22 @@ from typing import Any
 
 import numpy as np
 
+from simulators.agentworld import reasoning
 from simulators.agentworld.text import phrases
 from simulators.agentworld.text.rules import read_needs
 from simulators.agentworld.text.scene import YOURS, Cell
 from simulators.agentworld.text.words import DELTAS
 from simulators.agentworld.vocabulary import ACTIONS
 
-# Prices of a step, in cells: onto a cell once more, onto a tool that is not
-# wanted, into something that stops or ends the walk.
-_AGAIN, _UNWANTED, _BARRED = 2, 3, 100
-
-
-def _left(aim: Cell, cell: Cell, onward: Sequence[str] | None) -> int:
-  """Steps from a cell to the aim in a straight line.
-
-  Where it is known how the cell leads on, the first of them is one of these
-  moves; a dead end leads nowhere but to itself.
-  """
-  if onward is None or aim == cell:
-    return abs(aim[0] - cell[0]) + abs(aim[1] - cell[1])
-  ends = [DELTAS[ACTIONS.index(move)] for move in onward]
-  after = [_left(aim, (cell[0] + r, cell[1] + c), None) for r, c in ends]
-  return 1 + min(after, default=_BARRED)
+# Rewards of a move, chosen on `val`: it leads nearer; each cell left along its
+# axis; a step aside where the aim is straight ahead; a next move leads nearer.
+_NEARER, _AXIS, _ASIDE, _THEN_NEARER = 2.0, 0.1, 0.5, 0.5
+# Penalties: it undoes the last move, leads to a dead end, is stopped.
+_UNDONE, _DEAD_END, _BARRED = 1.0, 3.0, 100.0
 
 
 class Script:
-  """Scores the actions of a batch of episodes; remembers the cells of each.
+  """Scores the actions of a batch of episodes.
 
   Args:
     rules: the start of the prompt.
@@ -46,49 +37,38 @@ class Script:
 
   def __init__(self, rules: str):
     self.needs = read_needs(rules)
-    self._at: dict[int, Cell] = {}  # row -> where the agent is
-    self._visits: dict[int, collections.Counter[Cell]] = {}
 
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
     """f64[B, A]: higher is better.
 
     Args:
       texts: the text of each of B episodes, `plain` or `compact`.
-      rows: places of these episodes in their batch.
+      rows: not used.
     """
-    pairs = zip(texts, rows, strict=True)
-    return np.array([self.score(phrases.read(t), row) for t, row in pairs])
+    del rows
+    return np.array([self.score(phrases.read(text)) for text in texts])
 
-  def score(self, seen: Mapping[str, Any], row: int) -> list[float]:
-    here = self.walked(seen, row)
-    visits = self._visits.setdefault(row, collections.Counter())
-    visits[here] += 1
-    word, aim = self.aim(seen)
-    closed = {
-      it["offset"]: self.needs.get(name)
-      for name, it in seen["elements"].items()
-      if not it["open"]
-    }
-    tools = {it["offset"]: name for name, it in seen["tools"].items()}
+  def score(self, seen: Mapping[str, Any]) -> list[float]:
+    """Of each move at one text, from `phrases.read`."""
+    _, aim = self.aim(seen)
+    barred = reasoning.barred(seen, self.needs)
+    nearer, undone = reasoning.nearer(aim), reasoning.undone(seen)
     out = []
-    for action, cell in zip(ACTIONS, DELTAS, strict=True):
-      score = -_left(aim, cell, seen["onward"].get(action))
-      score -= _AGAIN * visits[(here[0] + cell[0], here[1] + cell[1])]
-      bars = action in seen["walls"] or cell in seen["hazards"]
-      bars |= cell in closed and closed[cell] not in seen["holding"]
-      score -= _BARRED * bars
-      score -= _UNWANTED * (tools.get(cell, word) != word)
-      out.append(float(score))
+    for i, (move, cell) in enumerate(zip(ACTIONS, DELTAS, strict=True)):
+      along = abs(aim[i // 2])  # the first two moves change the row
+      score = -_BARRED * (move in barred or cell in seen["hazards"])
+      score += (_NEARER + _AXIS * along) * (move in nearer)
+      if move == undone:
+        score -= _UNDONE
+      elif not along:
+        score += _ASIDE
+      if cell != aim and move in seen["onward"]:
+        onward = seen["onward"][move]
+        left = reasoning.nearer((aim[0] - cell[0], aim[1] - cell[1]))
+        score -= _DEAD_END * (not onward)
+        score += _THEN_NEARER * any(then in left for then in onward)
+      out.append(score)
     return out
-
-  def walked(self, seen: Mapping[str, Any], row: int) -> Cell:
-    """Where the agent is by its moves, from where it began."""
-    here, last = self._at.get(row, (0, 0)), seen["last"]
-    if last and last["moved"]:
-      down, right = DELTAS[ACTIONS.index(last["move"])]
-      here = here[0] + down, here[1] + right
-    self._at[row] = here
-    return here
 
   def aim(self, seen: Mapping[str, Any]) -> tuple[str, Cell]:
     """(word, cell) of what to walk to now."""

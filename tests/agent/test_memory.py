@@ -1,5 +1,9 @@
 """Indexes agree, filters hold, and saved rows load without an index."""
 
+import importlib.abc
+import logging
+import sys
+
 import numpy as np
 import pytest
 
@@ -75,6 +79,33 @@ def test_empty_index_finds_nothing(kind):
     unit(np.random.default_rng(0), 3), 4
   )
   assert ids.shape == scores.shape == (3, 0)
+
+
+@pytest.mark.parametrize("error", [OSError, AttributeError, ImportError])
+def test_broken_scann_falls_back_to_exact_search(error, monkeypatch, caplog):
+  class Broken(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, *_):
+      if name == "scann":
+        raise error("no such symbol")
+      return None
+
+  monkeypatch.delitem(sys.modules, "scann", raising=False)
+  monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+  monkeypatch.setattr(logging.getLogger("glimo_jax"), "propagate", True)
+  with caplog.at_level(logging.INFO, "glimo_jax.agent.index"):
+    index = make_index(unit(np.random.default_rng(0), 4))
+  assert isinstance(index, ExactIndex)
+  assert "no such symbol" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["scann", "exact"])
+@pytest.mark.parametrize("n", [0, 1, 15, 16])
+def test_more_neighbours_than_rows_gives_each_row_once(kind, n):
+  rng = np.random.default_rng(n)
+  ids, scores = make_index(unit(rng, n), kind).search(unit(rng, 3), 20)
+  assert ids.shape == scores.shape == (3, n)
+  for line in ids:
+    assert sorted(line) == list(range(n))
 
 
 def test_unknown_index_is_named():
@@ -169,6 +200,16 @@ def test_saved_rows_are_found_again_without_embedding(tmp_path):
   assert again.rows == memory.rows
   asked = (["tree b"], 4, ["x"])
   assert again.search(*asked) == memory.search(*asked)
+
+
+def test_memory_of_another_embedder_is_refused(tmp_path):
+  memory = Memory(embed, "package:small")
+  memory.add([row(0, "tree")])
+  memory.save(tmp_path)
+  for same in ("package:small", ""):
+    assert len(Memory(embed, same).load(tmp_path)) == 1
+  with pytest.raises(ValueError, match=r"by package:small, not by org/large"):
+    Memory(embed, "org/large").load(tmp_path)
 
 
 def test_missing_memory_names_its_stage(tmp_path):

@@ -6,6 +6,7 @@ import types
 import jax
 import numpy as np
 import pytest
+import thread_shares
 
 from glimo_jax.agent import costs as costs_lib
 from glimo_jax.agent.skills import (
@@ -15,6 +16,7 @@ from glimo_jax.agent.skills import (
   QuestionSkill,
 )
 from glimo_jax.agent.tools import Tools
+from glimo_jax.types import alone
 from simulators import base
 
 QUESTION, ACTION, PLAN = QuestionSkill(), NextActionSkill(), PlanSkill()
@@ -52,6 +54,31 @@ def test_results_do_not_depend_on_batch_size_and_order(tools, experiences):
   assert again == [tools.ask(experiences, seed=0)[i] for i in order]
 
 
+@pytest.mark.parametrize("processes", [2, 4])
+def test_several_processes_measure_and_ask_as_one(
+  world, tools, experiences, processes
+):
+  """Search draws other sequences in each chunk, and here the same in each."""
+  wrong = dataclasses.replace(experiences[3], description="Elsewhere.")
+  moments = [*experiences, wrong]
+
+  def work(shares):
+    search = Tools(
+      world, tools.pool, "search", width=8, depth=4, chunk=4, in_shares=shares
+    )
+    return (
+      search.measure(moments[:5]).tobytes(),
+      search.measure(moments).tobytes(),
+      search.ask(moments, seed=1),
+      search.chains(moments),
+      search.known(moments).tolist(),
+    )
+
+  expected = work(alone)
+  assert expected[-1] == [True] * len(experiences) + [False]
+  assert thread_shares.run(processes, work) == [expected] * processes
+
+
 def test_rationales_name_what_the_text_names_and_the_reference_checks_them(
   world, experiences
 ):
@@ -83,24 +110,23 @@ def test_rationales_name_what_the_text_names_and_the_reference_checks_them(
   assert not skill.recheck(tools, wrong).any()
 
 
-def test_rationales_can_end_with_the_walls_beside(tools, experiences):
+def test_rationales_can_end_with_what_each_move_leads_to(tools, experiences):
   rows = {}
-  for barriers in (False, True):
+  for worked_out in (False, True):
     skill = NextActionSkill(
-      rows=len(experiences), rationale=True, barriers=barriers
+      rows=len(experiences), rationale=True, worked_out=worked_out
     )
-    rows[barriers] = skill.plan(tools, experiences, 0).rows
-    assert skill.recheck(tools, rows[barriers]).all()
-  ended = 0
+    rows[worked_out] = skill.plan(tools, experiences, 0).rows
+    assert skill.recheck(tools, rows[worked_out]).all()
+  chosen = 0
   for row, plain in zip(rows[True], rows[False], strict=True):
-    walled = row.rationale[:1] == ("wall",)
-    assert row.rationale[walled:] == plain.rationale
-    text = row.task.experience.description
-    assert walled == bool(plain.rationale and "all" in text.split("The")[0])
-    ended += walled
-  assert 0 < ended < len(experiences)
-  with pytest.raises(ValueError, match="rationale to True"):
-    NextActionSkill(barriers=True)
+    assert row.rationale == plain.rationale
+    assert not plain.ending
+    assert bool(row.ending) == bool(row.rationale)
+    moves = {sentence.split()[0].lower() for sentence in row.ending}
+    assert not row.ending or moves.issuperset(row.best)
+    chosen += bool(row.ending)
+  assert chosen
 
 
 def test_questions_quote_what_decides_their_answers(tools, experiences):

@@ -8,6 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import thread_shares
 
 import simulators
 from glimo_jax.agent import costs, prompts
@@ -16,7 +17,7 @@ from glimo_jax.agent.memory import Memory
 from glimo_jax.agent.skills import SKILLS, NextActionSkill, PlanSkill, Task
 from glimo_jax.agent.tools import Tools
 from glimo_jax.data import annotate as annotate_lib
-from glimo_jax.data import collect, counts, dataset, trial
+from glimo_jax.data import collect, counts, dataset, shared_journal, trial
 from glimo_jax.data.annotate import AnnotateConfig, annotate
 from glimo_jax.data.journal import Journal, JournaledLM
 from glimo_jax.types import VERDICTS
@@ -106,6 +107,45 @@ def test_nothing_is_lost(made):
   # The tools also wrote the rows that the model got wrong.
   wrong = llm["planned"] - llm["verified"] - llm["unverifiable"]
   assert data.counts["planned"] == 74 + wrong
+
+
+class Served(ScriptedLM):
+  """Answers as a server does: in any order, to the process that asks."""
+
+  def stream(self, requests):
+    taken = [*enumerate(requests)]
+    requests.clear()
+    for number, request in reversed(taken):
+      yield [(number, self._answer(request))]
+
+
+@pytest.mark.parametrize("processes", [2, 5])
+def test_several_processes_make_the_dataset_and_the_counts_of_one(
+  made, world, pool, experiences, tmp_path, processes
+):
+  expected, alone = made
+
+  def work(shares):
+    lm = Served(draw, name="scripted")
+    with shared_journal.kept(lm, "1", tmp_path, shares) as kept:
+      data = annotate(
+        experiences,
+        world,
+        pool,
+        CONFIG,
+        kept,
+        Memory(embed, in_shares=shares),
+        in_shares=shares,
+      )
+    return data, len(lm.requests), shares.pieces
+
+  shared = thread_shares.run(processes, work)
+  for data, *_ in shared:
+    assert rows_of(data) == rows_of(expected)
+    assert data.counts == expected.counts
+  requests = [number for _, number, _ in shared]
+  assert sum(requests) == len(alone.requests)
+  assert min(requests) > 0
 
 
 def test_lost_row_is_an_error(made):

@@ -7,7 +7,14 @@ import types
 import pytest
 
 import simulators
-from glimo_jax.agent.skills import NextActionSkill, PlanSkill, QuestionSkill
+from glimo_jax.agent.skills import (
+  NextActionSkill,
+  PlanSkill,
+  PredictSkill,
+  QuestionSkill,
+  ReflectSkill,
+  RepairSkill,
+)
 from glimo_jax.agent.tools import Tools
 from glimo_jax.data import annotate as annotate_lib
 from glimo_jax.data import collect
@@ -29,13 +36,17 @@ SKILLS = {
   "question": QuestionSkill(rows=24, per_moment=4),
   "next_action": NextActionSkill(rows=8),
   "plan": PlanSkill(rows=6),
+  "predict": PredictSkill(rows=8),
+  "repair": RepairSkill(rows=4),
+  "reflect": ReflectSkill(rows=4, margin=2.0),
 }
-WITHOUT_PLANS = {k: v for k, v in SKILLS.items() if k != "plan"}
+CHOICES = {name: SKILLS[name] for name in ("question", "next_action")}
 CONFIG = AnnotateConfig(skills=SKILLS, rechecked=3)
 KINDS = (  # few, to compile fast; only actions and plans use the planner
   "people", "beside", "pace", "limit", "rule", "halt", "in_time", "speed_after",
 )  # fmt: skip
-FORMS = ("question", "next_action", "full_plan")
+NAMED = ("next_action", "full_plan", "predict", "repair", "reflect")
+FORMS = ("question", *NAMED)
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +63,12 @@ def made():
     patch.setattr(  # few moments: chunks of eight are faster
       annotate_lib,
       "tools_of",
-      lambda world, pool, config: Tools(
-        world, pool, action_noise=config.action_noise, chunk=8
+      lambda world, pool, config, in_shares: Tools(
+        world,
+        pool,
+        action_noise=config.action_noise,
+        chunk=8,
+        in_shares=in_shares,
       ),
     )
     yield make
@@ -67,7 +82,7 @@ def rows(made):
 
 
 def _form(row) -> str:
-  return "question" if row.stage == 1 else row.kind
+  return row.kind if row.kind in NAMED else "question"
 
 
 def test_second_path_checks_equally_many_rows_of_each_form(rows):
@@ -82,10 +97,10 @@ def test_second_path_checks_equally_many_rows_of_each_form(rows):
     assert again[form] == min(CONFIG.rechecked, planned[form])
 
 
-def _wrong(answer=reference.answer, **changed):
+def _wrong(answer=reference.answer, describes=reference.describes, **changed):
   """The reference with other answers or with changed methods of its game."""
   Game = type("Game", (reference.Game,), changed)
-  return types.SimpleNamespace(Game=Game, answer=answer)
+  return types.SimpleNamespace(Game=Game, answer=answer, describes=describes)
 
 
 @pytest.mark.parametrize(
@@ -99,17 +114,28 @@ def test_reference_that_disagrees_refutes_its_rows(
   made, rows, monkeypatch, form, reference_
 ):
   monkeypatch.setattr(Driving, "reference", reference_)
-  data = made(dataclasses.replace(CONFIG, skills=WITHOUT_PLANS))
+  data = made(dataclasses.replace(CONFIG, skills=CHOICES))
   left = [*data.train, *data.val]
   asked = {row.row_id for row in rows
            if _form(row) == form and row.checked_by != "replay"}  # fmt: skip
-  lost = {row.row_id for row in rows if _form(row) != "full_plan"} - {
+  lost = {row.row_id for row in rows if _form(row) in CHOICES} - {
     row.row_id for row in left
   }
   assert lost == asked
   assert data.counts["refuted"] == len(asked) == CONFIG.rechecked
   counts = data.counts["by_source"]["tool"]
   assert counts["planned"] == counts["verified"] + counts["refuted"]
+
+
+def test_predictions_that_the_reference_does_not_confirm_are_refuted(
+  made, monkeypatch
+):
+  alone = dataclasses.replace(CONFIG, skills={"predict": SKILLS["predict"]})
+  assert made(alone).counts["refuted"] == 0
+  monkeypatch.setattr(
+    Driving, "reference", _wrong(describes=lambda *asked: False)
+  )
+  assert made(alone).counts["refuted"] == CONFIG.rechecked
 
 
 def test_actions_with_regret_and_action_noise_are_rechecked(made, monkeypatch):

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import thread_shares
 
 import simulators
 from glimo_jax.agent import prompts
@@ -54,6 +55,20 @@ def test_same_seed_collects_the_same_and_another_seed_does_not(
   assert collect.collect(world, CONFIG) == everything
   other = dataclasses.replace(CONFIG, seed=1)
   assert collect.collect(world, other) != everything
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_several_processes_collect_what_one_collects(world, processes):
+  config = dataclasses.replace(CONFIG, chunk=4, moments=40)
+  expected = collect.collect(world, config, Opinionated({}))
+
+  def work(shares):
+    found = collect.collect(world, config, Opinionated({}), in_shares=shares)
+    return found, shares.pieces
+
+  shared = thread_shares.run(processes, work)
+  assert all(found == expected for found, _ in shared)
+  assert all(pieces for _, pieces in shared)
 
 
 def test_replay_reaches_every_moment_again(world, everything):

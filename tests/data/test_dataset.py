@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from glimo_jax.data import dataset, tables
+from glimo_jax.data.formats import tfds
 from glimo_jax.types import InstructionDataset, InstructionExample
 
 
@@ -26,6 +27,7 @@ def example(i, **fields):
     checked_by="replay+reference",
     attempts=0,
     rationale=(),
+    ending=(),
     world="agentworld",
     variant="imperfect/swapped(0)",
     split="train",
@@ -78,16 +80,16 @@ def test_hub_library_reads_the_same_rows(tmp_path):
 @pytest.mark.parametrize("val", [2, 0])
 def test_tfds_round_trip_is_equal_in_rows_order_and_counts(tmp_path, val):
   data = make(train=300, val=val)
-  dataset.export_tfds(data, tmp_path / "t")
+  tfds.write(data, tmp_path / "t")
   again = dataset.load(f"tfds:{tmp_path / 't'}")
   assert again == data
 
 
 def test_second_export_replaces_the_first(tmp_path):
-  dataset.export_tfds(make(), tmp_path)
+  tfds.write(make(), tmp_path)
   (tmp_path / "glimo_instructions" / "incomplete.1.0.0").mkdir()
   data = make(train=3, val=1)
-  dataset.export_tfds(data, tmp_path)
+  tfds.write(data, tmp_path)
   assert dataset.load(f"tfds:{tmp_path}") == data
 
 

@@ -130,17 +130,18 @@ def _case(i, kind, answers, weights=(0.9, 0.1)):
     messages=({"role": "user", "content": f"text {i}"},),
     answers=answers,
     weights=weights,
+    choices=() if kind in ("full_plan", "predict") else answers,
   )
 
 
 def test_solved_cases_have_one_best_answer_and_the_right_kind():
-  kinds = ("next_action", "bump", "full_plan")
+  kinds = ("next_action", "bump", "full_plan", "predict")
   rows = [
     _case(
-      i, kinds[i % 3], (f"answer {i}", "other"),
-      (0.5, 0.5) if i % 4 else (0.9, 0.1),
+      i, kinds[i % 4], (f"answer {i}", "other"),
+      (0.5, 0.5) if i % 3 else (0.9, 0.1),
     )
-    for i in range(48)
+    for i in range(96)
   ]  # fmt: skip
   dataset = InstructionDataset(train=rows, val=[], counts={})
   acting, answering = benchmarks.solved_cases(dataset, CONFIG, None)
@@ -190,7 +191,7 @@ def test_small_mlp_is_evaluated_with_the_models(world):
   text = _played(world).texts[0]
   row = types.SimpleNamespace(
     kind="next_action", messages=({"role": "user", "content": text},),
-    rationale=(), answers=("up",), weights=(1.0,),
+    rationale=(), ending=(), answers=("up",), weights=(1.0,),
   )  # fmt: skip
   dataset = InstructionDataset(train=[row], val=[], counts={})
   makers = benchmarks.rivals(world, dataset, CONFIG)

@@ -109,6 +109,7 @@ def test_help_lists_the_flags_of_a_script(script):
     "export": ["workdir", "format", "out", "base"],
     "inspect": ["workdir", "rows", "kind", "round"],
     "chat": ["workdir", "max_tokens", "temperature"],
+    "serve": ["model", "engine", "workdir", "port", "slots", "context"],
     "outside": ["workdir", "worlds", "episodes", "val_episodes", "max_steps"],
   }
   flags = own.get(script, ["config", "workdir"])
@@ -187,6 +188,17 @@ def test_report_without_runs_is_refused(arguments, words, tmp_path):
   run = _launch(*arguments, script="report")
   assert run.returncode == 2
   assert words in run.stderr.splitlines()[-1]
+
+
+def test_page_of_a_report_alone_is_drawn_again(tmp_path):
+  source = ROOT / "docs/results/quickstart/report.json"
+  (tmp_path / "report.json").write_bytes(source.read_bytes())
+  run = _launch(f"--folder={tmp_path}", script="report")
+  assert run.returncode == 0, run.stderr
+  page = (tmp_path / "report.html").read_text()
+  assert "26.8%" in page
+  assert "Questions by kind" in page
+  assert (tmp_path / "report.json").read_bytes() == source.read_bytes()
 
 
 def test_unknown_suite_is_refused(tmp_path):

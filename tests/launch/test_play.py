@@ -81,6 +81,7 @@ def test_option_is_json_or_python_or_words(text, value):
     ("--option=sise=5", "size"),
     ("--variant=imperfect/swaped", "imperfect/swapped"),
     ("--player=nobody", "nobody"),
+    ("--player=model", "name it with --workdir"),
   ],
 )
 def test_bad_input_is_reported_in_one_line(argument, message):

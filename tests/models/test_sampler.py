@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import thread_shares
 
-from glimo_jax.models import generation, sampler, scoring_rows
+from glimo_jax.models import divergence, generation, sampler, scoring_rows
+from glimo_jax.types import alone
 
 RULES = {"role": "system", "content": "walk. answer with one word."}
 
@@ -245,3 +247,37 @@ def test_continued_ids_are_the_answers_of_the_same_chats(plain, temperature):
   assert written == alone
   assert len({text for text, *_ in written}) > 5
   assert plain.continue_ids([], 12, temperature, []) == []
+
+
+@pytest.mark.parametrize("processes", [2, 7])
+def test_several_processes_compute_what_one_computes_bit_for_bit(
+  tiny, processes
+):
+  """Also where only one of them has computed a prefix before."""
+  words = ["goal", "up", "axe", "two"]
+  asked = [
+    chat(" ".join(words[: 1 + i % 4]) + f" {i}", {**RULES, "content": rules})
+    for i in range(30)
+    for rules in ("walk.", "one word.")
+  ]
+  asked.append(chat("alone", {**RULES, "content": "once."}))
+  choices = [("up", "down", "up up")] * len(asked)
+  ids = np.random.default_rng(0).integers(3, 250, 300).tolist()
+  texts = [(ids[i : i + 40], 5) for i in range(0, 240, 8)]
+
+  def work(shares):
+    base = sampler.Sampler(
+      tiny.config, tiny.params, tiny.tokenizer, in_shares=shares
+    )
+    tuned = base.with_adapter(tiny.adapter)
+    return (
+      [x.tobytes() for x in tuned.score(asked, choices)],
+      [x.tobytes() for x in tuned.score(asked[-3:], choices[-3:])],
+      tuned.generate(asked[:40], max_tokens=4, temperature=1.0),
+      tuned.continue_ids([ids[:9]] * 3, 4, 0.0, [0] * 3),
+      tuned.token_logprobs(ids, window=32, stride=16).tobytes(),
+      [x.tobytes() for x in divergence.kl(tuned, base, texts)],
+    )
+
+  expected = work(alone)
+  assert thread_shares.run(processes, work) == [expected] * processes

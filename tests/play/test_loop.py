@@ -286,6 +286,18 @@ def test_instructions_are_stored_next_to_the_texts():
   assert len(episode.texts) == len(episode.instructions)
 
 
+def test_scores_of_each_choice_are_stored_without_what_was_tried():
+  episode = loop.play(FakePolicy(up), FakeTextWorld(), [0], max_steps=9)[0]
+  assert len(episode.scores) == episode.steps
+  # Up and down change nothing, so the same text is read three times.
+  assert episode.scores[:3] == (
+    {"up": 3, "down": 2, "left": 1, "right": 0},
+    {"down": 2, "left": 1, "right": 0},
+    {"left": 1, "right": 0},
+  )
+  assert dataclasses.replace(episode, scores=()) == episode
+
+
 def test_each_episode_can_have_a_seed():
   world = FakeGoals()
   loop.play(FakePolicy(right), world, [2, 1], seed=7, max_steps=1)

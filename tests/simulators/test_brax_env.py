@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import simulators
-from simulators import compat
+from simulators.wrappers import compat
 
 WORLD = simulators.make("agentworld", horizon=8)
 N = 16
@@ -22,7 +22,7 @@ def brax_env():
   """The module and a registered environment; brax is imported late."""
   import brax.envs
 
-  from simulators import brax_env
+  from simulators.wrappers import brax_env
 
   pool = WORLD.pool("train", N)
   brax_env.register("glimo", WORLD, WORLD.params("real"), pool.levels)

@@ -56,19 +56,17 @@ def test_rationale_goes_from_the_end_of_the_way_to_what_comes_next(
   assert turn == (f"{said}. up" if said else "up")
 
 
-@pytest.mark.parametrize(
-  ("text", "sentence"),
-  [
-    ("moves 7. wall up left. goal two up.", "wall up left"),
-    ("You hold nothing. A wall is up. The goal is two up.", "A wall is up"),
-    ("Walls are up and left. The goal is two up.", "Walls are up and left"),
-    ("moves 7. goal two up.", "wall"),
-  ],
-)
-def test_barriers_are_those_that_a_text_has_a_sentence_about(text, sentence):
-  assert players.sentence_of(text, "wall") == sentence
-  found = base.barriers_in(text, ("wall", "fence"))
-  assert found == (("wall",) if sentence != "wall" else ())
+def test_ending_is_said_last():
+  def said(*ending):
+    return base.rationale(RULES, LYING, ("key", "goal"), ending)
+
+  assert said() == "goal two up in B. key two right"
+  assert said("up away", "left wall") == said() + ". up away. left wall"
+
+
+def test_a_question_is_not_quoted():
+  text = "goal two up in B. goal takes how many moves?"
+  assert base.rationale("", text, ("goal",)) == "goal two up in B"
 
 
 def test_rationale_in_plain_sentences():

@@ -67,12 +67,25 @@ def be_one_of(folder, address, signalled):
   """A process of the tests below; prints its history."""
   jax.config.update("jax_numpy_dtype_promotion", "strict")
   mesh_lib.connect(address)
+  check_shares(mesh_lib.Shares())
   stops = signalled == "1" and mesh_lib.is_first()
   rows = (Signalled if stops else parts.Rows)(replay=8)
   leaves, history = train(mesh_lib.make(fsdp=2), folder, rows)
   if mesh_lib.is_first():
     np.savez(pathlib.Path(folder) / "leaves.npz", *leaves)
   print(json.dumps([line["loss"] for line in history]))
+
+
+def check_shares(shares):
+  """Results of other processes come whole: long, short, odd and none."""
+  texts = ["\ud800", "x" * 100_000]
+  assert shares.gather(texts[shares.index]) == texts
+  assert shares.agreed(shares.index) == 0
+  for count in (0, 1, 5):
+    found = shares(lambda i: np.full((i, 2), i / 3, np.float32), count)
+    for i, values in enumerate(found):
+      assert values == np.full((i, 2), i / 3, np.float32).tolist()
+  assert shares.tally() == [4, 2]
 
 
 def two_processes(folder, signalled=False):

@@ -109,6 +109,11 @@ def test_metrics_tell_speed_and_memory(tmp_path, monkeypatch):
   assert (second["tokens_per_s"], second["mfu"]) == (25.0, 0.3)
   assert first["peak_gib"] > 0.1
   assert lines[0].endswith("3.00 s/step, 33 tokens/s, MFU 30.0%, 0.0 min left")
+  curve = [{"phase": "acting", "step": s, "loss": 0.5, "ce": 0.5, "kl": 0.5}
+           for s in (1, 2)]  # fmt: skip
+  assert metrics.curves(tmp_path) == curve
+  monkeypatch.setattr(metrics, "_DRAWN", 1)
+  assert metrics.curves(tmp_path) == curve[:1]
   unknown = metrics.History(tmp_path, 0)
   unknown.write("acting", 1, {"tokens": 100.0}, 600.0)
   assert unknown.history[0]["tokens_per_s"] == 100.0

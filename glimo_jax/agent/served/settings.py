@@ -98,6 +98,17 @@ class TeacherConfig:
       return ""
     return json.dumps(self.extra_body, sort_keys=True)
 
+  def divided(self, processes: int) -> "TeacherConfig":
+    """The settings of each of several processes that ask one server together.
+
+    Each has a slot at least, so that more processes than slots ask at once.
+    """
+    return dataclasses.replace(
+      self,
+      concurrency=max(1, self.concurrency // processes),
+      budget=self.budget / processes,
+    )
+
   def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
     """The cost of some tokens, in the unit of `prices`; 0 where unknown."""
     if not self.prices:

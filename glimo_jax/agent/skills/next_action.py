@@ -2,27 +2,28 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from glimo_jax import fields
-from glimo_jax.agent import costs, prompts
+from glimo_jax.agent import costs, prompts, refutations
 from glimo_jax.agent.llm import LanguageModel
 from glimo_jax.agent.skills.task import (
   Plan,
   PlannedRow,
   Skill,
   Task,
+  after,
   choice_in,
+  follows,
+  in_batches,
   reference_chain,
-  shuffled,
 )
 from glimo_jax.agent.tools import Tools
 from glimo_jax.agent.verifier import Check
 from glimo_jax.types import Experience
-from simulators.base import World, barriers_in, check_subgoals
-
-_ROUNDING = 0.5  # by which two paths may differ in a mean of rounded costs
+from simulators.base import World, check_subgoals
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +36,13 @@ class NextActionSkill(Skill):
       exp(-r / regret_scale); 0 teaches the best actions alone.
     rationale: whether the answer first says why: what the prompt tells of the
       things that the best way leads to, by the world's oracle (`HasSubgoals`).
-    barriers: whether the rationale ends with what bars a move from here.
+    worked_out: whether the rationale goes on with what follows for each move
+      (`HasSubgoals.work_out`).
   """
 
   regret_scale: float = 0.0
   rationale: bool = False
-  barriers: bool = False
+  worked_out: bool = False
 
   name = "next_action"
   stage = 2
@@ -49,11 +51,6 @@ class NextActionSkill(Skill):
   def __post_init__(self):
     super().__post_init__()
     fields.check_ranges(self, self.section, at_least={"regret_scale": 0})
-    if self.barriers and not self.rationale:
-      raise ValueError(
-        f"{self.section}barriers is True without a rationale to end with them: "
-        f"set {self.section}rationale to True, too"
-      )
 
   def check(self, world: World) -> None:
     if self.rationale:
@@ -72,9 +69,8 @@ class NextActionSkill(Skill):
     should have, are planned, too: they are counted as unverifiable.
     """
     del student
-    plan, order, found = Plan(), shuffled(experiences, seed), 0
-    for at in range(0, len(order), max(1, self.rows)):
-      moments = order[at : at + self.rows]
+    plan, found = Plan(), 0
+    for moments in in_batches(experiences, seed, self.rows):
       none: list[tuple[str, ...]] = [()] * len(moments)
       chains = tools.chains(moments) if self.rationale else none
       measured = tools.measure(moments)
@@ -85,10 +81,9 @@ class NextActionSkill(Skill):
         if self.rationale and not chain:
           weights = {}
         words = tuple(tools.world.actions[a] for a in weights)
-        said = (*self._barriers(tools, moment), *chain) if chain else ()
-        row = PlannedRow(
-          self.task(tools, moment), words, tuple(weights.values()), said
-        )
+        task = self.task(tools, moment)
+        ending = follows(tools, task, chain) if self.worked_out else ()
+        row = PlannedRow(task, words, tuple(weights.values()), chain, ending)
         found += plan.add(row) and bool(words)
     if self.rationale and self.rows and not found:
       raise ValueError(
@@ -113,11 +108,8 @@ class NextActionSkill(Skill):
     moments = [task.experience for task in tasks]
     measured = tools.measure(moments)
     actions = [tools.world.actions.index(answer) for answer in answers]
-    tried = [
-      dataclasses.replace(e, actions=(*e.actions, a))
-      for e, a in zip(moments, actions, strict=True)
-    ]
-    after = tools.simulate(tried).description
+    tried = [after(e, (a,)) for e, a in zip(moments, actions, strict=True)]
+    texts = tools.simulate(tried).description
     checks = []
     for i, (moment, action) in enumerate(zip(moments, actions, strict=True)):
       best = costs.best_actions(measured[i])
@@ -126,8 +118,8 @@ class NextActionSkill(Skill):
       elif action in best:
         checks.append(Check("verified"))
       else:
-        moved = after[i] != moment.description
-        refutation = prompts.refute_action(answers[i], moved)
+        moved = texts[i] != moment.description
+        refutation = refutations.of_action(answers[i], moved)
         checks.append(Check("refuted", refutation))
     return checks
 
@@ -149,32 +141,26 @@ class NextActionSkill(Skill):
     for game, row in zip(games, rows, strict=True):
       best = tools.action_indices(row.best)
       if tools.action_noise:
-        cost = _noisy_costs(game, tools.action_noise)
-        same.append(cost[list(best)].max() <= cost.min() + _ROUNDING)
+        cost = reference_costs(game, tools.action_noise)
+        same.append(cost[list(best)].max() <= cost.min() + costs.ROUNDING)
       else:
         same.append(tuple(game.optimal()) == best)
       if row.rationale:
         chain = reference_chain(tools.world, game)
-        barriers = self._barriers(tools, row.task.experience)
-        same[-1] &= (*barriers, *chain) == row.rationale
+        same[-1] &= chain == row.rationale
     return np.array(same, bool)
 
-  def _barriers(self, tools: Tools, moment: Experience) -> tuple[str, ...]:
-    """What bars a move from here, where a rationale tells it."""
-    if not self.barriers:
-      return ()
-    words = check_subgoals(tools.world).barriers
-    return barriers_in(moment.description, words)
 
-
-def _noisy_costs(game, action_noise: float) -> np.ndarray:
+def reference_costs(game: Any, action_noise: float) -> np.ndarray:
   """f64[A]: what `Tools.measure` computes, by the reference."""
   cost = np.array(game.costs())
+  if not action_noise:
+    return cost
   for action in range(len(cost)):
-    after = game.step(action)
-    if not (after.done or after.failed):
-      legal = np.isin(np.arange(len(cost)), list(after.legal()))
+    then = game.step(action)
+    if not (then.done or then.failed):
+      legal = np.isin(np.arange(len(cost)), list(then.legal()))
       cost[action] += action_noise * costs.random_action_regret(
-        np.array(after.costs()), legal
+        np.array(then.costs()), legal
       )
   return cost

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from glimo_jax.agent import costs, prompts
+from glimo_jax.agent import costs, prompts, refutations
 from glimo_jax.agent.llm import LanguageModel
 from glimo_jax.agent.skills.task import (
   Plan,
   PlannedRow,
   Skill,
   Task,
+  after,
   shuffled,
   words_of,
 )
@@ -43,28 +44,9 @@ class PlanSkill(Skill):
     """Plans ways to the goal, each by steps of least cost."""
     del student
     chosen = shuffled(experiences, seed)[: self.rows]
-    moves: list[tuple[int, ...]] = [() for _ in chosen]
-    going = list(range(len(chosen)))
-    arrived: set[int] = set()
-    for _ in range(_LONGEST):
-      here = [_after(chosen[i], moves[i]) for i in going]
-      measured = tools.measure(here)
-      best = {
-        i: costs.best_actions(c)[:1]
-        for i, c in zip(going, measured, strict=True)
-      }
-      going = [i for i in going if best[i]]  # elsewhere no way is known
-      if not going:
-        break
-      for i in going:
-        moves[i] += best[i]
-      after = tools.simulate([_after(chosen[i], moves[i]) for i in going])
-      arrived |= {i for i, ok in zip(going, after.success, strict=True) if ok}
-      going = [i for i in going if i not in arrived]
     plan = Plan()
-    for i, moment in enumerate(chosen):
-      words = " ".join(tools.world.actions[a] for a in moves[i])
-      answers = (words,) if i in arrived else ()
+    for moment, moves in zip(chosen, ways(tools, chosen), strict=True):
+      answers = () if moves is None else (in_words(tools, moves),)
       plan.add(
         PlannedRow(self.task(tools, moment), answers, (1.0,) * len(answers))
       )
@@ -89,7 +71,7 @@ class PlanSkill(Skill):
     plans = [tools.action_indices(answer.split()) for answer in answers]
     ends = tools.simulate(
       [
-        _after(task.experience, moves)
+        after(task.experience, moves)
         for task, moves in zip(tasks, plans, strict=True)
       ]
     )
@@ -98,7 +80,7 @@ class PlanSkill(Skill):
       if ends.success[i]:
         checks.append(Check("verified", steps=len(moves)))
       else:
-        refutation = prompts.refute_plan(len(moves), ends.description[i])
+        refutation = refutations.of_plan(len(moves), ends.description[i])
         checks.append(Check("refuted", refutation))
     return checks
 
@@ -119,5 +101,33 @@ class PlanSkill(Skill):
     return np.array(done, bool)
 
 
-def _after(moment: Experience, moves: tuple[int, ...]) -> Experience:
-  return dataclasses.replace(moment, actions=(*moment.actions, *moves))
+def ways(
+  tools: Tools, moments: Sequence[Experience]
+) -> list[tuple[int, ...] | None]:
+  """Moves of least cost from each moment to success.
+
+  () if the moment is a success already; None if no way is known, or if 32 moves
+  do not succeed.
+  """
+  moves: list[tuple[int, ...]] = [()] * len(moments)
+  arrived: set[int] = set()
+  going = list(range(len(moments)))
+  for _ in range(_LONGEST + 1):
+    ends = tools.simulate([after(moments[i], moves[i]) for i in going])
+    arrived |= {i for i, ok in zip(going, ends.success, strict=True) if ok}
+    going = [i for i, over in zip(going, ends.done, strict=True) if not over]
+    measured = tools.measure([after(moments[i], moves[i]) for i in going])
+    best = {
+      i: costs.best_actions(c)[:1] for i, c in zip(going, measured, strict=True)
+    }
+    going = [i for i in going if best[i]]  # elsewhere no way is known
+    if not going:
+      break
+    for i in going:
+      moves[i] += best[i]
+  return [m if i in arrived else None for i, m in enumerate(moves)]
+
+
+def in_words(tools: Tools, moves: Sequence[int]) -> str:
+  """Moves as an answer has them."""
+  return " ".join(tools.world.actions[a] for a in moves)

@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 
 from glimo_jax import fields
-from glimo_jax.agent import prompts
+from glimo_jax.agent import prompts, refutations
 from glimo_jax.agent.llm import LanguageModel
 from glimo_jax.agent.skills.task import (
   Plan,
@@ -16,6 +16,8 @@ from glimo_jax.agent.skills.task import (
   Skill,
   Task,
   choice_in,
+  follows,
+  question_of,
   reference_chain,
   shuffled,
 )
@@ -23,7 +25,13 @@ from glimo_jax.agent.tools import Tools
 from glimo_jax.agent.verifier import Check
 from glimo_jax.types import Experience
 from simulators import asking
-from simulators.base import AsksQuestions, HasReference, Question, World
+from simulators.base import (
+  AsksQuestions,
+  HasReference,
+  Question,
+  World,
+  check_subgoals,
+)
 
 _DRAWS = 3  # questions of a kind that a moment offers to choose from
 
@@ -38,11 +46,14 @@ class QuestionSkill(Skill):
       description of a moment once for all of them.
     rationale: whether the answer first says why: what the prompt tells of the
       things that decide it (`Question.about`).
+    worked_out: whether the rationale goes on with what follows from that
+      (`HasSubgoals.work_out`).
   """
 
   kinds: tuple[str, ...] = ()
   per_moment: int = 1
   rationale: bool = False
+  worked_out: bool = False
 
   name = "question"
   stage = 1
@@ -53,6 +64,8 @@ class QuestionSkill(Skill):
     fields.check_ranges(self, self.section, at_least={"per_moment": 1})
 
   def check(self, world: World) -> None:
+    if self.rows and self.rationale and self.worked_out:
+      check_subgoals(world)
     if isinstance(world, AsksQuestions):
       known = world.question_kinds
       asking.chosen(self.kinds, known, f"{self.section}kinds")
@@ -94,11 +107,11 @@ class QuestionSkill(Skill):
             key=lambda q: (kinds[q.kind], answers[q.kind, q.answer]),
           )
           offered.remove(rarest)
+          task = self.task(tools, moment, rarest)
           about = rarest.about + (way if rarest.by_way else ())
-          row = PlannedRow(
-            self.task(tools, moment, rarest), (rarest.answer,), (1.0,),
-            about if self.rationale else (),
-          )  # fmt: skip
+          about = about if self.rationale else ()
+          ending = follows(tools, task, about) if self.worked_out else ()
+          row = PlannedRow(task, (rarest.answer,), (1.0,), about, ending)
           if plan.add(row):
             kinds[rarest.kind] += 1
             answers[rarest.kind, rarest.answer] += 1
@@ -125,7 +138,7 @@ class QuestionSkill(Skill):
     self, tools: Tools, tasks: Sequence[Task], answers: Sequence[str]
   ) -> list[Check]:
     """Compares answers with the truth, computed again from the replay."""
-    questions = [_question(task) for task in tasks]
+    questions = [question_of(task) for task in tasks]
     codes = tools.truths([task.experience for task in tasks], questions)
     checks = []
     for code, question, answer in zip(codes, questions, answers, strict=True):
@@ -134,7 +147,7 @@ class QuestionSkill(Skill):
       elif answer == question.answer:
         checks.append(Check("verified"))
       else:
-        checks.append(Check("refuted", prompts.refute_answer(answer)))
+        checks.append(Check("refuted", refutations.of_answer(answer)))
     return checks
 
   def recheck(
@@ -147,7 +160,7 @@ class QuestionSkill(Skill):
     answer = tools.world.reference.answer
     same = []
     for game, row in zip(games, rows, strict=True):
-      asked = _question(row.task)
+      asked = question_of(row.task)
       same.append(answer(game, asked.kind, asked.args) == asked.code)
       if row.rationale and asked.by_way:
         way = reference_chain(tools.world, game)
@@ -202,9 +215,3 @@ class QuestionSkill(Skill):
       if question.choices[int(np.argmax(score))] != question.answer:
         out[i].append(question)
     return out
-
-
-def _question(task: Task) -> Question:
-  if task.question is None:
-    raise ValueError(f"task of kind {task.kind!r} has no question")
-  return task.question

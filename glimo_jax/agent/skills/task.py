@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,11 +22,13 @@ class Task:
 
   Attributes:
     skill: the skill that made the task, reads answers and verifies them.
-    kind: a question kind, `next_action` or `full_plan`.
+    kind: a question kind, or a name that its skill gives.
     experience: the moment that the task is about.
     prompt: what the student is asked.
     choices: the closed set of answers; empty for free text.
-    question: the question with its true answer; None for acting tasks.
+    question: the question with its true answer, where it is known; None for
+      acting tasks.
+    schema: JSON schema of an answer; None for other texts.
   """
 
   skill: "Skill"
@@ -35,6 +37,7 @@ class Task:
   prompt: Prompt
   choices: tuple[str, ...]
   question: Question | None = None
+  schema: dict[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,12 +50,14 @@ class PlannedRow:
     weights: target probability of each answer, the best first; they sum to 1.
     rationale: the things that decide the answer, or that the best way leads
       to, the next one first, by the simulator; () for no rationale.
+    ending: sentences that the rationale ends with.
   """
 
   task: Task
   answers: tuple[str, ...]
   weights: tuple[float, ...]
   rationale: tuple[str, ...] = ()
+  ending: tuple[str, ...] = ()
 
   @property
   def best(self) -> tuple[str, ...]:
@@ -101,7 +106,12 @@ class Skill(abc.ABC):
     stage: training stage of its rows: 1 understanding, 2 acting.
     labelled: whether the right answers come from the label source; otherwise
       the simulator computes them whatever the label source is.
+    tools_write: whether the tools write what the language model does not.
+    checked_by: how a draft is verified: `replay` or `replay+reference`.
     max_tokens: most tokens of an answer.
+    recalls: kind of the memories that its drafts are shown; "" for any.
+    measures: whether its checks need costs of moments that planning has not
+      measured.
   """
 
   rows: int = 0
@@ -110,7 +120,11 @@ class Skill(abc.ABC):
   name: ClassVar[str]
   stage: ClassVar[int]
   labelled: ClassVar[bool]
+  tools_write: ClassVar[bool] = True
+  checked_by: ClassVar[str] = "replay"
   max_tokens: ClassVar[int] = 8
+  recalls: ClassVar[str] = ""
+  measures: ClassVar[bool] = False
 
   @property
   def section(self) -> str:
@@ -158,6 +172,17 @@ class Skill(abc.ABC):
   ) -> list[Check]:
     """The verdict on each answer, by replay in the simulator."""
 
+  def taught(
+    self, tools: Tools, tasks: Sequence[Task], answers: Sequence[str]
+  ) -> list[tuple[Task, str] | str]:
+    """What verified drafts teach, in the order of the tasks.
+
+    Returns:
+      The task and the answer of each row, or why it is refuted after all.
+    """
+    del tools
+    return list(zip(tasks, answers, strict=True))
+
   @abc.abstractmethod
   def recheck(
     self, tools: Tools, rows: Sequence[PlannedRow]
@@ -166,6 +191,18 @@ class Skill(abc.ABC):
 
     None where there is no second path.
     """
+
+
+def after(moment: Experience, actions: Sequence[int]) -> Experience:
+  """The moment that some more actions lead to; for `Tools`, which replays."""
+  return dataclasses.replace(moment, actions=(*moment.actions, *actions))
+
+
+def question_of(task: Task) -> Question:
+  """The question of a task; ValueError if it has none."""
+  if task.question is None:
+    raise ValueError(f"task of kind {task.kind!r} has no question")
+  return task.question
 
 
 def words_of(text: str) -> list[str]:
@@ -186,7 +223,31 @@ def shuffled(experiences: Sequence[Experience], seed: int) -> list[Experience]:
   return [experiences[i] for i in rng.permutation(len(experiences))]
 
 
+def in_batches(
+  experiences: Sequence[Experience], seed: int, size: int
+) -> Iterator[list[Experience]]:
+  """The moments in the order of `shuffled`, `size` at a time, at least one."""
+  order = shuffled(experiences, seed)
+  for at in range(0, len(order), max(1, size)):
+    yield order[at : at + size]
+
+
 def reference_chain(world: World, game: Any) -> tuple[str, ...]:
   """What the best way of a game leads to, by the world's reference."""
   indices = world.reference.chain(game)  # pyright: ignore[reportAttributeAccessIssue]
   return tuple(check_subgoals(world).subgoals[index] for index in indices)
+
+
+def follows(
+  tools: Tools, task: Task, things: tuple[str, ...]
+) -> tuple[str, ...]:
+  """What follows from the prompt, in sentences; () without things.
+
+  Raises:
+    ValueError: the world works nothing out.
+  """
+  if not things:
+    return ()
+  moment, world = task.experience, check_subgoals(tools.world)
+  rules = tools.rules(moment.variant)
+  return world.work_out(moment.description, rules, things, task.question)

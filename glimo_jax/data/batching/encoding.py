@@ -26,12 +26,15 @@ class Item:
     answers: tokens of each answer, with or without the end of the turn.
     probs: f64[len(answers)], the target distribution.
     fork: tokens with which all answers begin; the next tells them apart.
+    said: tokens of the rationale, with which all answers begin; 0 where they
+      weigh as much as the answer behind them.
   """
 
   prompt: list[int]
   answers: list[list[int]]
   probs: np.ndarray
   fork: int = 0
+  said: int = 0
 
   def size(self, answer: int) -> int:
     """Columns of the branch with this answer."""
@@ -55,11 +58,16 @@ class Trunk:
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-  """A dataset in tokens: prefixes, trunks behind them, items behind those."""
+  """A dataset in tokens: prefixes, trunks behind them, items behind those.
+
+  Attributes:
+    answer_weight: see `train.answer_weight`.
+  """
 
   prefixes: list[list[int]]
   trunks: list[Trunk]
   items: list[Item]
+  answer_weight: float = 1.0
 
 
 def encode(
@@ -67,6 +75,7 @@ def encode(
   tokenizer: Tokenizer,
   length: int,
   train_end: bool = True,
+  answer_weight: float = 1.0,
 ) -> Encoded:
   """Tokenises examples once, for packing in any order.
 
@@ -91,10 +100,13 @@ def encode(
       prefixes.append(list(prefix))
     moment = (groups[prefix], example.episode, example.actions)
     moments.setdefault(moment, []).append(i)
-    for answer in example.completions:
+    completions = example.completions
+    for answer in completions:
       if answer not in cache:
         cache[answer] = _answer(answer, example, tokenizer, train_end)
-    item = _item(example, ids[before:], [cache[a] for a in example.completions])
+    answers = [cache[a] for a in completions]
+    said = _said(example, tokenizer) if answer_weight != 1 else 0
+    item = _item(example, ids[before:], answers, said)
     need = before
     need += max(map(item.size, range(len(item.answers))))
     if need > length:
@@ -111,11 +123,14 @@ def encode(
       rest = items[i].prompt[len(shared) :]
       items[i] = dataclasses.replace(items[i], prompt=rest)
     trunks.append(Trunk(group, shared, members))
-  return Encoded(prefixes, trunks, items)
+  return Encoded(prefixes, trunks, items, answer_weight)
 
 
 def _item(
-  example: InstructionExample, prompt: list[int], answers: list[list[int]]
+  example: InstructionExample,
+  prompt: list[int],
+  answers: list[list[int]],
+  said: int,
 ) -> Item:
   """The example in tokens, without answers of weight 0."""
   weights = np.asarray(example.weights, np.float64)
@@ -130,7 +145,7 @@ def _item(
   fork = len(_shared(answers))
   if len({tokens[fork] for tokens in answers}) < len(answers):
     kept, answers, fork = kept[:1], answers[:1], 0
-  return Item(prompt, answers, weights[kept] / weights[kept].sum(), fork)
+  return Item(prompt, answers, weights[kept] / weights[kept].sum(), fork, said)
 
 
 def _shared(sequences: Sequence[list[int]]) -> list[int]:
@@ -143,6 +158,12 @@ def _shared(sequences: Sequence[list[int]]) -> list[int]:
     lambda p: p[0] == p[1], zip(low, high, strict=False)
   )
   return low[: min(most, sum(1 for _ in pairs))]
+
+
+def _said(example: InstructionExample, tokenizer: Tokenizer) -> int:
+  """Tokens of the rationale and its stop; 0 for none."""
+  said = example.said
+  return len(tokenizer.encode_answer(f"{said}.")) - 1 if said else 0
 
 
 def _answer(

@@ -147,6 +147,10 @@ class Packing:
         target_ids[b, fork, :several] = [a[item.fork] for a in item.answers]
         target_probs[b, fork, :several] = item.probs
         ce_weight[b, targets] = 1.0
+        if item.said:
+          ce_weight[b, slot + item.said : targets.stop] = (
+            self._encoded.answer_weight
+          )
         slot += len(answer)
     return Batch(
       tokens=tokens,

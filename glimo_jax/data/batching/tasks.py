@@ -85,6 +85,7 @@ class TaskBatches(Epochs):
     scored: int | None = None,
     train_end: bool = True,
     repack: bool = True,
+    answer_weight: float = 1.0,
   ):
     """Tokenises all examples.
 
@@ -97,10 +98,14 @@ class TaskBatches(Epochs):
       scored: L, scored positions of a row; None: as many as they need.
       train_end: score the token that ends the answer, too.
       repack: pack again in each epoch; else keep the first epoch's batches.
+      answer_weight: of each token of an answer behind a rationale in the loss;
+        other scored tokens weigh 1.
     """
     if not examples:
       raise ValueError("no examples to batch: give at least one row")
-    self._encoded = encoding.encode(examples, tokenizer, length, train_end)
+    self._encoded = encoding.encode(
+      examples, tokenizer, length, train_end, answer_weight
+    )
     self._rows, self._length = rows, length
     self._scored = scored or packing.capacity(self._encoded, length, seed)
     most = max(len(a) for item in self._encoded.items for a in item.answers)
@@ -135,6 +140,7 @@ def task_and_replay(
   seed: int,
   keep: bool,
   targets: str = "soft",
+  answer_weight: float = 1.0,
   shuffle_seed: int | None = None,
 ) -> BatchIterator:
   """Each step's data: a batch of packed rows and one of replay text.
@@ -151,13 +157,17 @@ def task_and_replay(
     keep: the same batches return in each epoch, so that the activation cache
       can serve them; as many of the text as of the rows.
     targets: `soft`, over all acceptable answers, or `hard`, the first of them.
+    answer_weight: as in `TaskBatches`.
     shuffle_seed: a control, see `shuffled`; None leaves the answers in place.
   """
   if shuffle_seed is not None:
     rows = shuffled(rows, shuffle_seed)
   if targets == "hard":
     rows = hardened(rows)
-  task = TaskBatches(rows, tokenizer, batch, length, seed, repack=not keep)
+  task = TaskBatches(
+    rows, tokenizer, batch, length, seed, repack=not keep,
+    answer_weight=answer_weight,
+  )  # fmt: skip
   if not replay:
     return task
   text = ReplayBatches(

@@ -26,7 +26,8 @@ from glimo_jax.evaluate.suite import Result
 from glimo_jax.play.loop import Episode
 
 NAME = "fragment.json"
-_SHOWN = 3  # failed episodes kept as text
+# Fields of an episode that are left out, or kept in another form.
+_UNKEPT = ("texts", "actions", "instructions", "measures", "scores")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +41,7 @@ class Fragment:
     scores: what `language.scores` returned.
     dataset: counts of its rows.
     run: `EvalReport.run`.
-    failures: failed episodes of the tuned model with their texts; () before
-      the fragment is written.
+    failures: failed episodes of the tuned model with their texts.
     talk: what `chats.scores` returned; empty in older fragments.
   """
 
@@ -89,9 +89,9 @@ def write(path: files.PathLike, fragment: Fragment) -> None:
       }
       for arm, score in fragment.talk.items()
     },
-    "failures": failures(fragment),
+    "failures": fragment.failures,
     "dataset": fragment.dataset,
-    "run": fragment.run,
+    "run": {k: v for k, v in fragment.run.items() if k != "failures"},
   }
   # In the order of the arms, which is that of the report.
   files.write_text(path, json.dumps(values, allow_nan=False) + "\n")
@@ -150,7 +150,7 @@ def _columns(rows: Sequence[Any]) -> dict[str, list]:
   return {
     name: [getattr(row, name) for row in rows]
     for name in names
-    if name not in ("texts", "actions", "instructions", "measures")
+    if name not in _UNKEPT
   }
 
 
@@ -179,27 +179,3 @@ def _episodes(columns: Mapping[str, Any]) -> list[Episode]:
     dataclasses.replace(row, measures={n: v[i] for n, v in measures.items()})
     for i, row in enumerate(rows)
   ]
-
-
-def failures(fragment: Fragment) -> list[Mapping[str, Any]]:
-  """The first failed episodes of the tuned model, with their texts.
-
-  They are of the first benchmark.
-  """
-  if fragment.failures:  # read from a file: its episodes have no texts
-    return list(fragment.failures)
-  for name, result in fragment.results.items():
-    lost = [e for e in result.acted.get("tuned", ()) if not e.success]
-    return [
-      {
-        "benchmark": name,
-        "level": e.index,
-        "depth": e.depth,
-        "ended": e.ended,
-        "optimal_steps": e.optimal_steps,
-        "texts": list(e.texts),
-        "actions": list(e.actions),
-      }
-      for e in lost[:_SHOWN]
-    ]
-  return []

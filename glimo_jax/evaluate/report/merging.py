@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from glimo_jax.evaluate import answering, episodes, language, stats
-from glimo_jax.evaluate.report import fragments as fragments_lib
 from glimo_jax.evaluate.report import summaries, trainings
 from glimo_jax.evaluate.report.fragments import Fragment
 from glimo_jax.evaluate.retention import chats
@@ -87,9 +86,9 @@ def merge(fragments: Sequence[Fragment]) -> EvalReport:
       },
       "differences": differences | more_bits,
       "failures": [
-        {"arm": arm, **failure}
+        {**failure, "arm": arm}
         for arm, of_seed in runs.items()
-        for failure in fragments_lib.failures(next(iter(of_seed.values())))[:1]
+        for failure in next(iter(of_seed.values())).failures[:1]
       ],
     },
     retention=chats.summary(talk),

@@ -14,7 +14,10 @@
      "wall_s": {stage: seconds}, "peak_gib", "versions", "commit",
      "commits": {earlier stage: commit}, "quality": {...},
      "asked": {model: {"acting": way, "answering": way}},
-     "asked_on_val": {model: {"acting": {way: {"mean", ...}}, ...}}, ...}
+     "asked_on_val": {model: {"acting": {way: {"mean", ...}}, ...}},
+     "curves": [{"phase", "step", "loss", "ce", "kl"}], "command": str,
+     "failures": [{"arm", "benchmark", "level", "texts", "actions", "scores",
+                   "solved_by", ...}], ...}
 
 where null stands for what is not defined. What a training has a part in also
 holds "seeds", the number of trainings; intervals of a single one include
@@ -32,7 +35,8 @@ from typing import Any
 
 from glimo_jax import files
 from glimo_jax.evaluate import language
-from glimo_jax.evaluate.report import cells, page, summaries, trainings
+from glimo_jax.evaluate.report import cells, failures, summaries, trainings
+from glimo_jax.evaluate.report.page import page
 from glimo_jax.evaluate.retention import budgets, chats
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.files import PathLike
@@ -91,6 +95,9 @@ def compose(
       "asked": first.asked,
       "asked_on_val": first.val,
       "over_budget": over,
+      "failures": [
+        {"arm": "tuned", **lost} for lost in failures.worth_looking_at(results)
+      ],
     },
     retention=retention,
   )
@@ -171,17 +178,17 @@ def write(
   report: EvalReport,
   folder: files.PathLike,
   *,
-  metrics: Sequence[Mapping[str, Any]] = (),
   episodes: Mapping[str, Sequence[Episode]] | None = None,
+  films: Mapping[str, bytes] | None = None,
 ) -> None:
   """Writes report.json and report.html.
 
   Args:
     report: what was measured.
     folder: made if it is not there.
-    metrics: rows of training's metrics.jsonl, for the curves.
     episodes: arm -> episodes on the same levels; some are shown as text, base
       beside tuned.
+    films: caption -> GIF of one level.
 
   Raises:
     ValueError: a number is nan or infinite: JSON has no such thing.
@@ -190,10 +197,20 @@ def write(
   values = to_json(report)
   text = json.dumps(values, indent=1, allow_nan=False)  # keeps arms in order
   files.write_text(folder / JSON, text + "\n")
-  html = page.render(
-    values, authorship(report.dataset), metrics, episodes or {}
-  )
-  files.write_text(folder / HTML, html)
+  draw(report, folder, episodes=episodes, films=films)
+
+
+def draw(
+  report: EvalReport,
+  folder: files.PathLike,
+  *,
+  episodes: Mapping[str, Sequence[Episode]] | None = None,
+  films: Mapping[str, bytes] | None = None,
+) -> None:
+  """Writes report.html alone; arguments as in `write`."""
+  values, author = to_json(report), authorship(report.dataset)
+  html = page.render(values, author, episodes, films)
+  files.write_text(pathlib.Path(folder) / HTML, html)
 
 
 def table(report: EvalReport) -> str:

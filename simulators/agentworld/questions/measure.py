@@ -1,5 +1,6 @@
 """Measure: numbers of steps, and of rows plus columns."""
 
+from simulators.agentworld import reasoning
 from simulators.agentworld.game.moment import Array, Moment
 from simulators.agentworld.questions import parts
 from simulators.agentworld.text import needs
@@ -26,6 +27,7 @@ STEPS = Kind(
   truth=steps,
   gaps=parts.no_gaps,
   by_way=True,
+  works_out=reasoning.add_way,
 )
 
 
@@ -51,4 +53,5 @@ DISTANCE = Kind(
   gaps=parts.object_gap,
   needs=needs.offsets(0),
   about=parts.about_objects(0),
+  works_out=reasoning.add_steps,
 )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
+from simulators.agentworld import reasoning
 from simulators.agentworld.game import dynamics
 from simulators.agentworld.game.moment import Array, Moment
 from simulators.agentworld.questions import parts
@@ -61,6 +62,7 @@ PLAN = Kind(
   gaps=_plan_gaps,
   needs=needs.offsets(0),
   about=parts.about_objects(0),
+  works_out=reasoning.add_moves,
   two_sided=True,
 )
 
@@ -96,6 +98,7 @@ GOOD_START = Kind(
   truth=good_start,
   gaps=only_plan_gaps,
   by_way=True,
+  works_out=reasoning.weigh_moves,
   two_sided=True,
 )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
+from simulators.agentworld import reasoning
 from simulators.agentworld.game import dynamics, goals
 from simulators.agentworld.game.moment import Array, Moment
 from simulators.agentworld.questions import parts
@@ -63,6 +64,7 @@ OPTIMAL_NEXT = Kind(
   truth=optimal_next,
   gaps=parts.no_gaps,
   by_way=True,
+  works_out=reasoning.weigh_moves,
 )
 
 
@@ -100,6 +102,7 @@ BETTER = Kind(
   truth=better,
   gaps=_better_gaps,
   by_way=True,
+  works_out=reasoning.weigh_moves,
   shuffled=True,
 )
 
@@ -124,6 +127,7 @@ PROGRESS = Kind(
   truth=progress,
   gaps=parts.move_gap,
   by_way=True,
+  works_out=reasoning.weigh_moves,
   two_sided=True,
 )
 

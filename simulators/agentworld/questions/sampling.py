@@ -8,12 +8,14 @@ that no other argument could change, is asked for in a share of the moments only
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from simulators import asking
+from simulators.agentworld import reasoning
 from simulators.agentworld.config import Config
 from simulators.agentworld.game.moment import Moment, moment
 from simulators.agentworld.questions import (
@@ -31,7 +33,7 @@ from simulators.agentworld.questions import (
   spatial_relation,
 )
 from simulators.agentworld.questions.parts import Names
-from simulators.agentworld.text import needs
+from simulators.agentworld.text import needs, phrases
 from simulators.agentworld.types import Obs, Params
 from simulators.agentworld.vocabulary import ANSWERS, COUNTS
 from simulators.asking import Kind
@@ -253,3 +255,18 @@ def ask(
     shuffled=[kind.name for kind in asked if kind.shuffled],
     by_way=[kind.name for kind in asked if kind.by_way],
   )
+
+
+def work_out(
+  text: str,
+  rules: str,
+  things: Sequence[str],
+  question: Question | None = None,
+) -> tuple[str, ...]:
+  """What follows from the prompt; see `HasSubgoals.work_out`."""
+  if not phrases.STARTS.match(text):
+    return ()  # a map, or hints
+  if question is None:
+    return reasoning.weigh_moves(text, rules, (), things)
+  works_out = KINDS[question.kind].works_out
+  return works_out(text, rules, question.args, things) if works_out else ()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
+from simulators.agentworld import reasoning
 from simulators.agentworld.game.moment import Array, Moment
 from simulators.agentworld.questions import parts
 from simulators.agentworld.text import needs
@@ -51,6 +52,7 @@ NEARER = Kind(
   gaps=parts.two_object_gaps,
   needs=needs.offsets(0, 1),
   about=parts.about_objects(1, 0),
+  works_out=reasoning.add_steps,
   looked_up=True,
   shuffled=True,
 )
@@ -150,5 +152,6 @@ RELATIVE = Kind(
   gaps=_relative_gaps,
   needs=needs.offsets(0, 1),
   about=parts.about_objects(1, 0),
+  works_out=reasoning.compare_axis,
   looked_up=True,
 )

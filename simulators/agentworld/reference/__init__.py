@@ -20,11 +20,23 @@ from simulators.agentworld.reference import (
   answers_searched,
   answers_seen,
 )
+from simulators.agentworld.reference.claims import claims
+from simulators.agentworld.reference.descriptions import describes
 from simulators.agentworld.reference.game import Game
+from simulators.agentworld.reference.queries import facts
 from simulators.agentworld.reference.subgoals import needed
 from simulators.agentworld.vocabulary import ANSWERS, SUBGOALS
 
-__all__ = ["SEARCHED", "Game", "answer", "answered", "chain"]
+__all__ = [
+  "SEARCHED",
+  "Game",
+  "answer",
+  "answered",
+  "chain",
+  "claims",
+  "describes",
+  "facts",
+]
 
 _FUNCTIONS = {
   name: function

@@ -32,16 +32,14 @@ class Game:
     elements: (cell, kind) of each element.
     opens: (tool kind, element kind) pairs of the real dynamics.
     nominal: the pairs that the prompt states.
-    tool_words: word of each tool kind.
-    element_words: word of each element kind.
-    agent: cell where the agent stands.
-    lying: cell of each tool; None for a tool in hand.
+    tool_words, element_words: word of each kind.
+    agent, lying: cell of the agent and of each tool; None for one in hand.
     one_hand: whether taking a tool puts down the one in hand.
     opened: indices of the elements opened.
     hazards: cells that end the game.
     boxes: cells where boxes stand.
-    task: what is asked for, one of GOALS.
-    thing: index of the tool or element asked for.
+    task, thing: one of GOALS, and the index of the tool or element asked for.
+    limit: steps that the episode may take; only described.
   """
 
   size: int
@@ -61,6 +59,7 @@ class Game:
   boxes: tuple[Cell, ...] = ()
   task: str = "reach"
   thing: int = 0
+  limit: int = 0
 
   @classmethod
   def from_level(cls, level: Level, params: Params) -> "Game":
@@ -84,6 +83,7 @@ class Game:
       boxes=tuple(map(_cell, np.asarray(level.box_at))),
       task=GOALS[int(level.goal_kind)],
       thing=int(level.goal_thing),
+      limit=int(level.limit),
     )
 
   @classmethod

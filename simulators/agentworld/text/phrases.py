@@ -51,7 +51,7 @@ class Style:
 # --- Parts that both styles share ---------------------------------------------
 
 
-def _offset(cell: Cell, comma: str) -> str:
+def offset(cell: Cell, comma: str = " ") -> str:
   """The steps to a cell: `three up, two right`, or `here`."""
   parts = [
     f"{NUMBERS[abs(steps)]} {axis[steps > 0]}"
@@ -95,7 +95,7 @@ def _plain_rooms(rooms: Sequence[str]) -> str:
 
 
 def _plain(scene: Scene) -> list[str]:
-  where = functools.partial(_offset, comma=", ")
+  where = functools.partial(offset, comma=", ")
   holding = _list([f"the {word}" for word in scene.holding] or ["nothing"])
   out = [
     f"{_TASKS[scene.task].format(scene.of)} in {scene.limit} moves",
@@ -165,7 +165,7 @@ def _compact_rooms(rooms: Sequence[str]) -> str:
 
 
 def _compact(scene: Scene) -> list[str]:
-  where = functools.partial(_offset, comma=" ")
+  where = functools.partial(offset, comma=" ")
   out = [f"moves {scene.limit}"]
   if scene.task != "reach":
     out.append(" ".join(filter(None, ["task", scene.task, scene.of])))

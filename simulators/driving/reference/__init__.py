@@ -12,10 +12,12 @@ from collections.abc import Sequence
 
 from simulators.driving.questions.forms import ANSWERS
 from simulators.driving.reference import answers_driven, answers_seen
+from simulators.driving.reference.claims import claims
+from simulators.driving.reference.descriptions import describes
 from simulators.driving.reference.game import Game
 from simulators.driving.reference.sight import look
 
-__all__ = ["Game", "answer"]
+__all__ = ["Game", "answer", "claims", "describes"]
 
 
 def answer(game: Game, kind: str, args: Sequence[int]) -> int:

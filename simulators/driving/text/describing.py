@@ -19,10 +19,10 @@ from types import ModuleType
 from simulators.driving.text import compact, plain
 from simulators.driving.text.view import View, views
 from simulators.driving.text.words import tokens
-from simulators.driving.types import ACTIONS, FAMILIES, Obs, Params
+from simulators.driving.types import ACTIONS, FAMILIES, Obs
 
 RENDERINGS = {"plain": plain, "compact": compact}
-_TASKS = {
+TASKS = {
   "cruise": "Reach the goal in time: pass slow cars.",
   "follow": "Reach the goal; the car ahead may brake hard.",
   "signal": "Reach the goal: stop at red, go at green.",
@@ -79,12 +79,11 @@ def describe(obs: Obs, rendering: str) -> list[str]:
 
 def instruction(obs: Obs) -> list[str]:
   """The task of each row's scenario family."""
-  return [_TASKS[FAMILIES[int(family)]] for family in obs.family]
+  return [TASKS[FAMILIES[int(family)]] for family in obs.family]
 
 
-def rules(params: Params, rendering: str) -> str:
+def rules(rendering: str) -> str:
   """The nominal rules and how to answer: the shared prefix of prompts."""
-  del params  # a variant changes the dynamics, never the text
   return (
     "You drive a car; each answer lasts one second. Do not hit anything, keep "
     "on the road, stop before a red light, let people cross, let oncoming cars "

@@ -140,6 +140,7 @@ def test_rationale_comes_first_and_answers_are_weighed_after_it(tokenizer):
   row = dataclasses.replace(
     example(0, "goal", "tree", ["up", "left"], [0.75, 0.25]),
     rationale=("tree",),
+    ending=(),
   )
   assert row.completions == ("tree. up", "tree. left")
   batch = batching.pack([row], tokenizer, 64)
@@ -153,6 +154,27 @@ def test_rationale_comes_first_and_answers_are_weighed_after_it(tokenizer):
   # The row goes on with one of the answers.
   last = batch.scored[0][int(batch.ce_weight[0].sum()) - 1]
   assert batch.tokens[0, last] in (said[0][-1], said[1][-1])
+
+
+def test_answers_behind_a_rationale_weigh_more(tokenizer):
+  plain = example(0, "goal", "tree", ["up"])
+  reasoned = dataclasses.replace(
+    example(1, "goal", "tree", ["up"]),
+    rationale=("tree",),
+    ending=("up nearer", "left away"),
+  )
+  assert reasoned.completions[0] == "tree. up nearer. left away. up"
+  batches = batching.TaskBatches(
+    [plain, reasoned], tokenizer, 1, 64, answer_weight=8.0
+  )
+  (batch,) = next(batches)
+  weights = [w for w in batch.ce_weight[0].tolist() if w]
+  said = len(tokenizer.encode("tree. up nearer. left away."))
+  answer = len(tokenizer.encode("tree. up nearer. left away. up")) - said
+  # An answer, and the token that ends the turn.
+  alone = [1.0] * (len(tokenizer.encode("up")) + 1)
+  behind = [1.0] * said + [8.0] * (answer + 1)
+  assert weights in (alone + behind, behind + alone)
 
 
 def test_only_the_first_answer_is_kept_where_two_go_on_alike(tokenizer):

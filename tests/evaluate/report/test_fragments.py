@@ -7,7 +7,7 @@ import pytest
 
 from glimo_jax.evaluate import answering, language, stats
 from glimo_jax.evaluate import episodes as episodes_lib
-from glimo_jax.evaluate.report import fragments, merging, report
+from glimo_jax.evaluate.report import failures, fragments, merging, report
 from glimo_jax.evaluate.report.fragments import Fragment
 from glimo_jax.evaluate.retention import chats
 from glimo_jax.evaluate.suite import Result
@@ -65,10 +65,12 @@ def fragment(arm, seed, rate, others=False, worse=1.0):
     answered["base"] = answers(rng.random(N) < 0.4)
     scores["base"] = base
     talks["base"] = talk(0.0)
+  results = {NAME: Result(acted, answered, {"acting": "plain"}, {})}
+  lost = [{"arm": "tuned", **f} for f in failures.worth_looking_at(results)]
   return Fragment(
     arm,
     seed,
-    {NAME: Result(acted, answered, {"acting": "plain"}, {})},
+    results,
     {"prose": scores},
     {"planned": 3, "verified": 3},
     {
@@ -77,6 +79,7 @@ def fragment(arm, seed, rate, others=False, worse=1.0):
       "wall_s": {"train": 1.0},
       "seeds": {"collect": seed % 2, "annotate": seed % 2, "train": seed},
     },
+    failures=lost,
     talk=talks,
   )
 
@@ -116,6 +119,8 @@ def test_fragment_read_back_measures_the_same(several, tmp_path):
 
 def test_seeds_are_pooled_and_arms_paired_with_the_recipe(several):
   merged = merging.merge(several)
+  named = [failure["arm"] for failure in merged.run["failures"]]
+  assert named == ["low-lr", "no-kl", "tuned"]  # one of each
   arms = merged.benchmarks[NAME]
   assert set(arms) == {"tuned", "base", "random", "oracle", "no-kl", "low-lr"}
   runs = {
@@ -188,7 +193,7 @@ def test_order_does_not_matter_and_a_report_is_written(several, tmp_path):
   report.write(merged, tmp_path)
   page = (tmp_path / report.HTML).read_text()
   assert "low-lr: worse" in page
-  assert "<h2>Failures</h2>" in page
+  assert ">Failures</h2>" in page
   assert "low-lr minus tuned" in report.table(merged)
   assert "low-lr: 4 trainings, 2 datasets" in report.table(merged)
 

@@ -1,5 +1,6 @@
 """The report: its form, its round trip, and a self-contained page."""
 
+import base64
 import dataclasses
 import html.parser
 import json
@@ -10,7 +11,9 @@ import pytest
 
 from glimo_jax import provenance
 from glimo_jax.evaluate import answering, language, stats
-from glimo_jax.evaluate.report import report, summaries, trainings
+from glimo_jax.evaluate.report import failures, report, summaries, trainings
+from glimo_jax.evaluate.report.page import charts
+from glimo_jax.evaluate.report.page import paper as beside_paper
 from glimo_jax.evaluate.retention import budgets, chats
 from glimo_jax.evaluate.suite import Result
 from glimo_jax.play.loop import Episode
@@ -285,7 +288,7 @@ class _Page(html.parser.HTMLParser):
   def handle_starttag(self, tag, attrs):
     self.tags.append(tag)
     self.loads += [v for k, v in attrs if k in ("src", "href", "xlink:href")]
-    if tag != "meta":
+    if tag not in ("meta", "img"):
       self.open.append(tag)
 
   def handle_startendtag(self, tag, attrs):
@@ -300,18 +303,27 @@ class _Page(html.parser.HTMLParser):
 
 def test_page_is_self_contained_and_complete(whole, acted, tmp_path):
   episodes = {arm: runs[0] for arm, runs in acted.items()}
-  report.write(whole, tmp_path, metrics=METRICS, episodes=episodes)
+  drawn = dataclasses.replace(whole, run=whole.run | {"curves": METRICS})
+  films = {"tuned: <solved>": b"GIF89a"}
+  report.write(drawn, tmp_path, episodes=episodes, films=films)
   text = (tmp_path / "report.html").read_text()
   page = _Page(text)
   assert page.open == []
   assert "script" not in page.tags
-  assert page.loads == []
+  links = [load for load in page.loads if load.startswith("#")]
+  assert links
+  assert all(f'id="{link[1:]}"' in text for link in links)
+  picture = base64.b64encode(b"GIF89a").decode()
+  others = [load for load in page.loads if load not in links]
+  assert others == [f"data:image/gif;base64,{picture}"]
   assert "http" not in text
   shown = "".join(page.text)
   headline = whole.comparisons["agentworld/test"]["headline"]["mean"]
   assert f"{headline:.1%}" in shown
   assert "Learnt from 80 rows proved by replay, 25.0% by an LLM." in shown
-  assert page.tags.count("polyline") == 3  # loss, cross-entropy, KL
+  # Loss, cross-entropy and KL, each with its moving mean.
+  assert page.tags.count("polyline") == 6
+  assert "prefers-color-scheme: dark" in text
   for title in ("Success by depth", "Questions by kind", "Episodes", "Run"):
     assert title in shown
   assert "goal <" in shown  # escaped in HTML, shown as plain text
@@ -324,6 +336,66 @@ def test_shown_episodes_include_failures(whole, tmp_path):
   page = (tmp_path / "report.html").read_text()
   for i in range(4):
     assert f"Level {i}," in page
+
+
+def test_failures_that_rivals_solve_are_shown_with_the_scores(tmp_path):
+  """The order, and the page's scores, with the tried action marked."""
+  steps = ({"up": -0.25, "left": -1.5}, {"left": -0.75}, {"up": -2.0})
+  lost = [dataclasses.replace(e, scores=steps) for e in run([0, 0, 0, 1, 0])]
+  result = Result(
+    {"base": run([0, 1, 0, 0, 0]), "script": run([0, 1, 1, 1, 0]),
+     "tuned": lost}, {}, {}, {},
+  )  # fmt: skip
+  found = failures.worth_looking_at({"a/test": result})
+  assert [row["level"] for row in found] == [1, 2, 0]
+  assert [r["solved_by"] for r in found] == [["script", "base"], ["script"], []]
+  composed = report.compose({"a/test": result}, {}, COUNTS, {"commit": "c0"})
+  report.write(composed, tmp_path)
+  assert report.read(tmp_path) == composed
+  text = (tmp_path / report.HTML).read_text()
+  page = "".join(_Page(text).text)
+  assert "level 1, depth 1: truncated, shortest way 2; solved by script" in page
+  assert '<span class="chosen">up -0.25</span><span>left -1.50</span>' in text
+  assert '<span>up tried</span><span class="chosen">left -0.75</span>' in text
+
+
+def test_gains_stand_beside_those_of_the_paper(whole, tmp_path):
+  """The ratio of the means; none to a base that hardly ever succeeds."""
+  report.write(whole, tmp_path)
+  page = "".join(_Page((tmp_path / report.HTML).read_text()).text)
+  assert "2.04, 1.54, 1.82" in page
+  arms = whole.benchmarks["agentworld/test"]
+  for measure, title in (("success", "levels solved"), ("qa", "questions")):
+    base, tuned = (arms[a][measure]["mean"] for a in ("base", "tuned"))
+    row = page.split(f"agentworld/test, {title}")[1]
+    assert row.startswith(f"{base:.3f}{tuned:.3f}{tuned / base:.2f}")
+  rare = {"base": {"success": {"mean": 0.04}},
+          "tuned": {"success": {"mean": 0.4}}}  # fmt: skip
+  text = beside_paper.beside({"benchmarks": {"a": rare}, "comparisons": {}})
+  assert '<td data-label="tuned / base">-</td>' in text
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_chart_places_points_and_intervals_in_proportion(share):
+  unknown = {"mean": None, "lo": None, "hi": None, "n": 0}
+  quarter = {"mean": 0.25, "lo": 0.0, "hi": 0.5, "n": 8}
+  rows = [("a", quarter, "tuned"), ("none", unknown, "")]
+  chart = charts.forest(rows, share=share)
+  # On 0..1 as it is; else on -0.5..0.5.
+  point, left, width = (25, 0, 50) if share else (75, 50, 50)
+  assert f'class="dot" style="left:{point:.1f}%"' in chart
+  assert f'style="left:{left:.1f}%;width:{width:.1f}%"' in chart
+  assert "none" not in chart
+
+
+def test_widest_interval_does_not_flatten_the_others():
+  narrow = {"mean": 0.1, "lo": -0.2, "hi": 0.4, "n": 8}
+  rows = [(str(i), narrow, "") for i in range(9)]
+  far = {"mean": 9.0, "lo": 8.0, "hi": 10.0, "n": 8}
+  chart = charts.forest([*rows, ("far", far, "")])
+  assert "+0.48" in chart  # the end of the axis
+  assert "[+8.000, +10.000]" in chart
+  assert 'style="left:100.0%"' in chart
 
 
 def test_small_report_without_curves_or_episodes_is_written(tmp_path):

@@ -150,6 +150,42 @@ def test_both_styles_say_the_same_in_play(world, pool, walk):
   assert between > 10
 
 
+@pytest.mark.parametrize("style", STYLES)
+def test_weighed_moves_do_what_is_said(world, pool, walk, style):
+  """A move leads somewhere, nearer or not, if the world carries it out."""
+  params = world.params("real")
+  states, _ = jax.device_get(walk(params, pool.levels))
+  live = np.argwhere(~np.asarray(states.done[:-1], bool))
+  states = jax.tree.map(lambda x: x[tuple(live[::7].T)], states)
+  texts, rules = write(states.obs, style), world.rules(params)
+  step = jax.jit(jax.vmap(world.step, (0, None, None)))
+  after = [jax.device_get(step(states, a, params)) for a in range(4)]
+  far = np.abs(states.obs.agent - states.obs.goal).sum(-1)
+  nearer = lying = 0
+  for i, text in enumerate(texts):
+    seen = phrases.read(text)
+    weighed = {
+      said.split()[0]: said for said in world.work_out(text, rules, ("goal",))
+    }
+    for move, cell, then in zip(ACTIONS, MOVES, after, strict=True):
+      moved = (then.obs.agent[i] != states.obs.agent[i]).any()
+      moved |= (then.obs.opened[i] != states.obs.opened[i]).any()
+      said = weighed[move].split()
+      open_move = moved and cell not in seen["hazards"]
+      assert ("nearer" in said or "away" in said) == open_move
+      if not open_move or not seen["goal"]:
+        continue
+      aim = states.obs.goal[i] - states.obs.agent[i] - cell
+      leads = np.abs(aim).sum() < far[i]
+      assert ("nearer" in said) == leads
+      nearer += leads
+      for name, thing in seen["tools"].items():
+        assert (name in said) == (thing["offset"] == cell)
+        lying += thing["offset"] == cell
+  assert nearer > 10
+  assert lying > 10
+
+
 def test_each_fact_has_one_sentence_and_the_nearest_comes_first(moments):
   for style in STYLES:
     for text in write(moments, style):

@@ -69,7 +69,7 @@ def test_every_rule_of_the_prompt_is_a_term_of_the_score():
     "let oncoming cars go first": {"forced": 1.0},
     "keep the limit": {"speeding": 10.0},
   }
-  stated = describing.rules(None, "plain").split(". ")[1]
+  stated = describing.rules("plain").split(". ")[1]
   assert stated == ", ".join(rules)
   for broken in rules.values():
     assert _score(**broken) < 1.0

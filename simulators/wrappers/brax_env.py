@@ -15,9 +15,9 @@ import brax.envs
 import jax
 import jax.numpy as jnp
 
-from simulators import compat
 from simulators.base import Array, PyTree, State, World
-from simulators.rollout import fresh_episode
+from simulators.rollout import flatten, fresh_episode
+from simulators.wrappers import compat
 
 compat.install_device_put_replicated()
 
@@ -181,12 +181,6 @@ def _raw(state: PyTree) -> PyTree:
     return jax.random.key_data(x) if typed else x
 
   return jax.tree.map(leaf, state)
-
-
-def flatten(obs: PyTree) -> Array:
-  """f32[observation_size]: all leaves of one observation."""
-  leaves = [x.astype(jnp.float32).reshape(-1) for x in jax.tree.leaves(obs)]
-  return jnp.concatenate(leaves)
 
 
 def register(

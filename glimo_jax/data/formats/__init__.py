@@ -1,0 +1,1 @@
+"""Forms that the instruction dataset is written in, for other programs."""

@@ -1,0 +1,1 @@
+"""Worlds behind the interfaces of other libraries: brax and Gymnasium."""
