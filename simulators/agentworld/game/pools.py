@@ -26,7 +26,7 @@ Array = jax.Array
 
 SPLITS = ("train", "val", "test", "ood-chain", "ood-size", "ood-depth")
 BUCKETS = 16  # of the canonical hash
-_SERIES = 2  # of all pools; raised when the levels of `test` are worn out
+_SERIES = 3  # of all pools; raised when the levels of `test` are worn out
 # split -> its buckets. `ood-size` differs by its sides and takes all buckets.
 _BUCKETS_OF = {
   "train": range(10),

@@ -55,6 +55,14 @@ def _seen(game: Game, sight: int) -> dict[str, Any]:
     "holding": [words[t] for t in sorted(game.held)],
     "between": [] if mine is not None else _around(rooms, game.agent, mine),
     "walls": _walls(game, game.agent),
+    "shut": [
+      move
+      for i, move in enumerate(ACTIONS)
+      if any(
+        cell == game.beside(i) and e not in game.opened
+        for e, (cell, _) in enumerate(game.elements)
+      )
+    ],
     "onward": _onward(game) if sight > 1 else {},
     "goal": None if game.task in ("take", "open") else thing(game.goal),
     "tools": {

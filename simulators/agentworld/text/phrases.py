@@ -1,12 +1,13 @@
 """Scenes in words, and back: `plain` sentences, or `compact` ones.
 
-    Reach the goal in 12 moves. You hold the ax. Walls are up and left. Down
-    leads on down and right. Right is a dead end. You went down. The goal is
-    three up, two right in room B. The key is one down. The tree is two up
-    between your room and room B.
+    Reach the goal in 12 moves. You hold the ax. A wall is left. A closed
+    thing is up. Down leads on down and right. Right is a dead end. You went
+    down. The goal is three up, two right in room B. The key is one down. The
+    tree is one up between your room and room B.
 
-    moves 12. hold ax. wall up left. down then down right. right then none. went
-    down. goal three up two right in B. key one down. tree two up to B.
+    moves 12. hold ax. wall left. shut up. down then down right. right then
+    none. went down. goal three up two right in B. key one down. tree one up to
+    B.
 
 Both say the same. A thing without a room is in the agent's room. A `Style` is a
 way to write each of these facts; its patterns read them again.
@@ -106,6 +107,9 @@ def _plain(scene: Scene) -> list[str]:
   if scene.walls:
     verb = "Walls are" if len(scene.walls) > 1 else "A wall is"
     out.append(f"{verb} {_list(scene.walls)}")
+  if scene.shut:
+    verb = "Closed things are" if len(scene.shut) > 1 else "A closed thing is"
+    out.append(f"{verb} {_list(scene.shut)}")
   for move, after in scene.onward.items():
     leads = f"leads on {_list(after)}" if after else "is a dead end"
     out.append(f"{move.capitalize()} {leads}")
@@ -142,6 +146,7 @@ PLAIN = Style(
       rf"You hold (?P<hold>nothing|the {_TOOL}(?:(?:,| and) the {_TOOL})*)",
       rf"You stand {_ROOMS}",
       rf"(?:Walls are|A wall is) (?P<walls>{_MOVES})",
+      rf"(?:Closed things are|A closed thing is) (?P<shut>{_MOVES})",
       rf"(?P<onward>{_MOVE.title()}) (?:is a dead end|leads on {_THEN})",
       rf"You (?:went (?P<went>{_MOVE})|could not go (?P<stuck>{_MOVE}))",
       rf"The (?P<open>open )?{_THING} is {_WHERE}(?: {_ROOMS})?",
@@ -175,6 +180,8 @@ def _compact(scene: Scene) -> list[str]:
     out.append(" ".join(["door", *scene.between]))
   if scene.walls:
     out.append(" ".join(["wall", *scene.walls]))
+  if scene.shut:
+    out.append(" ".join(["shut", *scene.shut]))
   for move, after in scene.onward.items():
     out.append(" ".join([move, "then", *(after or ["none"])]))
   if scene.last:
@@ -202,6 +209,7 @@ COMPACT = Style(
       rf"hold (?P<hold>{_TOOL}(?: {_TOOL})*)",
       rf"(?P<rooms>door [{ROOMS}](?: [{ROOMS}])*)",
       rf"wall (?P<walls>{_MOVE}(?: {_MOVE})*)",
+      rf"shut (?P<shut>{_MOVE}(?: {_MOVE})*)",
       rf"(?P<onward>{_MOVE}) then (?:(?P<then>{_MOVE}(?: {_MOVE})*)|none)",
       rf"(?:went (?P<went>{_MOVE})|stuck (?P<stuck>{_MOVE}))",
       rf"(?P<open>open )?{_THING} {_PLACE}(?: {_BESIDE})?",
@@ -232,8 +240,8 @@ def read(text: str) -> dict[str, Any]:
   rendering = "compact" if text.startswith("moves ") else "plain"
   out: dict[str, Any] = {
     "task": None, "limit": 0, "holding": [], "between": [], "walls": [],
-    "onward": {}, "last": None, "goal": None, "tools": {}, "elements": {},
-    "boxes": [], "hazards": [],
+    "shut": [], "onward": {}, "last": None, "goal": None, "tools": {},
+    "elements": {}, "boxes": [], "hazards": [],
   }  # fmt: skip
   for sentence in text.strip().removesuffix(".").split(". "):
     for pattern in STYLES[rendering].patterns:
@@ -259,8 +267,9 @@ def _store(out: dict[str, Any], found: dict[str, Any]) -> None:
   if found.get("hold"):
     words = re.findall(_TOOL, found["hold"].replace("the ", ""))
     out["holding"] = words
-  if found.get("walls"):
-    out["walls"] = re.findall(_MOVE, found["walls"])
+  for name in ("walls", "shut"):
+    if found.get(name):
+      out[name] = re.findall(_MOVE, found[name])
   if found.get("onward"):
     after = re.findall(_MOVE, found["then"] or "")
     out["onward"][found["onward"].lower()] = after

@@ -49,6 +49,7 @@ def parse_description(text: str, rules: str = "") -> dict[str, Any]:
       limit: moves that the episode may take.
       between: rooms next to an agent that stands in a door.
       walls: list of moves.
+      shut: list of moves onto a closed element.
       onward: move -> list of moves that no wall stops after it; empty where
         the text tells only the walls beside the agent.
       last: {"move", "moved"}, or None.

@@ -54,6 +54,7 @@ class Scene:
       (). Then no room is YOURS.
     holding: tools in hand.
     walls: moves into a wall.
+    shut: moves onto a closed element, whatever is in hand.
     onward: of every other move, the moves that no wall stops after it, the one
       back left out; empty where only the walls beside the agent are seen.
     last: the last move; "" before the first.
@@ -69,6 +70,7 @@ class Scene:
   between: tuple[str, ...]
   holding: tuple[str, ...]
   walls: tuple[str, ...]
+  shut: tuple[str, ...]
   onward: dict[str, tuple[str, ...]]
   last: str
   moved: bool
@@ -196,6 +198,7 @@ def _scene(
     for j, word in enumerate(row["element"])
     if word >= 0
   ]
+  closed = {it.at for it in elements if not it.is_open}
   danger = [
     a for a, there in zip(ACTIONS, beside, strict=True) if hazard[there]
   ]
@@ -209,6 +212,9 @@ def _scene(
       w for w, held in zip(words, row["held"], strict=True) if held
     ),
     walls=walls,
+    shut=tuple(
+      a for a, near in zip(ACTIONS, DELTAS, strict=True) if near in closed
+    ),
     onward=onward,
     last=ACTIONS[row["last"]] if row["last"] >= 0 else "",
     moved=row["moved"],

@@ -81,6 +81,11 @@ def facts(obs, i, sight=1):
   pairs = range(obs.tool.shape[1])
   moves = zip(ACTIONS, MOVES, strict=True)
   side = len(obs.wall[i])
+  shut = [
+    cell(obs.element_at[i, k])
+    for k in pairs
+    if obs.element[i, k] >= 0 and not obs.opened[i, k]
+  ]
 
   def is_wall(at):
     return not (min(at) >= 0 and max(at) < side) or obs.wall[i][tuple(at)]
@@ -100,6 +105,7 @@ def facts(obs, i, sight=1):
     "holding": [TOOLS[obs.tool[i, k]] for k in pairs if obs.held[i, k]],
     "between": around if len(around) > 1 else [],
     "walls": [a for a, move in moves if is_wall(here + np.array(move))],
+    "shut": [a for a, move in zip(ACTIONS, MOVES, strict=True) if move in shut],
     "onward": onward if sight == 2 else {},
     "last": None
     if obs.last[i] < 0
@@ -155,35 +161,39 @@ def test_weighed_moves_do_what_is_said(world, pool, walk, style):
   """A move leads somewhere, nearer or not, if the world carries it out."""
   params = world.params("real")
   states, _ = jax.device_get(walk(params, pool.levels))
-  live = np.argwhere(~np.asarray(states.done[:-1], bool))
-  states = jax.tree.map(lambda x: x[tuple(live[::7].T)], states)
+  live = np.argwhere(~np.asarray(states.done[1:-1], bool))[::7]
+  before = states.obs.agent[tuple(live.T)]
+  states = jax.tree.map(lambda x: x[1:][tuple(live.T)], states)
   texts, rules = write(states.obs, style), world.rules(params)
   step = jax.jit(jax.vmap(world.step, (0, None, None)))
   after = [jax.device_get(step(states, a, params)) for a in range(4)]
   far = np.abs(states.obs.agent - states.obs.goal).sum(-1)
-  nearer = lying = 0
+  nearer = shut = undone = 0
   for i, text in enumerate(texts):
     seen = phrases.read(text)
-    weighed = {
-      said.split()[0]: said for said in world.work_out(text, rules, ("goal",))
-    }
+    sentences = world.work_out(text, rules, ("goal",))
+    weighed = {said.split()[0]: said.split() for said in sentences}
     for move, cell, then in zip(ACTIONS, MOVES, after, strict=True):
       moved = (then.obs.agent[i] != states.obs.agent[i]).any()
       moved |= (then.obs.opened[i] != states.obs.opened[i]).any()
-      said = weighed[move].split()
+      said = weighed[move]
       open_move = moved and cell not in seen["hazards"]
       assert ("nearer" in said or "away" in said) == open_move
+      stopped = move in weighed["shut"]
+      assert stopped == (not moved and move not in seen["walls"])
+      shut += stopped
+      came = (states.obs.agent[i] + cell == before[i]).all()
+      back = move in weighed.get("back", ())
+      assert back == came
+      undone += back
       if not open_move or not seen["goal"]:
         continue
       aim = states.obs.goal[i] - states.obs.agent[i] - cell
       leads = np.abs(aim).sum() < far[i]
       assert ("nearer" in said) == leads
+      assert (move in weighed["next"]) == leads
       nearer += leads
-      for name, thing in seen["tools"].items():
-        assert (name in said) == (thing["offset"] == cell)
-        lying += thing["offset"] == cell
-  assert nearer > 10
-  assert lying > 10
+  assert min(nearer, shut, undone) > 10
 
 
 def test_each_fact_has_one_sentence_and_the_nearest_comes_first(moments):
@@ -193,7 +203,8 @@ def test_each_fact_has_one_sentence_and_the_nearest_comes_first(moments):
       things = [*parsed["tools"].values(), *parsed["elements"].values()]
       count = len(things) + len(parsed["boxes"]) + len(parsed["hazards"])
       count += sum(
-        bool(parsed[name]) for name in ("between", "walls", "last", "goal")
+        bool(parsed[name])
+        for name in ("between", "walls", "shut", "last", "goal")
       )
       told = 1 + (style == "plain" or bool(parsed["holding"]))
       told += style == "compact" and parsed["task"] is not None
@@ -235,6 +246,14 @@ def test_known_moment_in_plain_and_compact():
   ]
 
 
+def test_closed_things_beside_are_told_whatever_is_in_hand():
+  obs = _hall((1, 1))  # the ax is in hand
+  assert (
+    "You hold the ax. A closed thing is right. The" in write(obs, "plain")[0]
+  )
+  assert "hold ax. shut right. goal" in write(obs, "compact")[0]
+
+
 def test_known_moment_in_a_door_after_a_move():
   obs = _hall((1, 2), opened=("tree",), held=()).replace(
     last=np.array([3]), moved=np.array([True])
@@ -250,6 +269,7 @@ def test_known_moment_in_a_door_after_a_move():
     "moves 12. door A B. wall up down. went right. goal one up two right in B."
   )
   assert "open tree here joins A B." in compact
+  assert "closed" not in plain
   stuck = obs.replace(moved=np.array([False]))
   assert "You could not go right." in write(stuck, "plain")[0]
   assert "stuck right." in write(stuck, "compact")[0]
