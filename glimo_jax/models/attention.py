@@ -169,7 +169,13 @@ def behind(
   return jnp.concatenate([shared, x], axis=2)
 
 
-def attend(q: Queries, k: Keys, v: Keys, mask: Mask) -> Queries:
+def attend(
+  q: Queries,
+  k: Keys,
+  v: Keys,
+  mask: Mask,
+  prefix: tuple[Array, Array] | None = None,
+) -> Queries:
   """Grouped-query attention, head-major, under a causal mask.
 
   By a fused kernel where the machine has one (`fused_attention`), else by
@@ -180,7 +186,13 @@ def attend(q: Queries, k: Keys, v: Keys, mask: Mask) -> Queries:
     k: keys.
     v: values.
     mask: query t may see no key beyond S - T + t.
+    prefix: keys and values [P, K, H] that all rows see before their own; the
+      mask begins with them.
   """
+  if prefix is not None and q.shape[3] == 1:
+    return _attend_once(q, k, v, mask, prefix)
+  if prefix is not None:
+    k, v = behind(prefix[0], k), behind(prefix[1], v)
   kernel = fused_attention.implementation(q, k)
   if kernel is not None:
     y = fused_attention.attend(q, k, v, mask, kernel)
@@ -204,6 +216,23 @@ def blockwise(q: Queries, k: Keys, v: Keys, mask: Mask) -> Queries:
     part = mask[:, start:end, : before + end]
     out.append(_attend(q[:, :, :, start:end], k[keys], v[keys], part))
   return jnp.concatenate(out, axis=3)
+
+
+def _attend_once(
+  q: Queries, k: Keys, v: Keys, mask: Mask, prefix: tuple[Array, Array]
+) -> Queries:
+  """One query a row. The prefix is read for all rows, not copied into each."""
+  shared_k, shared_v = prefix
+  shared = einsum("bkgth,pkh->bkgtp", q, shared_k)
+  s = jnp.concatenate([shared, einsum("bkgth,bksh->bkgts", q, k)], axis=-1)
+  s = jnp.where(mask[:, None, None], s, MASKED)
+  e = jnp.exp(s - jnp.max(s, axis=-1, keepdims=True))
+  total = jnp.sum(e, axis=-1, keepdims=True)
+  e = e.astype(v.dtype)
+  count = len(shared_k)
+  y = einsum("bkgtp,pkh->bkgth", e[..., :count], shared_v)
+  y = y + einsum("bkgts,bksh->bkgth", e[..., count:], v)
+  return (y / total).astype(v.dtype)
 
 
 def _scores(q: Queries, k: Keys, mask: Mask) -> Float[Array, "B K G T S"]:

@@ -19,7 +19,7 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Float
 
 from glimo_jax import mesh as mesh_lib
-from glimo_jax.models.attention import Mask, attend, behind
+from glimo_jax.models.attention import Mask, attend
 from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.numerics.products import adapted, matmul
 from glimo_jax.models.numerics.remat import SAVED
@@ -133,9 +133,7 @@ class Block(nn.Module):
       k = jax.lax.dynamic_update_slice(all_k, k[None], at)
       v = jax.lax.dynamic_update_slice(all_v, v[None], at)
       keys, values = k[layer], v[layer]
-    if prefix is not None:
-      keys, values = behind(prefix[0], keys), behind(prefix[1], values)
-    y = attend(q, keys, values, mask)
+    y = attend(q, keys, values, mask, prefix)
     y = y.transpose(0, 3, 1, 2, 4).reshape(*x.shape[:2], -1)
     y = linear("o", y)
     x = x + (self._norm("attn_post_norm", y) if c.post_norm else y)
