@@ -30,7 +30,7 @@ def get_config(arm: str = "tuned") -> config_dict.ConfigDict:
   config.world.options.update(
     rendering="plain", size=8, sides=(5, 6, 7), larger=(8,), deeper=(3,)
   )
-  config.collect.update(depths=(0, 1, 2), levels=2400, moments=7000)
+  config.collect.update(depths=(0, 1, 2), levels=8000, moments=20000)
   skills = config.annotate.skills
   for name in (
     "question",

@@ -17,13 +17,15 @@ from configs import quickstart
 _HALF = {
   "train.length": 384,
   "train.replay_length": 32,
-  "train.acting_steps": 800,
+  "train.acting_steps": 960,
 }
 # Labels without the oracle come without its rationale; other texts have no
 # sentences about single things.
 _ANSWER_ALONE = {
   "annotate.skills.question.rationale": False,
+  "annotate.skills.question.worked_out": False,
   "annotate.skills.next_action.rationale": False,
+  "annotate.skills.next_action.worked_out": False,
   "evaluate.tuned_arms": ("plain", "options"),
 }
 # Arm -> what differs from the recipe, `tuned`.
@@ -35,13 +37,13 @@ ARMS = {
   "self": {
     **_ANSWER_ALONE,
     "annotate.label_source": "self",
-    "train.acting_steps": 360,
+    "train.acting_steps": 440,
     "rounds.count": 2,
   },
   # How the worlds are described. Hints work out the way; see the glossary.
   "plain": {
     "world.options.rendering": "plain",
-    "annotate.skills.next_action.rows": 1000,
+    "annotate.skills.next_action.rows": 2400,
   },
   "hints": {**_ANSWER_ALONE, "world.options.rendering": "hints"},
   "map": {**_ANSWER_ALONE, "world.options.rendering": "map"},
@@ -51,42 +53,42 @@ ARMS = {
   },
   # What is learnt: a step, or a whole plan, followed and then planned again.
   "plans": {
-    "annotate.skills.next_action.rows": 900,
-    "annotate.skills.plan.rows": 700,
+    "annotate.skills.next_action.rows": 2100,
+    "annotate.skills.plan.rows": 1700,
     "evaluate.written": ("plan",),
   },
   # What is perceived after a move, for two fifths of the questions.
   "predict": {
-    "annotate.skills.question.rows": 600,
-    "annotate.skills.predict.rows": 400,
+    "annotate.skills.question.rows": 720,
+    "annotate.skills.predict.rows": 480,
   },
   # Why a move is right, in checked claims, for two fifths of the questions.
   "explain": {
-    "annotate.skills.question.rows": 600,
-    "annotate.skills.explain.rows": 400,
+    "annotate.skills.question.rows": 720,
+    "annotate.skills.explain.rows": 480,
   },
   # How a plan that fails is mended, for a seventh of the moves.
   "repair": {
-    "annotate.skills.next_action.rows": 1900,
-    "annotate.skills.repair.rows": 150,
+    "annotate.skills.next_action.rows": 4500,
+    "annotate.skills.repair.rows": 350,
   },
   # The first mistake in failed episodes, for two fifths of the questions; a row
   # describes four moments, so it is about four times as long.
   "reflect": {
-    "annotate.skills.question.rows": 600,
-    "annotate.skills.reflect.rows": 200,
+    "annotate.skills.question.rows": 720,
+    "annotate.skills.reflect.rows": 240,
   },
-  # Rationales go on with what follows from what they quote.
-  "worked-out": {
-    "annotate.skills.question.worked_out": True,
-    "annotate.skills.next_action.worked_out": True,
+  # Rationales end with what they quote, without what follows from it.
+  "quoted": {
+    "annotate.skills.question.worked_out": False,
+    "annotate.skills.next_action.worked_out": False,
   },
   # Questions that the teacher composes: up to two fifths of the questions, as
   # a try that is refused makes no row.
   "compose": {
-    "annotate.skills.question.rows": 600,
-    "annotate.skills.compose.rows": 400,
-    "annotate.skills.compose.drafted": 400,
+    "annotate.skills.question.rows": 720,
+    "annotate.skills.compose.rows": 480,
+    "annotate.skills.compose.drafted": 480,
   },
   # The answer is the move alone.
   "no-rationale": _ANSWER_ALONE,
@@ -100,21 +102,21 @@ ARMS = {
   "no-kl": {"train.kl_coef": 0.0},
   "kl-completion": {"train.kl_tokens": "completion"},
   "kl-1": {"train.kl_coef": 1.0},
-  "low-lr": {"train.lr": 3e-4},
-  "half-lr": {"train.lr": 1.5e-3},
+  "low-lr": {"train.lr": 2e-4},
+  "half-lr": {"train.lr": 1e-3},
   # Twice as many steps, each on half the tokens; at a lower rate, too.
   "half-batch": _HALF,
-  "half-batch-slow": {**_HALF, "train.lr": 2e-3},
+  "half-batch-slow": {**_HALF, "train.lr": 1.3e-3},
   # Stages, rounds, targets.
-  "two-stages": {"train.understanding_steps": 170, "train.acting_steps": 230},
+  "two-stages": {"train.understanding_steps": 200, "train.acting_steps": 280},
   "rounds-1": {
-    "train.acting_steps": 360,
+    "train.acting_steps": 440,
     "rounds.count": 1,
     "rounds.steps": 40,
   },
-  "rounds-2": {"train.acting_steps": 360, "rounds.count": 2},
+  "rounds-2": {"train.acting_steps": 440, "rounds.count": 2},
   "hard": {"train.targets": "hard"},
-  "answer-weight": {"train.answer_weight": 4.0},
+  "answer-weight-1": {"train.answer_weight": 1.0},
   # What is trained.
   "rank-4": {"lora.rank": 4, "lora.alpha": 8.0},
   "upper-8": {"lora.first_layer": 22},

@@ -104,12 +104,10 @@ def _plain(scene: Scene) -> list[str]:
   ]
   if scene.between:
     out.append(f"You stand{_plain_rooms(scene.between)}")
-  if scene.walls:
-    verb = "Walls are" if len(scene.walls) > 1 else "A wall is"
-    out.append(f"{verb} {_list(scene.walls)}")
-  if scene.shut:
-    verb = "Closed things are" if len(scene.shut) > 1 else "A closed thing is"
-    out.append(f"{verb} {_list(scene.shut)}")
+  for what, moves in (("wall", scene.walls), ("closed thing", scene.shut)):
+    if moves:
+      many = f"{what.capitalize()}s are"
+      out.append(f"{many if moves[1:] else f'A {what} is'} {_list(moves)}")
   for move, after in scene.onward.items():
     leads = f"leads on {_list(after)}" if after else "is a dead end"
     out.append(f"{move.capitalize()} {leads}")
@@ -178,10 +176,9 @@ def _compact(scene: Scene) -> list[str]:
     out.append(" ".join(["hold", *scene.holding]))
   if scene.between:
     out.append(" ".join(["door", *scene.between]))
-  if scene.walls:
-    out.append(" ".join(["wall", *scene.walls]))
-  if scene.shut:
-    out.append(" ".join(["shut", *scene.shut]))
+  for word, moves in (("wall", scene.walls), ("shut", scene.shut)):
+    if moves:
+      out.append(" ".join([word, *moves]))
   for move, after in scene.onward.items():
     out.append(" ".join([move, "then", *(after or ["none"])]))
   if scene.last:
@@ -265,8 +262,7 @@ def _store(out: dict[str, Any], found: dict[str, Any]) -> None:
   if task != "reach":
     out["task"] = {task: found.get("of") or BOX}
   if found.get("hold"):
-    words = re.findall(_TOOL, found["hold"].replace("the ", ""))
-    out["holding"] = words
+    out["holding"] = re.findall(_TOOL, found["hold"].replace("the ", ""))
   for name in ("walls", "shut"):
     if found.get(name):
       out[name] = re.findall(_MOVE, found[name])
