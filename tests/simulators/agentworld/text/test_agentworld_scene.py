@@ -124,7 +124,7 @@ def _written(obs, rendering, sight=1):
 def test_walls_out_of_sight_change_no_text_but_change_the_way(starts, sight):
   """Some of these walls lie on shortest ways: a path search would tell."""
   rng, changed, edited = np.random.default_rng(0), 0, 0
-  for _ in range(3):
+  for _ in range(4):
     for i in range(len(starts.agent)):
       row, other = jax.tree.map(lambda x, i=i: x[i : i + 1], starts), None
       other = _edit(starts, i, rng, sight)
