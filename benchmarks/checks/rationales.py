@@ -56,8 +56,8 @@ def likeliest(
   """i32[T] of each text: the likeliest token after each of its tokens."""
   config, params, _ = base
 
-  @jax.jit
-  def read(tokens_BxT, lengths_B):
+  @jax.jit  # arrays of a closure would be constants of the program
+  def read(params, adapter, tokens_BxT, lengths_B):
     columns = jnp.broadcast_to(
       jnp.arange(tokens_BxT.shape[1]), tokens_BxT.shape
     )
@@ -77,7 +77,9 @@ def likeliest(
       row[: len(texts[i])] = texts[i]
     lengths = np.array([len(texts[i]) for i in some], np.int32)
     lengths = np.resize(lengths, BATCH)
-    for i, found in zip(some, np.asarray(read(tokens, lengths)), strict=False):
+    for i, found in zip(
+      some, np.asarray(read(params, adapter, tokens, lengths)), strict=False
+    ):
       out[i] = found
   return out
 
