@@ -1,12 +1,12 @@
-"""The recipe at the size of an hour: an arm, a seed, on a laptop CPU.
+"""A larger version of the recipe, for a laptop CPU: one arm and one seed.
 
   python -m launch.pipeline --config=configs/laptop.py --workdir=runs/laptop-0
 
 As configs/recipe.py:ARM, with the rendering `plain`, levels of depths 0 to 2
 and sides 5 to 7, three times as many rows, four times as many optimizer steps
-and twice the replay text. `ood-size` has side 8, `ood-depth` depth 3. Two hours
-or more on 2 CPU cores (estimated). Not measured yet on these levels;
-docs/results.md has the figures of the easier levels of before.
+and twice the replay text. `ood-size` has side 8, `ood-depth` depth 3. Several
+hours on 2 CPU cores (estimated). Not measured yet on these levels;
+docs/results.md has the figures of the earlier, easier levels.
 """
 
 from ml_collections import config_dict

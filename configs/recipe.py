@@ -6,8 +6,8 @@ One arm is `python -m launch.pipeline --config=configs/recipe.py:ARM
 --workdir=runs/recipe/ARM-0`, of quickstart's size: about as long, and 3 GiB.
 Arms are judged on `val`, where choices are made; `--config.evaluate.suite=test`
 is for the end. Every arm trains on about the same number of tokens.
-docs/recipe.md has the results of the arms on the easier levels of before; on
-these levels none is measured yet.
+docs/recipe.md has the results of the arms on earlier, easier levels; on these
+levels none is measured yet.
 """
 
 from ml_collections import config_dict

@@ -1,8 +1,8 @@
 """Processes, the mesh of their devices, and the table of logical axes.
 
-Only `Resources` and `launch` make a Mesh; other modules are given one. All
-processes of a run execute the same program. Process 0, the first, writes. What
-is not split over the mesh is shared out in pieces (`Shares`).
+`Resources` makes the Mesh of a run, `config.check` one to check sizes; other
+modules are given one. All processes of a run execute the same program, and
+process 0, the first, writes. Other work is divided into pieces (`Shares`).
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _SMALL = 1 << 15  # bytes of a result that a single exchange carries
 # Logical axis of an array -> mesh axes that may hold it.
 RULES = {
   "batch": ("data", "fsdp"),
-  "data": "data",  # the batch of an array that also has a split `embed`
+  "data": "data",  # batch of arrays whose `embed` is split over `fsdp`
   "vocab": "tensor",
   "embed": "fsdp",
   "heads": "tensor",
@@ -122,9 +122,12 @@ class Shares:
     count: int,
     read: Callable[[Any], T] = lambda result: result,
   ) -> Iterator[T]:
-    """Yields the results of pieces 0, 1, ...
+    """Yields the results of pieces 0, 1, ...; process i of N does i, i + N, ...
 
-    Of N processes, process i does the pieces i, i + N, i + 2 N, ...
+    Args:
+      work: does piece i, and shares out no work itself.
+      count: number of pieces.
+      read: restores a result from its JSON; not called with one process.
 
     Raises:
       RuntimeError: a piece shares out work, or processes make other calls.
@@ -163,7 +166,7 @@ class Shares:
       raise RuntimeError("a piece of shared work shares out work itself")
 
   def gather(self, value: Any) -> list[Any]:
-    """The values of all processes; of several, as JSON has them."""
+    """All values in order; through JSON if several: tuples become lists."""
     self._check_free()
     return [value] if self.count == 1 else self._gathered(value)
 
@@ -186,7 +189,7 @@ class Shares:
     return self.gather(done)
 
   def agreed(self, value: T) -> T:
-    """Process 0's value, where processes may differ: is a file there yet?"""
+    """Process 0's value, for all processes: such as whether a file exists."""
     return self.gather(value)[0]
 
 
@@ -251,12 +254,12 @@ def from_host(array: np.ndarray, sharding: NamedSharding) -> jax.Array:
 
 
 def use(mesh: Mesh) -> contextlib.AbstractContextManager[Any]:
-  """Within it, `constrain` lays arrays over this mesh."""
+  """A context in which `constrain` shards arrays over this mesh."""
   return jax.sharding.use_abstract_mesh(mesh.abstract_mesh)
 
 
 def constrain(x: jax.Array, *logical: str | None) -> jax.Array:
-  """x, laid over the mesh in use by its logical axes; x if none is in use."""
+  """x, sharded by its logical axes over the mesh in use; x if none is."""
   if jax.sharding.get_abstract_mesh().empty:
     return x
   return jax.lax.with_sharding_constraint(x, spec(*logical))

@@ -7,7 +7,8 @@
     evaluate  -> report.json    base and tuned model in the real world
 
 Every stage takes a `Run`, returns at once if it is finished, and else resumes.
-Several processes share the work of each stage; the first one writes.
+`round_` is 0 for the first pass, and 1, 2, ... for on-policy rounds. Several
+processes share the work of each stage; the first one writes.
 """
 
 import logging
@@ -120,8 +121,8 @@ def evaluate(run: Run) -> EvalReport:
   """Judges base and tuned model in `real`; writes report.json and .html.
 
   `evaluate.suite` is `test` (with the out-of-distribution splits) for the end,
-  or `val` for making choices. Each suite has its own report. One that exceeds a
-  retention budget is written, and raises OverBudget.
+  or `val` for making choices. Each suite has its own report. A report over a
+  retention budget is still written; then OverBudget is raised.
   """
   run.finished("train", run.config.rounds.count)
   with run.stage(run.evaluation) as stage:

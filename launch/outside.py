@@ -1,10 +1,10 @@
-"""Judge a run's model in worlds that nobody here wrote, without training there.
+"""Judge a run's model in worlds of other projects, without training there.
 
 python -m launch.outside --workdir=runs/quickstart
 
 Writes <workdir>/outside.json and prints its table. Each world has a folder
 <workdir>/outside-WORLD, goes on where it was interrupted, and is refused with
-other flags. Needs the extra `worlds`: pip install 'glimo-jax[worlds]'.
+other flags. Needs the extra `worlds`: pip install -e '.[worlds]'.
 """
 
 import dataclasses

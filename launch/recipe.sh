@@ -2,7 +2,8 @@
 # The arms of configs/recipe.py, one after the other, then one report of all.
 #   bash launch/recipe.sh [ARM ...]          all arms, or those named, on val
 #   bash launch/recipe.sh laptop [ARM ...]   the recipe, or more, on test, with
-#                                            three seeds, an hour for each run
+#                                            three seeds, several hours for each
+#                                            run (estimated)
 # SEEDS="0 1 2" repeats each arm from several seeds: seed N collects, annotates
 # and trains with seed N. SUITE=test evaluates on test, RUNS and RESULTS are the
 # folders of runs and fragments. If you start it again, it resumes; an arm and

@@ -1,8 +1,8 @@
 """The reasons that the verifier gives for a wrong answer.
 
 The model reads them before its next draft. They state what the simulator shows
-and do not tell the right answer; of a stretch of two steps, that one was no
-mistake leaves only the other.
+and do not name the right answer. Where only two answers are possible, refuting
+one leaves the other.
 """
 
 from collections.abc import Sequence

@@ -4,7 +4,8 @@
     journal-0.jsonl ...  what process 0, 1, ... has written since this start
 
 The first process merges them by key. A restart, with any number of processes,
-loses no answer and asks for none again.
+loses no written answer and asks for none of them again. After a kill, answers
+that were not written yet are asked for again.
 """
 
 import contextlib
@@ -33,12 +34,12 @@ def kept(
 ) -> Iterator[LanguageModel]:
   """The language model, with all its answers kept in journals of a folder.
 
-  Of several processes each asks a server for its share of the answers. The
-  batches of our own decoder are divided by its sampler.
+  With several processes each sends its share of the requests to the server.
+  With a local model the sampler splits the batches among them.
 
   Args:
     lm: the language model.
-    version: of the prompts.
+    version: version of the prompts.
     folder: of the journals, the same for all processes.
     shares: the processes, which all open it together.
 
@@ -103,13 +104,13 @@ def merge(folder: pathlib.Path) -> None:
 class SharedLM:
   """A language model that each process asks for its share of the requests.
 
-  All processes ask alike, and get all answers. A hash of its content decides
-  which process sends a request. So one process sends all equal requests, and
-  numbers them as a single one would. Answers come in waves: those of a wave are
-  verified when all processes have theirs.
+  All processes make the same requests, and get all answers. A hash of the
+  request decides which process sends it. So one process sends all equal
+  requests, and numbers them as a single one would. Answers come in waves: those
+  of a wave are verified when all processes have theirs.
 
   Args:
-    lm: keeps what this process is answered.
+    lm: the model with this process's journal.
     shares: the processes.
   """
 

@@ -119,7 +119,7 @@ def after_rationale(
   asked = [_ask(prompts.PLAIN, preamble, i.description, i) for i in items]
   written = _written(lm, asked, max_tokens)
   choices = [item.question.choices for item in items]
-  scores = writers.behind_rationales(lm, memo, asked, written, choices)
+  scores = writers.after_rationales(lm, memo, asked, written, choices)
   return [
     _answer(item, item.question.choices[_best(score, seed, i)] if text else "")
     for i, (item, text, score) in enumerate(

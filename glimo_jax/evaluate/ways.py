@@ -73,7 +73,7 @@ class Plain:
       lm: the model.
       text_world: where it acts.
       cases: solved cases about actions.
-      memo: keeps scores.
+      memo: keeps scores, so that no prompt is scored twice.
       temperature: of sampled actions.
       seed: of sampled actions.
     """
@@ -107,8 +107,8 @@ class Plain:
       preamble: the world's rules.
       items: the questions.
       cases: solved cases about questions.
-      memo: keeps scores.
-      seed: of the order of equal scores.
+      memo: keeps scores, so that no prompt is scored twice.
+      seed: decides at random between choices with equal scores.
     """
     self.check(cases)
     return answering.answer(
@@ -206,9 +206,9 @@ class InstructedCalibrated(Instructed):
 
 
 class Rationale(Plain):
-  """Writes a rationale as rows with one have it, then chooses.
+  """Writes a rationale, in the form of training rows with one, then chooses.
 
-  The choices are scored behind what was written; see `RationalePolicy`.
+  The choices are scored after what was written; see `RationalePolicy`.
   """
 
   name = "rationale"
@@ -246,7 +246,7 @@ class Reasoned(Plain):
   """Writes a short reason and then the answer, which is parsed.
 
   Attributes:
-    max_tokens: longest text.
+    max_tokens: most tokens of the text.
   """
 
   name = "reasoned"

@@ -29,7 +29,14 @@ CHUNK = 8  # tokens written between two searches for stop strings
 
 @dataclasses.dataclass(frozen=True)
 class GenerationSettings:
-  """How to choose tokens and when to stop; see `Sampler.generate`."""
+  """How to choose tokens and when to stop.
+
+  Attributes:
+    max_tokens: most tokens of an answer, its end included.
+    temperature: the logits are divided by it; 0 takes the likeliest token.
+    top_p: probability of the smallest set of tokens to sample from; 1 is all.
+    stop: strings that end an answer; they are cut off.
+  """
 
   max_tokens: int
   temperature: float
@@ -59,10 +66,8 @@ def _top_p(
   def halve(_, bounds):
     low, high = bounds  # log p; the tokens above `low` are enough
     middle = (low + high) / 2
-    mass = jnp.sum(
-      jnp.where(logp_BxV >= middle, probs_BxV, 0), -1, keepdims=True
-    )
-    enough = mass >= top_p
+    kept = jnp.where(logp_BxV >= middle, probs_BxV, 0)
+    enough = jnp.sum(kept, -1, keepdims=True) >= top_p
     return jnp.where(enough, middle, low), jnp.where(enough, high, middle)
 
   high = jnp.max(logp_BxV, axis=-1, keepdims=True)
@@ -119,16 +124,9 @@ def _open(
     mask = with_prefix(mask, prefix)
   cache = kv_cache.empty(config, batch, length + space, params["embed"].dtype)
   hidden, cache = kv_cache.extend(
-    config,
-    params,
-    tokens_BxT,
-    positions,
-    mask,
-    cache,
-    jnp.int32(0),
-    adapter=adapter,
-    prefix=prefix,
-  )
+    config, params, tokens_BxT, positions, mask, cache, jnp.int32(0),
+    adapter=adapter, prefix=prefix,
+  )  # fmt: skip
   last = hidden[jnp.arange(batch), lengths_B - 1]
   return decoder.logits(params, last), cache
 
@@ -160,7 +158,7 @@ def _write(
       temperature and top_p.
 
   Returns:
-    The tokens, the logits behind them, the cache.
+    The tokens, the logits after them, the cache.
   """
   start = prefix.length if prefix else jnp.int32(0)
   first, offset, temperature, top_p = plan
@@ -175,16 +173,9 @@ def _write(
     if prefix is not None:
       mask = with_prefix(mask, prefix)
     hidden, cache = kv_cache.extend(
-      config,
-      params,
-      token[:, None],
-      (start + lengths_B + i)[:, None],
-      mask,
-      cache,
-      column,
-      adapter=adapter,
-      prefix=prefix,
-    )
+      config, params, token[:, None], (start + lengths_B + i)[:, None], mask,
+      cache, column, adapter=adapter, prefix=prefix,
+    )  # fmt: skip
     return (decoder.logits(params, hidden[:, 0]), cache), token
 
   (logits, cache), tokens = jax.lax.scan(
@@ -203,7 +194,21 @@ def generate(
   seeds: Sequence[int],
   settings: GenerationSettings,
 ) -> list[Answer]:
-  """Writes an answer behind each suffix; see `Sampler.generate`."""
+  """Writes an answer after each of B prompts.
+
+  Args:
+    config: sizes.
+    params: weights.
+    adapter: None for the base model.
+    tokenizer: the model's.
+    prefix: text that all prompts begin with; None for none.
+    suffixes: token ids of the rest of each prompt, at least one.
+    seeds: one for each prompt; it decides the sampled tokens.
+    settings: how to choose tokens and when to stop.
+
+  Returns:
+    B answers.
+  """
   lengths = np.array([len(s) for s in suffixes], np.int32)
   first = -(-int(lengths.max()) // STEP) * STEP
   tokens = np.zeros((len(suffixes), first), np.int32)
@@ -214,23 +219,11 @@ def generate(
   seeds_B = np.array([s % 2**32 for s in seeds], np.uint32)
   written: list[list[int]] = [[] for _ in suffixes]
   answers: list[Answer] = []
+  chance = np.float32(settings.temperature), np.float32(settings.top_p)
   for offset in range(0, settings.max_tokens, CHUNK):
-    plan = (
-      np.int32(first),
-      np.int32(offset),
-      np.float32(settings.temperature),
-      np.float32(settings.top_p),
-    )
+    plan = np.int32(first), np.int32(offset), *chance
     new, logits, cache = _write(
-      config,
-      params,
-      adapter,
-      prefix,
-      logits,
-      cache,
-      lengths,
-      seeds_B,
-      plan,
+      config, params, adapter, prefix, logits, cache, lengths, seeds_B, plan
     )
     for row, ids in zip(written, np.asarray(new), strict=True):
       row.extend(ids.tolist())
@@ -252,11 +245,20 @@ def generate_all(
   progress: Callable[[int], None] | None = None,
   in_shares: InShares = alone,
 ) -> list[Answer]:
-  """Writes behind any number of suffixes, in batches of similar lengths.
+  """Writes answers to any number of prompts, in batches of similar lengths.
 
-  Copies fill the last batch up to a power of 2: few shapes are compiled.
-  `progress` is called with the number of answers just finished. `prefix` makes
-  what all begin with, and `in_shares` divides the batches among processes.
+  The last batch is padded with copies to a power of 2, so that few shapes are
+  compiled.
+
+  Args:
+    config, params, adapter, tokenizer, suffixes, seeds, settings: as in
+      `generate`.
+    prefix: makes the text that all prompts begin with.
+    progress: called with the number of answers just finished.
+    in_shares: divides the batches among processes.
+
+  Returns:
+    One answer for each prompt, in order.
   """
   order = sorted(range(len(suffixes)), key=lambda i: len(suffixes[i]))
   batches = [order[at : at + BATCH] for at in range(0, len(order), BATCH)]
@@ -284,8 +286,7 @@ def finish(
 ) -> Answer:
   """The answer in the written ids: up to its end or its first stop string."""
   ids = list(ids[: settings.max_tokens])
-  ends = (i for i, token in enumerate(ids) if token in tokenizer.ends)
-  length = next(ends, None)
+  length = next((i for i, t in enumerate(ids) if t in tokenizer.ends), None)
   text = tokenizer.decode(ids[:length])
   cuts = [at for at in (text.find(s) for s in settings.stop if s) if at >= 0]
   if cuts:

@@ -284,7 +284,7 @@ class Sampler:
     batches: Sequence[tuple[Ids, RowBatch]],
     progress: Callable[[int], None] | None,
   ) -> None:
-    """Computes the answers of all items behind their prefixes, in place."""
+    """Computes the answers of all items after their prefixes, in place."""
 
     def work(i: int) -> np.ndarray:
       prefix, rows = self._prefix(batches[i][0]), batches[i][1]

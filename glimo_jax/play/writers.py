@@ -1,4 +1,4 @@
-"""Who acts by what it writes: an action, a whole plan, or reasons first."""
+"""Policies that write text: an action, a plan, or a rationale and an action."""
 
 import functools
 import re
@@ -27,7 +27,7 @@ class PlanPolicy:
     preamble: the world's rules, the shared prefix of every prompt.
     actions: the action words.
     parse: `world.parse` of one word: -> action index or None.
-    max_tokens: longest plan.
+    max_tokens: most tokens of a plan.
   """
 
   def __init__(
@@ -45,7 +45,7 @@ class PlanPolicy:
     self._last: dict[int, str] = {}  # row -> the text before
 
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
-    """f64[B, A]; see `Policy`."""
+    """f64[B, A]; a row of nan ends that episode as a failure; see `Policy`."""
     for text, row in zip(texts, rows, strict=True):
       if self._last.get(row) == text:
         self._left[row] = []
@@ -78,7 +78,7 @@ class WritePolicy:
     preamble: the world's rules, the shared prefix of every prompt.
     actions: the action words.
     parse: `world.parse`: text -> action index or None.
-    max_tokens: longest answer.
+    max_tokens: most tokens of an answer.
     form: the words of the prompt.
   """
 
@@ -98,7 +98,7 @@ class WritePolicy:
     self._parse, self._num_actions = parse, len(actions)
 
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
-    """f64[B, A]; see `Policy`."""
+    """f64[B, A]; a row of nan ends that episode as a failure; see `Policy`."""
     scores = np.zeros((len(texts), self._num_actions))
     for score, written in zip(scores, self._write(texts), strict=True):
       action = self._parse(written)
@@ -110,17 +110,17 @@ class WritePolicy:
 
 
 class RationalePolicy:
-  """Writes why, then chooses among the action words behind what it wrote.
+  """Writes a rationale, then chooses among the action words after it.
 
   It asks as the rows with a rationale do (`base.rationale`). What was written
   before the last sentence is kept as the rationale; the actions are scored
-  behind it. An error, or an empty answer, ends the episode as a failure.
+  after it. An error, or an empty answer, ends the episode as a failure.
 
   Args:
     lm: a LanguageModel with `loglik`.
     preamble: the world's rules, the shared prefix of every prompt.
     actions: the action words.
-    max_tokens: longest rationale with its answer.
+    max_tokens: most tokens of a rationale with its answer.
     memo: keeps scores; None: nothing is kept from one step to the next.
   """
 
@@ -138,10 +138,13 @@ class RationalePolicy:
     self._write = _Writer(lm, self._ask, max_tokens)
 
   def scores(self, texts: Sequence[str], rows: Sequence[int]) -> np.ndarray:
-    """f32[B, A]: log p of each action behind the rationale; see `Policy`."""
+    """f32[B, A]: log p of each action after the rationale; see `Policy`.
+
+    A row of nan ends that episode as a failure.
+    """
     del rows
     memo = scoring.Memo() if self._memo is None else self._memo
-    scores = behind_rationales(
+    scores = after_rationales(
       self._lm,
       memo,
       [self._ask(text) for text in texts],
@@ -155,14 +158,14 @@ class RationalePolicy:
     return self._write([text])[0]
 
 
-def behind_rationales(
+def after_rationales(
   lm: llm.LanguageModel,
   memo: scoring.Memo,
   messages: Sequence[prompts.Prompt],
   written: Sequence[str],
   choices: Sequence[Sequence[str]],
 ) -> list[np.ndarray]:
-  """log p of each choice behind what was written before it, f32[C] each.
+  """log p of each choice after what was written before it, f32[C] each.
 
   Args:
     lm: a LanguageModel with `loglik`.
@@ -172,11 +175,11 @@ def behind_rationales(
       rationale; where nothing was written, all scores are nan.
     choices: the closed set of each.
   """
-  behind = [
+  endings = [
     tuple(base.with_rationale(text.rpartition(". ")[0], c) for c in some)
     for text, some in zip(written, choices, strict=True)
   ]
-  scores = memo.loglik(lm, messages, behind)
+  scores = memo.loglik(lm, messages, endings)
   return [
     score if text else np.full_like(score, np.nan)
     for text, score in zip(written, scores, strict=True)

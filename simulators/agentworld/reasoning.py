@@ -39,14 +39,16 @@ def weigh_moves(
 
   `next` names what to walk to and the moves that lead nearer to it, `shut` the
   moves that a closed element stops (`nothing` for none), and `back` the move
-  that undoes the last one. Then comes one sentence for each move: what stops it
-  (a wall, a danger, a closed element without its tool), or else `nearer` or
-  `away`, with `back` where it undoes the last move. Where the text tells how a
-  move leads on, the sentence ends with the next moves that lead nearer: `away`
-  for none, `none` for a dead end.
+  that undoes the last one. An element stops a move only if its tool is not in
+  hand; `shut` in the text names every closed element beside the agent. Then
+  comes one sentence for each move: what stops it (a wall, a danger, a closed
+  element without its tool), or else `nearer` or `away`, with `back` where it
+  undoes the last move. Where the text tells how a move leads on, the sentence
+  ends with the next moves that lead nearer: `away` for none, `none` for a dead
+  end.
 
   What several sentences need stands in one before them: a small model learns
-  to look up a word behind a fixed one (`next`, `shut`, `wall`), and not to find
+  to look up a word after a fixed one (`next`, `shut`, `wall`), and not to find
   it anew for each move.
 
   Args:
@@ -129,8 +131,10 @@ def compare_axis(
   Args:
     text: of the rendering `plain` or `compact`.
     rules: not used.
-    args: of a question of the kind `relative`; the last is the axis.
-    things: the two, in the order of the question's answer.
+    args: of a question of the kind `relative`; the last is the axis, 0 for
+      rows and 1 for columns.
+    things: (y, x) of "seen from x, is y up or down?". The sentence about x
+      comes first.
   """
   del rules
   places, axis = _places(phrases.read(text)), args[2]
@@ -193,7 +197,11 @@ def undone(seen: Mapping[str, Any]) -> str | None:
 
 
 def nearer(aim: Cell) -> list[str]:
-  """The moves that lead nearer to a cell."""
+  """The moves that lead nearer to a cell.
+
+  Args:
+    aim: (rows down, columns right) from the agent, in cells.
+  """
   return [
     move
     for move, (down, right) in zip(ACTIONS, DELTAS, strict=True)

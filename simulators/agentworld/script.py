@@ -1,10 +1,11 @@
 """A scripted reader of the texts: the rival that needs no learning.
 
 It works out what to walk to next from the rooms and doors that the text names
-and from the pairs that the rules state. It prefers moves that lead nearer,
-along the longer axis first. If the aim is straight ahead, a step aside comes
-next. Undoing the last move costs something. Where the text says how a move
-leads on, it looks two steps ahead. It does not search for a path, and remembers
+and from the pairs that the rules state: it searches the graph of rooms and
+doors for the first door on the way. It prefers moves that lead nearer, along
+the longer axis first. If the aim is straight ahead, a step aside comes next.
+Undoing the last move costs something. Where the text says how a move leads on,
+it looks two steps ahead. It searches for no path in the grid, and remembers
 nothing.
 """
 
@@ -71,7 +72,11 @@ class Script:
     return out
 
   def aim(self, seen: Mapping[str, Any]) -> tuple[str, Cell]:
-    """(word, cell) of what to walk to now."""
+    """(word, cell) of what to walk to now.
+
+    The cell is (rows down, columns right) from the agent; (0, 0) where the text
+    does not tell it.
+    """
     word = self._asked(seen)
     for _ in range(len(seen["elements"]) + 1):
       thing = self._find(seen, word)

@@ -84,7 +84,10 @@ class ComposeSkill(Skill):
     seed: int,
     student: LanguageModel | None = None,
   ) -> Plan:
-    """Plans one try a moment, each with another operator to begin with."""
+    """Plans one try for each moment.
+
+    The operator to begin with is drawn at random, with replacement.
+    """
     del student
     language = _world(tools).queries
     order = shuffled(experiences, seed)

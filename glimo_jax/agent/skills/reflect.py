@@ -46,12 +46,13 @@ class ReflectSkill(Skill):
   the episode is replayed up to that step, takes that action, and goes on with
   actions of least cost.
 
-  The prompt holds what is perceived before and after each step. So it can be
-  answered as far as a right action can be told from the text of its moment.
+  The prompt holds the texts before and after each step. A reader can answer it
+  wherever a right action follows from the text of its moment.
 
   Attributes:
-    steps: most steps of the stretch, which has two at least.
-    margin: in the unit of the world's costs.
+    steps: most steps of a stretch; each has at least two.
+    margin: largest regret of an action that is no mistake, in the unit of the
+      world's costs: steps in AgentWorld, seconds in Urban Driving.
   """
 
   steps: int = 3
@@ -137,10 +138,10 @@ class ReflectSkill(Skill):
     ]
     saved = [way is not None for way in ways(tools, tried)]
     passed = tools.simulate([moment for s in chosen for moment in s.passed()])
-    told = iter(zip(passed.description, passed.success, strict=True))
+    outcomes = iter(zip(passed.description, passed.success, strict=True))
     out = []
     for s, step, actions, ok in zip(chosen, first, best, saved, strict=True):
-      texts, reached = zip(*[next(told) for _ in s.passed()], strict=True)
+      texts, reached = zip(*[next(outcomes) for _ in s.passed()], strict=True)
       if ok and not reached[-1]:
         words = [tools.world.actions[action] for action in actions]
         answers = tuple(prompts.reflection(step + 1, word) for word in words)
@@ -239,9 +240,11 @@ class ReflectSkill(Skill):
   def recheck(
     self, tools: Tools, rows: Sequence[PlannedRow]
   ) -> np.ndarray | None:
-    """Whether the reference agrees on the mistake, and is led to success.
+    """Whether the reference confirms each row.
 
-    A search has no second path to what costs least.
+    It must find the same first mistake and succeed after the correction. None
+    where the world has no reference, or where labels come from search, whose
+    costs have no second path.
     """
     games = tools.games([row.task.experience for row in rows])
     if games is None or tools.label_source != "oracle":
@@ -265,7 +268,16 @@ class ReflectSkill(Skill):
     action: int,
     way: tuple[int, ...],
   ) -> bool:
-    """Whether a game's costs give the same mistake, and its rules success."""
+    """Whether the reference finds the same first mistake and then succeeds.
+
+    Args:
+      tools: the world.
+      game: the reference's game, before the first step.
+      taken: the actions of the stretch.
+      step: the named step, from 0.
+      action: the correction there.
+      way: the actions after it.
+    """
     slack = costs.ROUNDING if tools.action_noise else 0.0
     for i, done in enumerate(taken[: step + 1]):
       cost = reference_costs(game, tools.action_noise)

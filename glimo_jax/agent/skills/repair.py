@@ -63,8 +63,8 @@ class RepairSkill(PlanSkill):
     """Plans moments with a known way and a plan that fails.
 
     The wrong plans are those of the student where it is given and errs, else
-    the right plan with a few random changes. Replay has shown that they fail.
-    Moments without both are passed over.
+    the right plan with one to four random edits. Replay has shown that they
+    fail. Moments without both are passed over.
     """
     plan, rng = Plan(), np.random.default_rng([seed, 7])
     for moments in in_batches(experiences, seed, self.rows):
@@ -146,10 +146,10 @@ class RepairSkill(PlanSkill):
   def recheck(
     self, tools: Tools, rows: Sequence[PlannedRow]
   ) -> np.ndarray | None:
-    """Whether by the reference's rules the plans succeed and the wrong fail.
+    """Whether by the reference's rules the plans succeed, the wrong ones fail.
 
-    Of a wrong plan the moves until the simulator ends it are played, as a
-    reference need not know a budget of steps.
+    A wrong plan is played only up to the move where the simulator ended it,
+    because the reference may not know the step budget.
     """
     failures = [
       Failure(row.task.experience, "", question_of(row.task).args)
@@ -169,7 +169,7 @@ class RepairSkill(PlanSkill):
 def _changed(
   tools: Tools, moves: Moves, rng: np.random.Generator
 ) -> list[Moves]:
-  """Plans in which one to four moves are left out, or are others."""
+  """Plans with one to four random edits: a move is removed or replaced."""
   actions, out = len(tools.world.actions), []
   for turn in range(_TRIES):
     changed = list(moves)

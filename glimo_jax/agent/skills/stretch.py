@@ -1,4 +1,4 @@
-"""Stretches of episodes, and which of their steps were mistakes."""
+"""Consecutive steps of episodes, and which of them were mistakes."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,11 +12,13 @@ from glimo_jax.types import Experience
 
 @dataclasses.dataclass(frozen=True)
 class Stretch:
-  """Some steps of an episode.
+  """Some consecutive steps of an episode.
+
+  Costs are in the world's unit: steps in AgentWorld, seconds in Urban Driving.
 
   Attributes:
-    start: the moment before them.
-    actions: taken in them.
+    start: the moment before the first step.
+    actions: the action taken in each step.
     regrets: f64[steps, A], by how much each action costs more than the best
       one there; 0 where no action leads to success.
     margin: largest regret of an action that is no mistake.
@@ -25,7 +27,7 @@ class Stretch:
   start: Experience
   actions: tuple[int, ...]
   regrets: np.ndarray
-  margin: float
+  margin: float  # in the unit of costs
 
   @property
   def mistakes(self) -> list[int]:
@@ -34,7 +36,7 @@ class Stretch:
     return np.flatnonzero(taken > self.margin).tolist()
 
   def last(self, steps: int) -> "Stretch":
-    """The last steps."""
+    """The stretch of the last `steps` steps."""
     return Stretch(
       after(self.start, self.actions[:-steps]),
       self.actions[-steps:],
@@ -59,12 +61,12 @@ def stretches(
   actions: Sequence[tuple[int, ...]],
   margin: float,
 ) -> list[Stretch]:
-  """The stretches from some moments on.
+  """The stretches that begin at some moments, with the regrets of their steps.
 
   Args:
     tools: the world.
     starts: the moments.
-    actions: at least one for each.
+    actions: those taken after each moment, at least one.
     margin: largest regret of an action that is no mistake.
   """
   pairs = list(zip(starts, actions, strict=True))
