@@ -183,13 +183,11 @@ def _report(
   talk = chats.scores(run.sampler, models, settings.chat_prompts)
   if not run.is_first:
     return
-  facts = run.facts(stage, dataset)
   trained = run.finished("train", run.config.rounds.count)
-  facts["curves"] = metrics.curves(trained)
+  facts = run.facts(stage, dataset) | {"curves": metrics.curves(trained)}
   composed = report.compose(results, scores, dataset.counts, facts, talk)
   acted, pool = next(iter(results.values())).acted, run.evaluation_pools[1]
-  shown = films.before_and_after(run.world, pool, acted, settings.seed)
-  report.write(composed, run.report_folder, episodes=acted, films=shown)
+  report.write(composed, run.report_folder, episodes=acted)
   fragments.write(
     run.report_folder / fragments.NAME,
     fragments.Fragment(
@@ -197,3 +195,6 @@ def _report(
       composed.run, composed.run["failures"], talk,
     ),
   )  # fmt: skip
+  # The page is drawn again with films: a fault in them loses no figure.
+  shown = films.before_and_after(run.world, pool, acted, settings.seed)
+  report.draw(composed, run.report_folder, episodes=acted, films=shown)

@@ -179,7 +179,6 @@ def write(
   folder: files.PathLike,
   *,
   episodes: Mapping[str, Sequence[Episode]] | None = None,
-  films: Mapping[str, bytes] | None = None,
 ) -> None:
   """Writes report.json and report.html.
 
@@ -188,7 +187,6 @@ def write(
     folder: made if it is not there.
     episodes: arm -> episodes on the same levels; some are shown as text, base
       beside tuned.
-    films: caption -> GIF of one level.
 
   Raises:
     ValueError: a number is nan or infinite: JSON has no such thing.
@@ -197,7 +195,7 @@ def write(
   values = to_json(report)
   text = json.dumps(values, indent=1, allow_nan=False)  # keeps arms in order
   files.write_text(folder / JSON, text + "\n")
-  draw(report, folder, episodes=episodes, films=films)
+  draw(report, folder, episodes=episodes)
 
 
 def draw(
@@ -207,7 +205,12 @@ def draw(
   episodes: Mapping[str, Sequence[Episode]] | None = None,
   films: Mapping[str, bytes] | None = None,
 ) -> None:
-  """Writes report.html alone; arguments as in `write`."""
+  """Writes report.html alone.
+
+  Args:
+    report, folder, episodes: as in `write`.
+    films: caption -> GIF of one level.
+  """
   values, author = to_json(report), authorship(report.dataset)
   html = page.render(values, author, episodes, films)
   files.write_text(pathlib.Path(folder) / HTML, html)

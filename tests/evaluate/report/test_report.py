@@ -305,7 +305,7 @@ def test_page_is_self_contained_and_complete(whole, acted, tmp_path):
   episodes = {arm: runs[0] for arm, runs in acted.items()}
   drawn = dataclasses.replace(whole, run=whole.run | {"curves": METRICS})
   films = {"tuned: <solved>": b"GIF89a"}
-  report.write(drawn, tmp_path, episodes=episodes, films=films)
+  report.draw(drawn, tmp_path, episodes=episodes, films=films)
   text = (tmp_path / "report.html").read_text()
   page = _Page(text)
   assert page.open == []
