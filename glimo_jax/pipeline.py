@@ -54,8 +54,9 @@ def collect(run: Run, round_: int = 0) -> None:
     student, progress = run.student(round_), Progress(stage.name)
     if student is None:
       experiences = collect_lib.collect(
-        run.world, run.config.collect, run.base, progress, run.shares
-      )
+        run.world, run.config.collect, run.base, progress, run.shares,
+        stage.summary,
+      )  # fmt: skip
     else:
       experiences = on_policy.play(
         run.config.collect, run.config.rounds, student, run.tools(round_),

@@ -122,9 +122,7 @@ class Run(Resources):
     return report.folder(self.workdir, suite)
 
   def facts(
-    self,
-    stage: workdir_lib.Stage,
-    dataset: InstructionDataset,
+    self, stage: workdir_lib.Stage, dataset: InstructionDataset
   ) -> dict[str, Any]:
     """Provenance for the report of an evaluation.
 
@@ -158,6 +156,7 @@ class Run(Resources):
         summaries[workdir_lib.stage_name("annotate", n + 1)]["counts"]
         for n in range(count)
       ],
+      "coverage": summaries.get("collect", {}).get("coverage", {}),
       "trained_in": sorted({row.variant for row in dataset.train}),
       "quality": quality.summary(dataset.train, self.embedder.embed),
       "config": provenance.portable(dataclasses.asdict(self.config)),

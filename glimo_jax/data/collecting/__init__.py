@@ -1,0 +1,7 @@
+"""The parts of a collection; `data.collect` puts them together.
+
+settings   what to play and what to keep
+episodes   episodes as lists of moments
+scripted   actors that need no language model, on the device
+coverage   what the episodes have met, and when little more is new
+"""
