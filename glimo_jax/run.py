@@ -13,7 +13,7 @@ import numpy as np
 from glimo_jax import mesh as mesh_lib
 from glimo_jax import provenance
 from glimo_jax import workdir as workdir_lib
-from glimo_jax.agent import llm, prompts
+from glimo_jax.agent import llm
 from glimo_jax.agent.memory import Memory
 from glimo_jax.agent.tools import Tools
 from glimo_jax.config import Config
@@ -221,11 +221,6 @@ class Run(Resources):
     """
     by_itself = self.config.annotate.label_source == "self"
     return student if student is not None and by_itself else self.teacher
-
-  @property
-  def prompt_version(self) -> str:
-    """What shapes the teacher's answers, beside its requests and its name."""
-    return prompts.PROMPT_VERSION + self.config.teacher.variant
 
   def adapter(self, round_: int) -> lora.Adapter:
     """The adapter that a round's training has written."""

@@ -7,7 +7,11 @@ import jax
 import numpy as np
 
 from glimo_jax.data.collecting import episodes
-from glimo_jax.data.collecting.settings import ACTORS, CollectConfig
+from glimo_jax.data.collecting.settings import (
+  ACTORS,
+  SCRIPTED,
+  CollectConfig,
+)
 from glimo_jax.types import Experience, InShares
 from simulators import rollout
 from simulators.base import LevelPool, World
@@ -69,7 +73,7 @@ def play(
     config: see CollectConfig.
     pool: the levels.
     planned: all episodes.
-    rows: i[k], those to play now.
+    rows: i[k], those to play now; those of the agent are left out.
     before: episodes played before; the actors' draws depend on it.
     in_shares: divides the chunks among processes that all play alike.
   """
@@ -81,7 +85,7 @@ def play(
   params = [world.params(name) for name in config.variants]
   key = jax.random.key(config.seed)
   chunks = []
-  for a, actor in enumerate(ACTORS):
+  for a, actor in enumerate(SCRIPTED):
     own = rows[planned.actors[rows] == a]
     starts = range(0, len(own), config.chunk)
     chunks += [(actor, own[at : at + config.chunk]) for at in starts]
@@ -104,14 +108,26 @@ def play(
     return _describe(world, trajectory, len(own))
 
   results = in_shares(played, len(chunks))
-  for (actor, own), told in zip(chunks, results, strict=True):
+  for (_, own), told in zip(chunks, results, strict=True):
     found = {}
     for row, episode in zip(own.tolist(), told, strict=True):
-      rules = config.variants[planned.variant[row]]
-      level, seed = int(planned.level[row]), int(planned.seeds[row])
-      start = episodes.opening(world, rules, pool, level, seed, actor)
+      start = opening(world, config, pool, planned, row)
       found[row] = episodes.history(start, *episode)
     yield found
+
+
+def opening(
+  world: World,
+  config: CollectConfig,
+  pool: LevelPool,
+  planned: Schedule,
+  row: int,
+) -> Experience:
+  """The start of an episode of the schedule, without description."""
+  rules = config.variants[planned.variant[row]]
+  level, seed = int(planned.level[row]), int(planned.seeds[row])
+  actor = ACTORS[planned.actors[row]]
+  return episodes.opening(world, rules, pool, level, seed, actor)
 
 
 def _describe(

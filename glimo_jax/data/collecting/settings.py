@@ -6,7 +6,8 @@ import math
 from glimo_jax import fields
 from simulators.base import HasOracle, World
 
-ACTORS = ("oracle", "random", "mixed")
+SCRIPTED = ("oracle", "random", "mixed")
+ACTORS = (*SCRIPTED, "agent")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +23,11 @@ class CollectConfig:
     depths: chain depths (or families) of the levels.
     episodes: episodes played of each level and variant.
     steps: longest episode.
-    actors: share of episodes by actor: oracle, random, mixed.
+    actors: share of episodes by actor: oracle, random, mixed, or agent, the
+      language model that drafts rows; see `refining`.
     epsilon: share of random actions of the mixed actor.
+    refinements: further plans of the agent after one that does not succeed.
+    temperature: of these plans; the first is the most likely one.
     moments: moments kept.
     surprise_candidates: moments whose surprise the language model measures;
       the others are given the mean.
@@ -46,6 +50,8 @@ class CollectConfig:
     default_factory=lambda: {"oracle": 0.2, "random": 0.3, "mixed": 0.5}
   )
   epsilon: float = 0.3
+  refinements: int = 2
+  temperature: float = 0.7
   moments: int = 1024
   surprise_candidates: int = 256
   chunk: int = 64
@@ -73,6 +79,7 @@ class CollectConfig:
       at_least={
         "seed": 0, "surprise_candidates": 0, "epsilon": 0, "levels": 1,
         "episodes": 1, "steps": 1, "moments": 1, "chunk": 1, "plateau": 0,
+        "refinements": 0, "temperature": 0,
       },
       at_most={"epsilon": 1, "plateau": 1, "seed": 2**31 - 1},
     )  # fmt: skip
@@ -85,13 +92,18 @@ class CollectConfig:
         f"and not all 0: raise one, of {', '.join(ACTORS)}"
       )
 
+  @property
+  def agent_plays(self) -> bool:
+    """Whether the agent may play."""
+    return self.actors.get("agent", 0) > 0
+
   def check(self, world: World) -> None:
     """Raises ValueError where the world cannot be played like this."""
     for variant in self.variants:
       world.params(variant)
     world.depths(self.split, self.depths)
     asking_oracle = {
-      a: n for a, n in self.actors.items() if a != "random" and n
+      a: n for a, n in self.actors.items() if a in ("oracle", "mixed") and n
     }
     if asking_oracle and not isinstance(world, HasOracle):
       raise ValueError(
