@@ -17,7 +17,7 @@ from glimo_jax.agent import llm
 from glimo_jax.data import annotate as annotate_lib
 from glimo_jax.data import collect as collect_lib
 from glimo_jax.data import dataset as dataset_lib
-from glimo_jax.data import on_policy, shared_journal
+from glimo_jax.data import on_policy
 from glimo_jax.data.formats import tfds
 from glimo_jax.evaluate import benchmarks, language
 from glimo_jax.evaluate.report import films, fragments, report
@@ -47,7 +47,7 @@ def run(run: Run) -> EvalReport:
 def collect(run: Run, round_: int = 0) -> None:
   """Plays imperfect worlds; samples new and surprising moments.
 
-  Scripted actors play first, the tuned model in the on-policy rounds.
+  Scripted actors and the agent play first, the tuned model in on-policy rounds.
   """
   with run.stage("collect", round_) as stage:
     if stage.finished:
@@ -55,8 +55,9 @@ def collect(run: Run, round_: int = 0) -> None:
     student, progress = run.student(round_), Progress(stage.name)
     if student is None:
       experiences = collect_lib.collect(
-        run.world, run.config.collect, run.base, progress, run.shares
-      )
+        run.world, run.config.collect, run.base, progress, run.shares,
+        stage.summary, lambda: run.journaled(run.teacher, stage.path),
+      )  # fmt: skip
     else:
       experiences = on_policy.play(
         run.config.collect, run.config.rounds, student, run.tools(round_),
@@ -74,9 +75,7 @@ def annotate(run: Run, round_: int = 0) -> None:
     if stage.finished:
       return
     memory, student = run.memory(), run.student(round_)
-    with shared_journal.kept(
-      run.drafter(student), run.prompt_version, stage.path, run.shares
-    ) as lm:
+    with run.journaled(run.drafter(student), stage.path) as lm:
       dataset = annotate_lib.annotate(
         collect_lib.load(source), run.world, run.pool, run.settings(round_),
         lm, memory, Progress(f"{stage.name}: drafts"), student, run.shares,

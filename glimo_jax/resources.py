@@ -1,17 +1,19 @@
 """What the stages of a run share: each part is made once, when first needed."""
 
+import contextlib
 import dataclasses
 import functools
 import logging
+import pathlib
 
 from jax.sharding import Mesh
 
 import simulators
 from glimo_jax import config as config_lib
 from glimo_jax import mesh as mesh_lib
-from glimo_jax.agent import llm, served
+from glimo_jax.agent import llm, prompts, served
 from glimo_jax.config import Config
-from glimo_jax.data import collect, texts
+from glimo_jax.data import collect, shared_journal, texts
 from glimo_jax.evaluate import benchmarks
 from glimo_jax.models.embedder import Embedder
 from glimo_jax.models.loading import weights
@@ -114,6 +116,18 @@ class Resources:
     """The language model that drafts rows: a served one, or the base."""
     teacher = self.config.teacher.divided(self.shares.count)
     return served.ServedLM(teacher) if teacher.base_url else self.base
+
+  @property
+  def prompt_version(self) -> str:
+    """What shapes the teacher's answers, beside its requests and its name."""
+    return prompts.PROMPT_VERSION + self.config.teacher.variant
+
+  def journaled(
+    self, lm: llm.LanguageModel, folder: pathlib.Path
+  ) -> contextlib.AbstractContextManager[llm.LanguageModel]:
+    """The language model, with its answers kept in a journal of a folder."""
+    version = self.prompt_version
+    return shared_journal.kept(lm, version, folder, self.shares)
 
   @functools.cached_property
   def mesh(self) -> Mesh:

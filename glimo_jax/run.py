@@ -13,7 +13,7 @@ import numpy as np
 from glimo_jax import mesh as mesh_lib
 from glimo_jax import provenance
 from glimo_jax import workdir as workdir_lib
-from glimo_jax.agent import llm, prompts
+from glimo_jax.agent import llm
 from glimo_jax.agent.memory import Memory
 from glimo_jax.agent.tools import Tools
 from glimo_jax.config import Config
@@ -122,9 +122,7 @@ class Run(Resources):
     return report.folder(self.workdir, suite)
 
   def facts(
-    self,
-    stage: workdir_lib.Stage,
-    dataset: InstructionDataset,
+    self, stage: workdir_lib.Stage, dataset: InstructionDataset
   ) -> dict[str, Any]:
     """Provenance for the report of an evaluation.
 
@@ -158,6 +156,7 @@ class Run(Resources):
         summaries[workdir_lib.stage_name("annotate", n + 1)]["counts"]
         for n in range(count)
       ],
+      "coverage": summaries.get("collect", {}).get("coverage", {}),
       "trained_in": sorted({row.variant for row in dataset.train}),
       "quality": quality.summary(dataset.train, self.embedder.embed),
       "config": provenance.portable(dataclasses.asdict(self.config)),
@@ -222,11 +221,6 @@ class Run(Resources):
     """
     by_itself = self.config.annotate.label_source == "self"
     return student if student is not None and by_itself else self.teacher
-
-  @property
-  def prompt_version(self) -> str:
-    """What shapes the teacher's answers, beside its requests and its name."""
-    return prompts.PROMPT_VERSION + self.config.teacher.variant
 
   def adapter(self, round_: int) -> lora.Adapter:
     """The adapter that a round's training has written."""

@@ -36,7 +36,7 @@ class Experience:
     depth: chain depth (or family) of the level.
     seed: seed of the episode's PRNG key.
     actions: action indices from reset to this moment.
-    actor: who chose them: oracle, random, mixed or policy.
+    actor: who chose them: oracle, random, mixed, agent or policy.
     description: the world's words for this moment.
     instruction: what is to be achieved.
     next_action: the action the actor then took, -1 at the end.

@@ -108,9 +108,10 @@ def shaping_settings(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
   """
   kind = name.split("-")[0]
   earlier = list(_SECTIONS)[: list(_SECTIONS).index(kind) + 1]
-  sections = _without_free(
-    {name: dict(settings[name]) for k in earlier for name in _SECTIONS[k]}
-  )
+  names = [name for k in earlier for name in _SECTIONS[k]]
+  if settings["collect"].get("actors", {}).get("agent"):
+    names.append("teacher")  # it plays
+  sections = _without_free({name: dict(settings[name]) for name in names})
   if kind == "round":  # adding a round does not change earlier ones
     del sections["rounds"]["count"]
   return sections

@@ -183,6 +183,16 @@ def test_settings_of_the_connection_do_not_bind_a_dataset():
   assert shape["teacher"] == {"model": "m"}
 
 
+def test_teacher_binds_the_experience_where_it_plays():
+  for share, expected in ((0.0, False), (0.5, True)):
+    sections = {name: {} for name in ("world", "model")}
+    sections["teacher"] = {"model": "m", "timeout": 1}
+    sections["collect"] = {"actors": {"agent": share, "random": 1.0}}
+    shape = workdir.shaping_settings(sections, "collect")
+    assert ("teacher" in shape) == expected
+    assert shape.get("teacher", {"model": "m"}) == {"model": "m"}
+
+
 def test_skills_without_rows_do_not_bind_a_dataset(tmp_path):
   one, none = {"rows": 3}, {"rows": 0, "steps": 2}
   sections = {

@@ -14,7 +14,7 @@ import numpy as np
 from glimo_jax import fields
 from glimo_jax.agent import skills as skills_lib
 from glimo_jax.agent.agent import Agent, AgentConfig, Outcome, Progress
-from glimo_jax.agent.llm import LanguageModel, TeacherError
+from glimo_jax.agent.llm import LanguageModel
 from glimo_jax.agent.memory import Memory
 from glimo_jax.agent.skills import PlannedRow, Skill
 from glimo_jax.agent.tools import LABEL_SOURCES, Tools
@@ -167,7 +167,7 @@ def annotate(
     agent = Agent(lm, tools, memory, config.agent)
     drafts = agent.run([row.task for row in to_draft], progress)
     usage = agent.usage
-    _check_answered(drafts)
+    checking.check_answered(drafts)
     to_write = checking.with_repairs(tools, to_write, to_draft, drafts)
   outcomes = checking.taught(tools, drafts)
   # The tools write what the agent could not, where they may.
@@ -244,17 +244,6 @@ def _check(
     raise ValueError(
       f"{config.drafted} rows are to be drafted, but there is no language "
       "model: give one, or set `drafted` of all skills to 0"
-    )
-
-
-def _check_answered(outcomes: Sequence[Outcome]) -> None:
-  """Raises TeacherError if a later run could still get answers."""
-  missing = [o.unanswered for o in outcomes if o.unanswered]
-  if missing:
-    raise TeacherError(
-      f"{len(missing)} of {len(outcomes)} drafts ended without an answer, the "
-      f"first with: {missing[0]}; start again when the server answers: only "
-      "what has no answer is asked"
     )
 
 

@@ -12,9 +12,21 @@ import numpy as np
 
 from glimo_jax.agent import prompts, skills
 from glimo_jax.agent.agent import Outcome
+from glimo_jax.agent.llm import TeacherError
 from glimo_jax.agent.skills import PlannedRow, PlanSkill, Skill, compose
 from glimo_jax.agent.skills.repair import Failure, RepairSkill
 from glimo_jax.agent.tools import Tools
+
+
+def check_answered(outcomes: Sequence[Outcome]) -> None:
+  """Raises TeacherError if a later run could still get answers."""
+  missing = [o.unanswered for o in outcomes if o.unanswered]
+  if missing:
+    raise TeacherError(
+      f"{len(missing)} of {len(outcomes)} drafts ended without an answer, the "
+      f"first with: {missing[0]}; start again when the server answers: only "
+      "what has no answer is asked"
+    )
 
 
 def check_tool_rows(

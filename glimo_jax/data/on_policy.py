@@ -14,9 +14,10 @@ from glimo_jax import fields
 from glimo_jax.agent.llm import LanguageModel
 from glimo_jax.agent.skills import SKILLS
 from glimo_jax.agent.tools import Tools
-from glimo_jax.data import collect, surprise
+from glimo_jax.data import surprise
 from glimo_jax.data.annotate import AnnotateConfig
 from glimo_jax.data.collect import CollectConfig, Progress
+from glimo_jax.data.collecting.episodes import history, opening
 from glimo_jax.play import loop, policies, writers
 from glimo_jax.types import Experience
 from simulators.text_world import TextWorld
@@ -138,10 +139,8 @@ def play(
       progress=report,
     )
     for row, episode in enumerate(episodes):
-      start = collect.opening(
-        world, variant, pool, levels[row], seeds[row], "policy"
-      )
-      moments += collect.history(
+      start = opening(world, variant, pool, levels[row], seeds[row], "policy")
+      moments += history(
         start,
         episode.texts,
         episode.instructions,

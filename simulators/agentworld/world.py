@@ -13,6 +13,7 @@ from simulators.agentworld import (
   queries,
   reference,
   render,
+  rule_uses,
   variants,
 )
 from simulators.agentworld.config import Config
@@ -147,6 +148,9 @@ class AgentWorld(World):
     self, state: State, params: Params, seed: int
   ) -> list[SimulatedFacts]:
     return lookalikes.lookalikes(state, params, self.config, seed)
+
+  def rule_uses(self, text: str, action: str, then: str) -> tuple[str, ...]:
+    return rule_uses.rule_uses(text, action, then)
 
   def script(self, rules: str) -> Script:
     return Script(rules)

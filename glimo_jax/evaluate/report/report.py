@@ -13,6 +13,7 @@
                  "failed", "by_source"},
      "wall_s": {stage: seconds}, "peak_gib", "versions", "commit",
      "commits": {earlier stage: commit}, "quality": {...},
+     "coverage": {measure: [values]},
      "asked": {model: {"acting": way, "answering": way}},
      "asked_on_val": {model: {"acting": {way: {"mean", ...}}, ...}},
      "curves": [{"phase", "step", "loss", "ce", "kl"}], "command": str,
@@ -25,7 +26,8 @@ holds "seeds", the number of trainings; intervals of a single one include
 and the texts, whose spread is not known. Comparisons have the names of the
 benchmarks, `language/TEXT` for the texts, and `retention`. Measures are the
 world's own, such as collisions; those of retention are `chats.MEASURES`.
-`quality` is what `report.quality.summary` returns.
+`quality` is what `report.quality.summary` returns, `coverage` what
+`data.collecting.coverage.curve` does.
 """
 
 import json

@@ -557,3 +557,19 @@ def test_variety_of_the_rows_is_on_the_page(whole, tmp_path):
   assert "self-BLEU)0.25" in page
   assert "Vendi" not in page  # it was not measured
   assert json.loads((tmp_path / report.JSON).read_text())["quality"] == quality
+
+
+def test_coverage_is_on_the_page_with_the_measures_of_the_world(
+  whole, tmp_path
+):
+  met = {"episodes": [2, 4], "moments": [9, 20], "texts": [7, 11]}
+  measured = dataclasses.replace(whole, run=whole.run | {"coverage": met})
+  report.write(measured, tmp_path)
+  page = "".join(_Page((tmp_path / report.HTML).read_text()).text)
+  assert "Coverage of the collection" in page
+  assert "different texts" in page
+  assert "uses of rules" not in page  # the world does not tell them
+  assert json.loads((tmp_path / report.JSON).read_text())["coverage"] == met
+  report.write(whole, tmp_path)
+  page = "".join(_Page((tmp_path / report.HTML).read_text()).text)
+  assert "Coverage" not in page

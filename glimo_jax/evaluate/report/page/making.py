@@ -21,6 +21,14 @@ _CURVES = {
   "ce": "cross-entropy of the answers (nats a token)",
   "kl": "KL to the base model (nats a token)",
 }
+_MET = {
+  "texts": "different texts",
+  "words": "different words",
+  "levels": "different levels",
+  "families": "different depths or families",
+  "rule_uses": "different uses of rules",
+  "new": "share of moments with a new text",
+}
 _STAGES = ("collect", "annotate", "train", "improve", "evaluate")
 
 
@@ -70,6 +78,24 @@ def quality(measured: Values) -> str:
     if (value := measured.get(name)) is not None
   ]
   return section("Variety of the rows", table(["", ""], rows)) if rows else ""
+
+
+def coverage(measured: Values) -> str:
+  """What the collected episodes met; empty in reports of older runs."""
+  episodes = measured.get("episodes", ())
+  if len(episodes) < 2:
+    return ""
+  parts = [
+    charts.curve(words, list(zip(episodes, measured[name], strict=True)), ())
+    for name, words in _MET.items()
+    if name in measured
+  ]
+  note = (
+    "<p>Over the episodes that were played, in an order drawn at random; most "
+    "of their moments were not kept. Faint: each value; full: moving mean.</p>"
+  )
+  body = f'{note}<div class="curves">{"".join(parts)}</div>'
+  return section("Coverage of the collection", body)
 
 
 def curves(metrics: Sequence[Values]) -> str:

@@ -40,6 +40,7 @@ def render(
     results.depths(benchmarks),
     results.kept(values["language"], values.get("retention", {})),
     making.curves(values.get("curves", ())),
+    making.coverage(values.get("coverage", {})),
     making.dataset(values["dataset"]),
     making.quality(values.get("quality", {})),
     transcripts.failures(values.get("failures", ())),
