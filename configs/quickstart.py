@@ -3,10 +3,10 @@
   python -m launch.pipeline --config=configs/quickstart.py --workdir=runs/quickstart
 
 SmolLM2-135M-Instruct in AgentWorld, trained in `imperfect/swapped`, judged in
-`real`. 92 minutes on 2 slow CPU cores with other work: collect 6, annotate 12,
-train 27, evaluate 47. Expect success .27 on test (base 0, random .01, MLP .38,
-oracle 1) and questions .48 (base .34): commit 0103a5a, one training; the script
-has .74 since 0bffb4b; docs/results.md.
+`real`. 104 minutes on 2 CPU cores with other work: collect 3, annotate 7, train
+37, evaluate 57. Expect success .41 on test (base 0, random 0, MLP .48, script
+.62, oracle 1) and questions .48 (base .31): commit ab868e8, one training;
+docs/results.md.
 `configs/quickstart.py:tiny` is the same run at the size of a test.
 """  # noqa: E501
 

@@ -46,7 +46,7 @@ def test_page_shows_the_table_of_the_inputs():
 
 def test_measured_inputs_are_those_of_the_report():
   values = json.loads(
-    (ROOT / "docs/results/quickstart/report.json").read_text()
+    (ROOT / "docs/results/quickstart_detour2/report.json").read_text()
   )
   inputs, moments = scale.Inputs(), values["config"]["collect"]["moments"]
   wall, counts = values["wall_s"], values["dataset"]
