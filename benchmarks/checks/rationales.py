@@ -26,7 +26,7 @@ from glimo_jax import workdir
 from glimo_jax.data import dataset
 from glimo_jax.models import decoder
 from glimo_jax.models.attention import attention_mask
-from glimo_jax.types import InstructionExample
+from glimo_jax.types import InstructionExample, Message
 from launch import common as launch_common
 
 BATCH = 8  # rows read together
@@ -84,18 +84,21 @@ def likeliest(
   return out
 
 
+def chat(row: InstructionExample) -> tuple[Message, ...]:
+  """The row as a conversation that ends with its first completion."""
+  answer = {"role": "assistant", "content": row.completions[0]}
+  return (*row.messages, answer)
+
+
 def judge(
-  rows: Sequence[InstructionExample], base, adapter
+  chats: Sequence[Sequence[Message]], base, adapter
 ) -> list[list[tuple[str, bool, str]]]:
-  """(sentence, whether it is right, what is likeliest) of each row."""
+  """(sentence, whether it is right, what is likeliest) of each last turn."""
   tokenizer = base[2]
-  chats = []
-  for row in rows:
-    answer = {"role": "assistant", "content": row.completions[0]}
-    chats.append(tokenizer.render_chat((*row.messages, answer)))
+  rendered = [tokenizer.render_chat(chat) for chat in chats]
   judged = []
-  found = likeliest(base, adapter, [ids for ids, _ in chats])
-  for (ids, learnt), best in zip(chats, found, strict=True):
+  found = likeliest(base, adapter, [ids for ids, _ in rendered])
+  for (ids, learnt), best in zip(rendered, found, strict=True):
     said, current = [], []
     for column in np.flatnonzero(learnt):
       current.append((ids[column], int(best[column - 1])))
@@ -155,7 +158,7 @@ def main() -> None:
   if not rows:
     raise SystemExit(f"no held-out row of kind {args.kind!r} in {folder}")
   _, base, adapter = launch_common.trained(args.workdir)
-  judged = judge(rows[: args.rows], base, adapter)
+  judged = judge([chat(r) for r in rows[: args.rows]], base, adapter)
   found = table(judged)
   for row in found:
     print(f"{row.sentence:10} {row.count:5} {row.right:.3f}  {row.example}")

@@ -60,7 +60,8 @@ def collect(
     same for the same arguments.
 
   Raises:
-    ValueError: the agent is to play, and there is no writer.
+    ValueError: the agent is to play, and there is no writer; or no episode has
+      a move, as where no plan of the agent can be read.
     TeacherError: the writer cannot serve, or left drafts without an answer.
   """
   if config.agent_plays and writer is None:
@@ -79,6 +80,11 @@ def collect(
   if summary is not None:
     summary |= _summary(world, episodes, agent)
   moments = [m for _, episode in sorted(episodes.items()) for m in episode]
+  if not moments:
+    raise ValueError(
+      f"no episode of collect.actors {config.actors} has a move: give the "
+      "agent a teacher whose plans can be read, or another actor a share"
+    )
   rules = {v: world.rules(world.params(v)) for v in config.variants}
   nats = surprise.of_actions(
     lm, world.actions, rules, moments, config.surprise_candidates, rng

@@ -118,9 +118,13 @@ def test_longest_episode_holds_for_plans(world):
 
 
 def test_unreadable_plans_are_counted_and_leave_nothing(world):
-  found, counts = play(world, ScriptedLM(lambda _: "I would go north."))
-  assert found == []
-  assert (counts["invalid"], counts["plans"]) == (16, 0)
+  vague = ScriptedLM(lambda _: "I would go north.")
+  config = dataclasses.replace(CONFIG, actors={"agent": 0.5, "random": 0.5})
+  found, counts = play(world, vague, config)
+  assert {m.actor for m in found} == {"random"}
+  assert (counts["invalid"], counts["plans"]) == (len(vague.requests) // 2, 0)
+  with pytest.raises(ValueError, match="has a move"):
+    play(world, vague)
 
 
 @pytest.mark.parametrize("processes", [2, 3])

@@ -256,9 +256,10 @@ def test_every_kind_appears_and_none_has_a_constant_answer(
     answers = asked.options[rows, k, asked.answer[rows, k]]
     count = collections.Counter(answers.tolist())
     share = max(count.values()) / len(rows)
-    # Two standard deviations of a fair coin's share. A random walk seldom has
-    # the right tool in hand where `bump` is asked.
-    spread = 1.0 / len(rows) ** 0.5 + 0.25 * (kind == "bump")
+    # Two and a half standard deviations of a fair coin's share, as moments of
+    # one level are alike. A random walk seldom has the right tool in hand where
+    # `bump` is asked.
+    spread = 1.25 / len(rows) ** 0.5 + 0.25 * (kind == "bump")
     assert share <= 0.6 + spread, (kind, share, len(rows))
 
 
@@ -362,24 +363,18 @@ def test_world_asks_the_configured_kinds():
 # A checksum for each kind of the sampled arguments, choices and answers.
 GOLDEN = {
   "real": (
-    2604533689, 44112605, 3135779866, 2730239383, 2725251352,
-    3255872073, 208124914, 1427815817, 3426106321, 3424974569,
+    871079335, 3589689671, 1061425237, 974183612, 2259855486,
+    2074873474, 1783887416, 1688081553, 1427244962, 2006343757,
   ),
   "imperfect/wrong-rules(0.5)": (
-    2604533689, 44112605, 3135779866, 2730239383, 2725251352,
-    3095579848, 208124914, 1888563729, 3426106321, 548876997,
+    871079335, 3589689671, 1061425237, 974183612, 2259855486,
+    308343439, 1783887416, 4116515757, 415619263, 3424470400,
   ),
 }  # fmt: skip
 GOLDEN_WORDS = {
-  "where": "which way is pick, up or down?",
-  "adjacent": "what is one step up?",
+  "where": "up or down: where is goal?",
   "which_tool": "what do you need for door?",
-  "bump": "you go up. do you move?",
-  "if_held": "suppose you had pick: could you go up?",
-  "reachable": "is key reachable as things stand?",
-  "optimal_next": "which move leads to the goal soonest?",
-  "plan": "does down down down lead to pick?",
-  "steps": "count the fewest steps to the goal.",
+  "reachable": "can you reach goal and open nothing?",
 }
 
 
