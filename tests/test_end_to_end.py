@@ -147,7 +147,7 @@ def test_stage_does_not_continue_from_other_settings(finished):
   other = [*_command("evaluate", folder), "--config.train.lr=0.5"]
   run = _run_command([*other, "--suite=val"], check=False)
   assert run.returncode == 2
-  assert "--config.train.lr: 0.003 there, 0.5 now" in run.stderr
+  assert "--config.train.lr: 0.002 there, 0.5 now" in run.stderr
   assert not (folder / "evaluate-val").exists()
 
 
