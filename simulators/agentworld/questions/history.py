@@ -47,7 +47,7 @@ DID_MOVE = Kind(
   choices=parts.yes_or_no,
   truth=did_move,
   gaps=parts.move_gap,
-  share={"yes": 0.35},
+  share={"yes": 0.5},
 )
 
 
