@@ -82,8 +82,8 @@ def reflect(steps: Sequence[tuple[str, str]]) -> str:
     steps: (action, description after it) of each step, from the moment on that
       the prompt describes.
   """
-  told = [_STEP.format(i, *step) for i, step in enumerate(steps, 1)]
-  return " ".join([*told, _REFLECT])
+  lines = [_STEP.format(i, *step) for i, step in enumerate(steps, 1)]
+  return " ".join([*lines, _REFLECT])
 
 
 def reflection(step: int, action: str) -> str:

@@ -110,10 +110,10 @@ class AgentActor:
       [after(start, moves[:t]) for t in range(len(moves) + 1)]
       for start, moves in plans
     ]
-    told = iter(self._seen([moment for each in passed for moment in each]))
+    views = iter(self._seen([moment for each in passed for moment in each]))
     out = []
     for (start, moves), each in zip(plans, passed, strict=True):
-      seen = [next(told) for _ in each]
+      seen = [next(views) for _ in each]
       ends = [t for t, moment in enumerate(seen) if moment.done]
       seen = seen[: ends[0] + 1] if ends else seen
       texts, goals = [s.text for s in seen], [s.goal for s in seen]

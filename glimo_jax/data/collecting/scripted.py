@@ -17,7 +17,7 @@ from simulators import rollout
 from simulators.base import LevelPool, World
 
 # (texts, instructions, actions, success) of one episode.
-Told = tuple[list[str], list[str], list[int], bool]
+Played = tuple[list[str], list[str], list[int], bool]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +91,7 @@ def play(
     chunks += [(actor, own[at : at + config.chunk]) for at in starts]
   counts = np.cumsum([before, *(len(own) for _, own in chunks)]).tolist()
 
-  def played(number: int) -> list[Told]:
+  def played(number: int) -> list[Played]:
     actor, own = chunks[number]
     full = np.resize(own, config.chunk)  # one shape, one compile
     rules = (params[v] for v in planned.variant[full])
@@ -108,9 +108,9 @@ def play(
     return _describe(world, trajectory, len(own))
 
   results = in_shares(played, len(chunks))
-  for (_, own), told in zip(chunks, results, strict=True):
+  for (_, own), described in zip(chunks, results, strict=True):
     found = {}
-    for row, episode in zip(own.tolist(), told, strict=True):
+    for row, episode in zip(own.tolist(), described, strict=True):
       start = opening(world, config, pool, planned, row)
       found[row] = episodes.history(start, *episode)
     yield found
@@ -132,8 +132,8 @@ def opening(
 
 def _describe(
   world: World, trajectory: rollout.Trajectory, rows: int
-) -> list[Told]:
-  """What each of the first episodes was told and did."""
+) -> list[Played]:
+  """Texts, instructions, actions and success of the first episodes."""
   obs, actions, lengths, success = jax.device_get(
     (
       trajectory.states.obs,
@@ -146,7 +146,7 @@ def _describe(
   index = tuple(np.array(at).T)
   flat = jax.tree.map(lambda x: x[index], obs)  # described in one batch
   texts, goals = world.describe(flat), world.instruction(flat)
-  out: list[Told] = [
+  out: list[Played] = [
     ([], [], actions[j].tolist(), bool(success[j])) for j in range(rows)
   ]
   for (j, _), text, goal in zip(at, texts, goals, strict=True):
