@@ -54,7 +54,7 @@ def test_rows_are_the_same_for_a_seed(tools, experiences, planned):
 def test_outcomes_of_chance_have_no_answer(world, experiences):
   tools = Tools(world, world.pool("train", 4, (0,)), chunk=16)
   moments = [
-    dataclasses.replace(e, variant="imperfect/failing(0.9)")
+    dataclasses.replace(e, variant="imperfect/slippery(0.4)")
     for e in experiences
   ]
   texts = tools.simulate(moments).description
@@ -64,7 +64,7 @@ def test_outcomes_of_chance_have_no_answer(world, experiences):
   ]
   rows = SKILL.plan(tools, moments, 0).rows
   unsure = [row for row in rows if not row.answers]
-  assert 0 < len(unsure) < len(rows)  # those that are likely to fail have one
+  assert 0 < len(unsure) < len(rows)  # one action is likely enough, two are not
   guesses = tools.simulate(
     [after(r.task.experience, question_of(r.task).args) for r in unsure]
   ).description

@@ -243,7 +243,8 @@ def test_only_named_kinds_are_asked(world, pool, experiences):
   asked = Counter(
     row.kind for row in rows_of(annotate(experiences, world, pool, config))
   )
-  assert asked == {"steps": 10, "where": 10}
+  assert set(asked) == {"steps", "where"}
+  assert asked.total() == 20
 
 
 class FirstChoice(ScriptedLM):

@@ -10,7 +10,9 @@ import simulators
 from simulators import rollout, search
 
 # A search ignores the time limit, so the levels have none that matters.
-WORLD = simulators.make("agentworld", horizon=60, detour=0, budget=0.0)
+WORLD = simulators.make(
+  "agentworld", horizon=60, detour=0, budget=0.0, sides=(5,), larger=()
+)
 N = 48
 WIDTH, DEPTH = 256, 60
 

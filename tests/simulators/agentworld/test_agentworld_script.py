@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+import simulators
 from simulators.agentworld.script import Script
 from simulators.agentworld.text import phrases
 from simulators.agentworld.text.scene import scenes
@@ -13,13 +14,17 @@ N = 64
 
 
 @pytest.fixture(scope="module")
-def played(usual, val):
-  """(texts of both styles, scores, success) of N episodes of the script."""
-  params = usual.params()
-  script = usual.script(usual.rules(params))
-  step = jax.jit(jax.vmap(usual.step, (0, 0, None)))
+def played():
+  """(texts of both styles, scores, success) of N episodes of the script.
+
+  The world is the quickstart's: most of the default levels are solved.
+  """
+  world = simulators.make("agentworld", detour=4)
+  params, levels = world.params(), world.pool("val", N).levels
+  script = world.script(world.rules(params))
+  step = jax.jit(jax.vmap(world.step, (0, 0, None)))
   keys = jax.random.split(jax.random.key(0), N)
-  state = jax.vmap(usual.reset, (0, None, 0))(keys, params, val.levels)
+  state = jax.vmap(world.reset, (0, None, 0))(keys, params, levels)
   rows = np.arange(N)
   texts, scores, success = [], [], np.zeros(N, bool)
   going = np.ones(N, bool)
