@@ -101,7 +101,7 @@ def _layers(
       cache=room,
     )
     if cache is None:
-      return (x, None), Cache(k, v)  # pyright: ignore[reportArgumentType]
+      return (x, None), Cache(k.swapaxes(2, 3), v)
     return (x, cache.replace(k=k, v=v)), None
 
   if cache is None:
@@ -147,8 +147,7 @@ def forward(
     remat: what the backward pass recomputes, of `remat.POLICIES`.
 
   Returns:
-    The stream, and k, v [layers, B, K, T, H] of the tokens or the continued
-    cache.
+    The stream, and the continued cache, or one of these T tokens.
   """
   if cache is not None and cache.positions is not None:
     written = jax.lax.dynamic_update_slice(

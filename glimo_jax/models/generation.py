@@ -8,22 +8,25 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Float, Int, UInt32
 
 from glimo_jax.models import decoder, kv_cache
-from glimo_jax.models.attention import MASKED, Cache, Prefix, with_prefix
+from glimo_jax.models.attention import Cache, Prefix, with_prefix
 from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
+from glimo_jax.models.numerics.drawing import draw
 from glimo_jax.models.tokenizer import Tokenizer
 from glimo_jax.types import AnyArray, InShares, alone
 
 Array = jax.Array
 PyTree = Any
-Scalar = Float[AnyArray, ""]
 Answer = tuple[str, str, int]  # text, finish_reason (stop or length), tokens
 
 STEP = 32  # lengths are padded to multiples of it
-BATCH = 32  # prompts that are continued together
+BATCH = 128  # most prompts that are continued together
+LEAST = 8  # rows of the smallest batch that unfinished rows are moved to
+CACHE_BYTES = 2**31  # most bytes of the keys and values of a batch
 CHUNK = 8  # tokens written between two searches for stop strings
 
 
@@ -49,57 +52,6 @@ class GenerationSettings:
         f"max_tokens {self.max_tokens}, temperature {self.temperature}, top_p "
         f"{self.top_p}: need max_tokens >= 1, temperature >= 0, 0 < top_p <= 1"
       )
-
-
-def _top_p(
-  logits_BxV: Float[Array, "B V"], top_p: Scalar
-) -> Float[Array, "B V"]:
-  """Masks logits outside the smallest set of tokens of probability `top_p`.
-
-  "The Curious Case of Neural Text Degeneration", section 3.1,
-  https://arxiv.org/abs/1904.09751. Bisection finds the least log p of the
-  set: sorting a vocabulary costs ten times as much.
-  """
-  logp_BxV = jax.nn.log_softmax(logits_BxV, axis=-1)
-  probs_BxV = jnp.exp(logp_BxV)
-
-  def halve(_, bounds):
-    low, high = bounds  # log p; the tokens above `low` are enough
-    middle = (low + high) / 2
-    kept = jnp.where(logp_BxV >= middle, probs_BxV, 0)
-    enough = jnp.sum(kept, -1, keepdims=True) >= top_p
-    return jnp.where(enough, middle, low), jnp.where(enough, high, middle)
-
-  high = jnp.max(logp_BxV, axis=-1, keepdims=True)
-  low, _ = jax.lax.fori_loop(0, 32, halve, (high - 40, high))
-  return jnp.where(logp_BxV >= low, logits_BxV, MASKED)
-
-
-def draw(
-  logits_BxV: Float[Array, "B V"],
-  seeds_B: UInt32[AnyArray, " B"],
-  step: Int[AnyArray, ""] | int,
-  temperature: Scalar,
-  top_p: Scalar,
-) -> Int[Array, " B"]:
-  """i32: the next tokens; a row's draw depends on its seed and step."""
-  cold = temperature <= 0
-  scaled = logits_BxV / jnp.where(cold, 1.0, temperature)
-  scaled = jax.lax.cond(
-    (top_p < 1) & ~cold, lambda x: _top_p(x, top_p), lambda x: x, scaled
-  )
-
-  def one(seed, logits):
-    key = jax.random.fold_in(jax.random.key(seed), step)
-    return jax.random.categorical(key, logits)
-
-  sampled = jax.lax.cond(
-    cold,
-    lambda x: jnp.argmax(x, axis=-1),
-    lambda x: jax.vmap(one)(seeds_B, x),
-    scaled,
-  )
-  return sampled.astype(jnp.int32)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 6))
@@ -162,7 +114,7 @@ def _write(
   """
   start = prefix.length if prefix else jnp.int32(0)
   first, offset, temperature, top_p = plan
-  keys = jnp.arange(cache.k.shape[3])
+  keys = jnp.arange(cache.v.shape[3])
 
   def body(carry, i):
     logits, cache = carry
@@ -210,27 +162,52 @@ def generate(
     B answers.
   """
   lengths = np.array([len(s) for s in suffixes], np.int32)
-  first = -(-int(lengths.max()) // STEP) * STEP
+  first = _padded(int(lengths.max()))
   tokens = np.zeros((len(suffixes), first), np.int32)
   for row, suffix in zip(tokens, suffixes, strict=True):
     row[: len(suffix)] = suffix
-  space = -(-settings.max_tokens // STEP) * STEP
+  space = _padded(settings.max_tokens)
   logits, cache = _open(config, params, adapter, prefix, tokens, lengths, space)
   seeds_B = np.array([s % 2**32 for s in seeds], np.uint32)
   written: list[list[int]] = [[] for _ in suffixes]
-  answers: list[Answer] = []
+  answers: list[Answer] = [("", "length", 0)] * len(suffixes)
   chance = np.float32(settings.temperature), np.float32(settings.top_p)
+  rows = list(range(len(suffixes)))  # of the batch; copies may follow them
   for offset in range(0, settings.max_tokens, CHUNK):
     plan = np.int32(first), np.int32(offset), *chance
     new, logits, cache = _write(
       config, params, adapter, prefix, logits, cache, lengths, seeds_B, plan
     )
-    for row, ids in zip(written, np.asarray(new), strict=True):
-      row.extend(ids.tolist())
-    answers = [finish(tokenizer, row, settings) for row in written]
-    if all(reason == "stop" for _, reason, _ in answers):
+    for row, ids in zip(rows, np.asarray(new), strict=False):
+      written[row].extend(ids.tolist())
+      answers[row] = finish(tokenizer, written[row], settings)
+    going = [i for i, row in enumerate(rows) if answers[row][1] == "length"]
+    if not going:
       break
+    size = max(LEAST, _power(len(going)))
+    if size < len(lengths):  # the others have stopped
+      kept = np.array(going + going[:1] * (size - len(going)))
+      logits, cache = logits[kept], kv_cache.keep(cache, kept)
+      lengths, seeds_B = lengths[kept], seeds_B[kept]
+      rows = [rows[i] for i in going]
   return answers
+
+
+def _padded(length: int) -> int:
+  """The least multiple of STEP that holds `length` tokens."""
+  return -(-length // STEP) * STEP
+
+
+def _power(count: int) -> int:
+  """The least power of 2 that is not below `count`."""
+  return 1 << (count - 1).bit_length()
+
+
+def _batch_size(config: DecoderConfig, length: int, dtype: DTypeLike) -> int:
+  """Rows of `length` tokens whose keys and values are within CACHE_BYTES."""
+  heads = 2 * config.layers * config.kv_heads * config.head_dim
+  row = heads * length * np.dtype(dtype).itemsize
+  return max(LEAST, min(BATCH, _power(CACHE_BYTES // row + 1) // 2))
 
 
 def generate_all(
@@ -261,11 +238,13 @@ def generate_all(
     One answer for each prompt, in order.
   """
   order = sorted(range(len(suffixes)), key=lambda i: len(suffixes[i]))
-  batches = [order[at : at + BATCH] for at in range(0, len(order), BATCH)]
+  longest = max(map(len, suffixes), default=0) + settings.max_tokens
+  size = _batch_size(config, longest, params["embed"].dtype)
+  batches = [order[at : at + size] for at in range(0, len(order), size)]
 
   def work(number: int) -> list[Answer]:
     some = batches[number]
-    full = some + some[:1] * ((1 << (len(some) - 1).bit_length()) - len(some))
+    full = some + some[:1] * (_power(len(some)) - len(some))
     return generate(
       config, params, adapter, tokenizer, prefix(),
       [suffixes[i] for i in full], [seeds[i] for i in full], settings,

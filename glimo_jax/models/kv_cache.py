@@ -39,18 +39,19 @@ def prefill(
   _, read = decoder.forward(
     config, params, tokens[None], columns, mask, adapter
   )
-  return Prefix(read.k[:, 0].swapaxes(1, 2), read.v[:, 0].swapaxes(1, 2), count)
+  k, v = read.k[:, 0].transpose(0, 3, 1, 2), read.v[:, 0].swapaxes(1, 2)
+  return Prefix(k, v, count)
 
 
 def empty(
   config: DecoderConfig, batch: int, size: int, dtype: DTypeLike = jnp.float32
 ) -> Cache:
   """A cache with room for `size` columns of `batch` rows."""
-  shape = (config.layers, batch, config.kv_heads, size, config.head_dim)
+  heads = (config.layers, batch, config.kv_heads)
   positions = jnp.zeros((batch, size), jnp.int32)
   return Cache(
-    jnp.zeros(shape, dtype),
-    jnp.zeros(shape, dtype),
+    jnp.zeros((*heads, config.head_dim, size), dtype),
+    jnp.zeros((*heads, size, config.head_dim), dtype),
     positions if config.local_layers else None,
   )
 
@@ -95,3 +96,14 @@ def extend(
     column=jnp.asarray(column),
   )
   return decoder.final(config, params, x), cache
+
+
+@jax.jit
+def keep(cache: Cache, rows: Int[AnyArray, " R"]) -> Cache:
+  """The cache of some rows of the batch, in this order."""
+  positions = cache.positions
+  return Cache(
+    cache.k[:, rows],
+    cache.v[:, rows],
+    None if positions is None else positions[rows],
+  )

@@ -115,9 +115,9 @@ class Block(nn.Module):
       adapter: name of a linear map -> {"a": [in, r], "b": [r, out]}.
       scale: factor of their product.
       prefix: this layer's (k, v) of the shared prefix, each [P, K, H].
-      cache: (k, v, layer, column) with k, v [layers, B, K, S, H]: this layer
-        writes its keys from `column` on, and attention reads all S columns.
-        Without a cache the keys are those of x.
+      cache: (k, v, layer, column) with k and v as in `Cache`: this layer writes
+        its keys from `column` on, and attention reads all S columns. Without a
+        cache the keys are those of x.
 
     Returns:
       The residual stream, then k and v of x [B, K, T, H], or the cache's.
@@ -129,10 +129,11 @@ class Block(nn.Module):
     keys, values = k, v
     if cache is not None:  # written, then read: so XLA updates it in place
       all_k, all_v, layer, column = cache
+      k = k.swapaxes(2, 3)[None]
+      k = jax.lax.dynamic_update_slice(all_k, k, (layer, 0, 0, 0, column))
       at = (layer, 0, 0, column, 0)
-      k = jax.lax.dynamic_update_slice(all_k, k[None], at)
       v = jax.lax.dynamic_update_slice(all_v, v[None], at)
-      keys, values = k[layer], v[layer]
+      keys, values = k[layer].swapaxes(2, 3), v[layer]
     y = attend(q, keys, values, mask, prefix)
     y = y.transpose(0, 3, 1, 2, 4).reshape(*x.shape[:2], -1)
     y = linear("o", y)

@@ -7,6 +7,7 @@ import pytest
 import thread_shares
 
 from glimo_jax.models import divergence, generation, sampler, scoring_rows
+from glimo_jax.models.numerics import drawing
 from glimo_jax.types import alone
 
 RULES = {"role": "system", "content": "walk. answer with one word."}
@@ -182,11 +183,41 @@ def test_draws_depend_on_the_seed_and_not_on_the_batch(plain, prompts):
   assert len({text for text, _, _ in same}) > 3
 
 
+def test_rows_that_stop_leave_the_batch(plain, prompts, monkeypatch):
+  """And what the others write stays the same."""
+  sizes, write = [], generation._write
+
+  def counted(*args):
+    sizes.append(len(args[6]))
+    return write(*args)
+
+  monkeypatch.setattr(generation, "_write", counted)
+  monkeypatch.setattr(generation, "LEAST", 2)
+  options = {"max_tokens": 40, "temperature": 1.0, "stop": ("k", "J", "3")}
+  seeds = list(range(16))
+  many = [prompts[seed % 7] for seed in seeds]
+  together = plain.generate(many, seeds=seeds, **options)
+  assert sizes[0] == 16
+  assert sizes == sorted(sizes, reverse=True)
+  assert sizes[-1] < 16
+  for i in seeds[::3]:
+    assert plain.generate([many[i]], seeds=[i], **options) == [together[i]]
+
+
+def test_keys_and_values_of_a_batch_are_bounded(tiny):
+  sizes = [
+    generation._batch_size(tiny.config, length, jnp.float32)
+    for length in (1, 10**5, 10**9)
+  ]
+  assert sizes[0] == generation.BATCH > sizes[1] >= sizes[2]
+  assert sizes[2] == generation.LEAST
+
+
 def test_draws_follow_the_distribution_within_the_nucleus():
   probs = np.array([0.05, 0.4, 0.02, 0.3, 0.15, 0.08], np.float32)
   seeds = jnp.arange(4000, dtype=jnp.uint32)
   logits = jnp.broadcast_to(jnp.log(probs), (4000, 6))
-  draw = jax.jit(generation.draw)
+  draw = jax.jit(drawing.draw)
 
   def frequency(temperature, top_p):
     tokens = draw(
