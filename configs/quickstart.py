@@ -49,6 +49,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       # Of the actor `agent`, which has no share here.
       refinements=2,
       temperature=0.7,
+      forms=False,
       moments=5600,
       surprise_candidates=96,
       plateau=0.0,  # 0.1: stop where 9 texts of 10 are known
@@ -84,6 +85,7 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
       memories=1,
       rechecked=20000,
       temperature=0.7,
+      forms=False,  # True tells the teacher the form of the answer
       val_share=0.05,
       seed=0,
     ),

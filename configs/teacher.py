@@ -24,6 +24,8 @@ def get_config(size: str = "") -> config_dict.ConfigDict:
     model="SmolLM2-135M-Instruct.Q4_1",
     concurrency=2,
   )
+  # The teacher was not trained on such rows.
+  config.collect.forms = config.annotate.forms = True
   if size != "tiny":
     config.collect.update(levels=200, moments=400)
     config.annotate.skills.question.rows = 200

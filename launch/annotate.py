@@ -41,7 +41,7 @@ def _trial(run: "Run") -> bool:
   else:
     lm, memory = run.teacher, run.memory()
     for outcome in trial.preview(*planned, lm, memory, _PREVIEW.value):
-      print(trial.shown(outcome), end="\n\n")
+      print(trial.shown(outcome, planned[2].forms), end="\n\n")
   return True
 
 

@@ -33,6 +33,7 @@ class AgentConfig:
     temperature: of refinements and second samples; first drafts take 0.
     top_p: share of probability kept when sampling.
     seed: of the sampling.
+    forms: whether prompts end with the form of the answer (`Task.form`).
   """
 
   refinements: int = 1
@@ -40,6 +41,7 @@ class AgentConfig:
   temperature: float = 0.7
   top_p: float = 1.0
   seed: int = 0
+  forms: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,11 +194,8 @@ class Agent:
 
   def _verify(self, ready: list[_Draft]) -> None:
     """Replays the drafts; settles them or notes their refutations."""
-    checks = skills.verify(
-      self.tools,
-      [d.task for d in ready],
-      [d.outcome.answer for d in ready],
-    )
+    tasks, answers = [d.task for d in ready], [d.outcome.answer for d in ready]
+    checks = skills.verify(self.tools, tasks, answers)
     for draft, check in zip(ready, checks, strict=True):
       if check.verdict == "refuted":
         draft.outcome = dataclasses.replace(
@@ -242,6 +241,8 @@ class Agent:
         draft.outcome.refutations,
         tuple((row.text, row.answer) for row in draft.memories),
       )
+    if self.config.forms:
+      prompt = prompts.with_form(prompt, draft.task.form)
     return Request(
       prompt,
       choices=left or draft.task.choices,

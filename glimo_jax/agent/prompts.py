@@ -161,6 +161,44 @@ REASONED = Form(
 )
 
 
+def form_of_moves(actions: Sequence[str]) -> str:
+  """Tells that an answer is a list of these actions."""
+  return (
+    "Answer with the moves alone, in order, with spaces between them. Each is "
+    f"one of: {', '.join(actions)}."
+  )
+
+
+FORM_OF_TEXT = (
+  "Answer with that text alone, in the same kind of sentences, and in the same "
+  "order, as the text above."
+)
+
+
+def form_of_claims(examples: Sequence[str]) -> str:
+  """Tells that an answer consists of sentences like these."""
+  return (
+    "Answer with one to three true sentences, the last one about what it does. "
+    f"Only sentences of these forms count: {'. '.join(examples)}."
+  )
+
+
+def form_of_reflection(actions: Sequence[str]) -> str:
+  """Tells that an answer names a step and one of these actions."""
+  return (
+    f'Answer with the step and the move alone, such as "{reflection(2, "")}'
+    f'{actions[0]}". The moves are: {", ".join(actions)}.'
+  )
+
+
+def with_form(prompt: Prompt, form: str) -> Prompt:
+  """A prompt whose last turn ends with what is said of the answer's form."""
+  if not form:
+    return prompt
+  content = _joined(prompt[-1]["content"], form)
+  return (*prompt[:-1], {"role": "user", "content": content})
+
+
 def refine(
   prompt: Prompt,
   refutations: tuple[str, ...],

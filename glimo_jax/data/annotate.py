@@ -44,6 +44,8 @@ class AnnotateConfig:
     refinements: further drafts after a refuted one.
     memories: verified memories shown in each refinement.
     temperature: of refinements.
+    forms: whether the teacher is told the form of the answer: for one that was
+      not trained on such rows.
     rechecked: largest number of tool rows of each skill that the world's
       reference checks, too; each row records whether it was checked.
     val_share: share of episodes kept for validation.
@@ -58,6 +60,7 @@ class AnnotateConfig:
   refinements: int = 1
   memories: int = 1
   temperature: float = 0.7
+  forms: bool = False
   rechecked: int = 20000
   val_share: float = 0.1
   search_width: int = 256
@@ -114,7 +117,11 @@ class AnnotateConfig:
   def agent(self) -> AgentConfig:
     """How the agent works."""
     return AgentConfig(
-      self.refinements, self.memories, self.temperature, seed=self.seed
+      self.refinements,
+      self.memories,
+      self.temperature,
+      seed=self.seed,
+      forms=self.forms,
     )
 
   @property

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from glimo_jax.agent import prompts
 from glimo_jax.agent.agent import Agent, Outcome
 from glimo_jax.agent.llm import LanguageModel
 from glimo_jax.agent.memory import Memory
 from glimo_jax.agent.served import wire
 from glimo_jax.agent.served.answers import CHARACTERS, tokens_of
-from glimo_jax.agent.skills import PlannedRow
+from glimo_jax.agent.skills import Task
 from glimo_jax.agent.tools import Tools
 from glimo_jax.data import annotate
 from glimo_jax.data.annotate import AnnotateConfig
@@ -73,7 +74,11 @@ def estimate(
   """Plans all rows, and counts what their drafts would ask."""
   to_draft, to_write, duplicates = annotate.plan(tools, experiences, config)
   drafts = 2 * (1 + config.refinements)  # each sampled twice
-  prompt = sum(_prompt_tokens(row) for row in to_draft)
+  prompt = sum(
+    tokens_of(turn["content"])
+    for row in to_draft
+    for turn in _asked(row.task, config.forms)
+  )
   answers = sum(tokens_of("".join(row.answers[:1])) for row in to_draft)
   longest = sum(
     row.task.skill.max_tokens + wire.SCHEMA_TOKENS for row in to_draft
@@ -103,9 +108,15 @@ def preview(
   return Agent(lm, tools, memory, config.agent).run(chosen if to_draft else [])
 
 
-def shown(outcome: Outcome) -> str:
-  """A draft as text: prompt, answer, verdict, refutations."""
-  turns = [f"{turn['role']}: {turn['content']}" for turn in outcome.task.prompt]
+def shown(outcome: Outcome, forms: bool = False) -> str:
+  """A draft as text: prompt, answer, verdict, refutations.
+
+  Args:
+    outcome: the draft.
+    forms: whether the teacher was told the form of the answer.
+  """
+  asked = _asked(outcome.task, forms)
+  turns = [f"{turn['role']}: {turn['content']}" for turn in asked]
   lines = [f"--- {outcome.task.kind}", *turns]
   lines += [f"refuted: {text}" for text in outcome.refutations]
   lines.append(
@@ -117,5 +128,6 @@ def shown(outcome: Outcome) -> str:
   return "\n".join(lines)
 
 
-def _prompt_tokens(row: PlannedRow) -> int:
-  return sum(tokens_of(turn["content"]) for turn in row.task.prompt)
+def _asked(task: Task, forms: bool) -> prompts.Prompt:
+  """The prompt of a first draft."""
+  return prompts.with_form(task.prompt, task.form if forms else "")

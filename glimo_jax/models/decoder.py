@@ -101,7 +101,7 @@ def _layers(
       cache=room,
     )
     if cache is None:
-      return (x, None), Cache(k.swapaxes(2, 3), v)
+      return (x, None), Cache(k, v)  # pyright: ignore[reportArgumentType]
     return (x, cache.replace(k=k, v=v)), None
 
   if cache is None:

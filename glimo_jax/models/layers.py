@@ -120,18 +120,18 @@ class Block(nn.Module):
         cache the keys are those of x.
 
     Returns:
-      The residual stream, then k and v of x [B, K, T, H], or the cache's.
+      The residual stream, then k [B, K, H, T] and v [B, K, T, H] of x, or those
+      of the cache.
     """
     c = self.config
     linear = functools.partial(self._linear, adapter=adapter, scale=scale)
     h = self._norm("attn_norm", x) if c.pre_norm else x
     q, k, v = self._queries_keys_values(h, linear, rope)
-    keys, values = k, v
+    keys, values, k = k, v, k.swapaxes(2, 3)
     if cache is not None:  # written, then read: so XLA updates it in place
       all_k, all_v, layer, column = cache
-      k = k.swapaxes(2, 3)[None]
-      k = jax.lax.dynamic_update_slice(all_k, k, (layer, 0, 0, 0, column))
-      at = (layer, 0, 0, column, 0)
+      at, across = (layer, 0, 0, column, 0), (layer, 0, 0, 0, column)
+      k = jax.lax.dynamic_update_slice(all_k, k[None], across)
       v = jax.lax.dynamic_update_slice(all_v, v[None], at)
       keys, values = k[layer].swapaxes(2, 3), v[layer]
     y = attend(q, keys, values, mask, prefix)

@@ -224,6 +224,18 @@ def test_one_word_answers_are_parsed_as_a_whole(
   assert task.skill.read(tools, task, text) == answer
 
 
+def test_form_of_the_answer_is_told_to_the_teacher_alone(tools, experiences):
+  """At the end of every draft's prompt, and in no row."""
+  tasks = [PlanSkill().task(tools, e) for e in experiences[:4]]
+  lm = ScriptedLM(lambda request: tools.world.actions[0])
+  config = AgentConfig(refinements=1, forms=True)
+  outcomes = Agent(lm, tools, None, config).run(tasks)
+  form = prompts.form_of_moves(tools.world.actions)
+  assert len(lm.requests) > len(tasks)
+  assert all(r.messages[-1]["content"].endswith(form) for r in lm.requests)
+  assert not any(form in o.task.prompt[-1]["content"] for o in outcomes)
+
+
 @pytest.mark.parametrize(
   ("text", "answer"),
   [

@@ -91,7 +91,8 @@ class ExplainSkill(Skill):
     asked = Question(self.name, text, (), answer, (action,))
     rules = tools.rules(experience.variant)
     prompt = prompts.question(rules, experience.description, text)
-    return Task(self, self.name, experience, prompt, (), asked)
+    form = prompts.form_of_claims(_claims_of(tools).claim_forms)
+    return Task(self, self.name, experience, prompt, (), asked, form=form)
 
   def read(self, tools: Tools, task: Task, text: str) -> str | None:
     """The sentences in lower case, each once; None if there is none."""

@@ -56,7 +56,8 @@ class PlanSkill(Skill):
     """The task of planning from a moment to the goal."""
     rules = tools.rules(experience.variant)
     prompt = prompts.plan(rules, experience.description)
-    return Task(self, self.kind, experience, prompt, ())
+    form = prompts.form_of_moves(tools.world.actions)
+    return Task(self, self.kind, experience, prompt, (), form=form)
 
   def read(self, tools: Tools, task: Task, text: str) -> str | None:
     """The moves, joined by spaces; None where any word is no action."""

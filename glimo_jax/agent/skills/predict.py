@@ -113,7 +113,8 @@ class PredictSkill(Skill):
     asked = Question(self.name, prompts.predict(words), (), answer, actions)
     rules = tools.rules(experience.variant)
     prompt = prompts.question(rules, experience.description, asked.text)
-    return Task(self, self.name, experience, prompt, (), asked)
+    form = prompts.FORM_OF_TEXT
+    return Task(self, self.name, experience, prompt, (), asked, form=form)
 
   def read(self, tools: Tools, task: Task, text: str) -> str | None:
     """The text, without space around it; None if nothing is left."""

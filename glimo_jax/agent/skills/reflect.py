@@ -175,7 +175,8 @@ class ReflectSkill(Skill):
       next_description=texts[1],
     )
     prompt = prompts.question(tools.rules(moment.variant), texts[0], text)
-    return Task(self, self.name, moment, prompt, (), asked)
+    form = prompts.form_of_reflection(tools.world.actions)
+    return Task(self, self.name, moment, prompt, (), asked, form=form)
 
   def read(self, tools: Tools, task: Task, text: str) -> str | None:
     """The step and the action; None where anything else is said."""

@@ -141,7 +141,8 @@ class RepairSkill(PlanSkill):
     asked = Question(self.kind, words, (), "", failure.wrong)
     rules = tools.rules(moment.variant)
     prompt = prompts.repair(rules, moment.description, words, fault)
-    return Task(self, self.kind, moment, prompt, (), asked)
+    form = prompts.form_of_moves(tools.world.actions)
+    return Task(self, self.kind, moment, prompt, (), asked, form=form)
 
   def recheck(
     self, tools: Tools, rows: Sequence[PlannedRow]

@@ -29,6 +29,8 @@ class Task:
     question: the question with its true answer, where it is known; None for
       acting tasks.
     schema: JSON schema of an answer; None for other texts.
+    form: what a teacher is told of the answer's form, where its config says so;
+      "" for nothing. The student learns the form from the rows.
   """
 
   skill: "Skill"
@@ -38,6 +40,7 @@ class Task:
   choices: tuple[str, ...]
   question: Question | None = None
   schema: dict[str, Any] | None = None
+  form: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

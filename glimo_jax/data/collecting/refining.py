@@ -78,7 +78,11 @@ class AgentActor:
       for start, seen in zip(starts, self._seen(starts), strict=True)
     ]
     how = AgentConfig(
-      config.refinements, 0, config.temperature, seed=config.seed
+      config.refinements,
+      0,
+      config.temperature,
+      seed=config.seed,
+      forms=config.forms,
     )
     outcomes = Agent(self._lm, self._tools, None, how).run(
       [skill.task(self._tools, start) for start in starts]

@@ -28,6 +28,7 @@ class CollectConfig:
     epsilon: share of random actions of the mixed actor.
     refinements: further plans of the agent after one that does not succeed.
     temperature: of these plans; the first is the most likely one.
+    forms: whether the agent is told how a plan is written.
     moments: moments kept.
     surprise_candidates: moments whose surprise the language model measures;
       the others are given the mean.
@@ -52,6 +53,7 @@ class CollectConfig:
   epsilon: float = 0.3
   refinements: int = 2
   temperature: float = 0.7
+  forms: bool = False
   moments: int = 1024
   surprise_candidates: int = 256
   chunk: int = 64
