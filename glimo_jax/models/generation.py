@@ -12,7 +12,12 @@ from jax.typing import DTypeLike
 from jaxtyping import Float, Int, UInt32
 
 from glimo_jax.models import decoder, kv_cache
-from glimo_jax.models.attention import Cache, Prefix, with_prefix
+from glimo_jax.models.attention import (
+  Cache,
+  Prefix,
+  attention_mask,
+  with_prefix,
+)
 from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
 from glimo_jax.models.numerics.drawing import draw
@@ -25,6 +30,8 @@ Answer = tuple[str, str, int]  # text, finish_reason (stop or length), tokens
 
 STEP = 32  # lengths are padded to multiples of it
 BATCH = 128  # most prompts that are continued together
+READ = 32  # prompts that are read together, padded to the longest of them
+GROW = 64  # columns by which a batch's cache grows: attention reads all
 LEAST = 8  # rows of the smallest batch that unfinished rows are moved to
 CACHE_BYTES = 2**31  # most bytes of the keys and values of a batch
 CHUNK = 8  # tokens written between two searches for stop strings
@@ -62,25 +69,21 @@ def _open(
   prefix: Prefix | None,
   tokens_BxT: Int[AnyArray, "B T"],
   lengths_B: Int[AnyArray, " B"],
-  space: int,
+  size: int,
 ) -> tuple[Float[Array, "B V"], Cache]:
-  """Reads the prompts: logits after each, and a cache with `space` left."""
-  batch, length = tokens_BxT.shape
+  """Reads the prompts: logits after each, and a cache of `size` columns."""
   start = prefix.length if prefix else jnp.int32(0)
-  columns = jnp.arange(length, dtype=jnp.int32)
+  columns = jnp.arange(tokens_BxT.shape[1], dtype=jnp.int32)
   positions = jnp.broadcast_to(start + columns, tokens_BxT.shape)
-  keys = jnp.arange(length + space)
-  causal = keys <= columns[:, None]
-  mask = causal & (keys < lengths_B[:, None, None])
-  if prefix is not None:
-    mask = with_prefix(mask, prefix)
-  cache = kv_cache.empty(config, batch, length + space, params["embed"].dtype)
-  hidden, cache = kv_cache.extend(
-    config, params, tokens_BxT, positions, mask, cache, jnp.int32(0),
-    adapter=adapter, prefix=prefix,
-  )  # fmt: skip
-  last = hidden[jnp.arange(batch), lengths_B - 1]
-  return decoder.logits(params, last), cache
+  segments = jnp.where(columns < lengths_B[:, None], 0, -1)
+  mask = attention_mask(segments, prefix)
+  x, read = decoder.forward(
+    config, params, tokens_BxT, positions, mask, adapter, prefix=prefix
+  )
+  last = decoder.final(config, params, x[jnp.arange(len(x)), lengths_B - 1])
+  if config.local_layers:
+    read = read.replace(positions=positions)
+  return decoder.logits(params, last), kv_cache.widen(read, size)
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=5)
@@ -163,17 +166,26 @@ def generate(
   """
   lengths = np.array([len(s) for s in suffixes], np.int32)
   first = _padded(int(lengths.max()))
-  tokens = np.zeros((len(suffixes), first), np.int32)
-  for row, suffix in zip(tokens, suffixes, strict=True):
-    row[: len(suffix)] = suffix
-  space = _padded(settings.max_tokens)
-  logits, cache = _open(config, params, adapter, prefix, tokens, lengths, space)
+  most = first + _padded(settings.max_tokens)
+  columns = min(first + GROW, most)
+  opened = []
+  for at in range(0, len(suffixes), READ):
+    some = lengths[at : at + READ]
+    tokens = np.zeros((len(some), _padded(int(some.max()))), np.int32)
+    for row, suffix in zip(tokens, suffixes[at:], strict=False):
+      row[: len(suffix)] = suffix
+    opened.append(_open(config, params, adapter, prefix, tokens, some, columns))
+  logits = jnp.concatenate([logits for logits, _ in opened])
+  cache = kv_cache.join([cache for _, cache in opened])
   seeds_B = np.array([s % 2**32 for s in seeds], np.uint32)
   written: list[list[int]] = [[] for _ in suffixes]
   answers: list[Answer] = [("", "length", 0)] * len(suffixes)
   chance = np.float32(settings.temperature), np.float32(settings.top_p)
   rows = list(range(len(suffixes)))  # of the batch; copies may follow them
   for offset in range(0, settings.max_tokens, CHUNK):
+    if first + offset == columns:
+      columns = min(columns + GROW, most)
+      cache = kv_cache.widen(cache, columns)
     plan = np.int32(first), np.int32(offset), *chance
     new, logits, cache = _write(
       config, params, adapter, prefix, logits, cache, lengths, seeds_B, plan

@@ -1,5 +1,7 @@
 """Continuing texts: prefixes that rows share, and a key-value cache."""
 
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -56,6 +58,19 @@ def empty(
   )
 
 
+@functools.partial(jax.jit, static_argnums=1)
+def widen(cache: Cache, size: int) -> Cache:
+  """The cache with empty columns at its end, so that it has `size` of them."""
+  more = size - cache.v.shape[3]
+  return Cache(
+    jnp.pad(cache.k, [(0, 0)] * 4 + [(0, more)]),
+    jnp.pad(cache.v, [(0, 0)] * 3 + [(0, more), (0, 0)]),
+    None
+    if cache.positions is None
+    else jnp.pad(cache.positions, [(0, 0), (0, more)]),
+  )
+
+
 def extend(
   config: DecoderConfig,
   params: PyTree,
@@ -106,4 +121,15 @@ def keep(cache: Cache, rows: Int[AnyArray, " R"]) -> Cache:
     cache.k[:, rows],
     cache.v[:, rows],
     None if positions is None else positions[rows],
+  )
+
+
+@jax.jit
+def join(caches: Sequence[Cache]) -> Cache:
+  """One cache with the rows of several, which have equal columns."""
+  some = [cache.positions for cache in caches if cache.positions is not None]
+  return Cache(
+    jnp.concatenate([cache.k for cache in caches], axis=1),
+    jnp.concatenate([cache.v for cache in caches], axis=1),
+    jnp.concatenate(some) if some else None,
   )

@@ -204,6 +204,16 @@ def test_rows_that_stop_leave_the_batch(plain, prompts, monkeypatch):
     assert plain.generate([many[i]], seeds=[i], **options) == [together[i]]
 
 
+def test_cache_that_grows_changes_nothing(plain, prompts, monkeypatch):
+  options = {"max_tokens": 70, "temperature": 1.0, "seeds": range(len(prompts))}
+  want = plain.generate(prompts, **options)
+  assert max(count for *_, count in want) > 64
+  monkeypatch.setattr(generation, "GROW", 32)
+  assert plain.generate(prompts, **options) == want
+  monkeypatch.setattr(generation, "GROW", 96)
+  assert plain.generate(prompts, **options) == want
+
+
 def test_keys_and_values_of_a_batch_are_bounded(tiny):
   sizes = [
     generation._batch_size(tiny.config, length, jnp.float32)
