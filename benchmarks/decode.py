@@ -95,7 +95,7 @@ class Theirs:
     choices: Sequence[Sequence[int]],
     shared: int = 0,
   ) -> np.ndarray:
-    """log p of each choice behind each row.
+    """log p of each choice after each row.
 
     Args:
       rows: prompts.

@@ -74,7 +74,7 @@ class TrainConfig(step.StepConfig):
     understanding_steps: of stage 1: questions.
     acting_steps: of stage 2: next actions and plans, mixed with stage 1's rows.
     targets: `soft`, over all right answers, or `hard`, the first of them.
-    answer_weight: of each token of an answer behind a rationale in the loss;
+    answer_weight: of each token of an answer after a rationale in the loss;
       other tokens weigh 1. A rationale has many tokens, which are quoted and
       soon learnt, and the answer has few.
     shuffled: a control: every row takes the answer of another of its kind.

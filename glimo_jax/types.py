@@ -167,7 +167,7 @@ class Batch(flax.struct.PyTreeNode):
   """Packed token rows and the positions they are scored on.
 
   Segments form a tree of three levels: segment 0 is the prefix that all of a
-  row go on from, segment 256 t a trunk behind it, segment 256 t + b a branch
+  row go on from, segment 256 t a trunk after it, segment 256 t + b a branch
   of that trunk (of the prefix itself where t is 0). A token sees its own
   segment and those that it goes on from, causally; segment -1 is padding.
 

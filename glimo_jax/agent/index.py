@@ -1,4 +1,4 @@
-"""Nearest-neighbour indexes behind one protocol: exact, and ScaNN."""
+"""Nearest-neighbour indexes with one protocol: exact, and ScaNN."""
 
 import logging
 from typing import Any, Protocol

@@ -1,4 +1,4 @@
-"""Language models behind one protocol: batches of requests and completions.
+"""Language models with one protocol: batches of requests and completions.
 
 `LocalLM` runs our own decoder, `ScriptedLM` answers from a script in tests, and
 `served.ServedLM` sends requests to a serving engine over HTTP.

@@ -219,7 +219,7 @@ def hidden_states(
     config: sizes.
     params: weights, in the dtype to compute in.
     tokens: i32.
-    positions: i32, rotary; behind a prefix they start at its length.
+    positions: i32, rotary; after a prefix they start at its length.
     segment_ids: i32, which tokens see each other; see `types.Batch`.
     adapter: None for the base model.
     prefix: text that all rows begin with.

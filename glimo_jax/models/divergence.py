@@ -33,7 +33,7 @@ def kl(
     texts: (token ids, number of the first tokens that are only read).
 
   Returns:
-    For each text f32[n]: behind the tokens that are only read, and behind each
+    For each text f32[n]: after the tokens that are only read, and after each
     token after them.
   """
   items = [

@@ -31,7 +31,7 @@ def prefill(
   Args:
     config: sizes.
     params: weights.
-    tokens: the text, and padding behind it.
+    tokens: the text, then padding.
     adapter: None for the base model.
     length: tokens of the text; None: there is no padding.
   """

@@ -38,7 +38,7 @@ class ScoringItem:
   Attributes:
     tokens: ids that follow the prefix.
     positions: rotary positions.
-    branches: 0 for the text itself, else the number of the choice behind it.
+    branches: 0 for the text itself, else the number of the choice after it.
     columns: columns whose next token is scored.
     targets: for each of them, the ids whose log p is wanted.
     answer: output: for each column, the log p of its targets.
@@ -85,12 +85,12 @@ def ids_of(
 def closed_item(
   suffix: Sequence[int], choices: Sequence[Sequence[int]], start: int
 ) -> ScoringItem:
-  """The suffix of one prompt with its choices behind it.
+  """The suffix of one prompt with its choices after it.
 
   What all choices begin with stands once, as a part of the text.
 
   Args:
-    suffix: ids of the prompt behind the prefix.
+    suffix: ids of the prompt after the prefix.
     choices: ids of each choice.
     start: rotary position of the suffix: the length of the prefix.
 

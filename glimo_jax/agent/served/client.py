@@ -25,7 +25,7 @@ _Opened = tuple[EventLoop, httpx.AsyncBaseTransport, Exchange]
 
 
 class ServedLM:
-  """A language model behind `base_url`/chat/completions.
+  """A language model at `base_url`/chat/completions.
 
   Nothing is opened before the first request, so it may be made before a fork.
   One set of connections, one a slot, serves all requests, until `close`. The

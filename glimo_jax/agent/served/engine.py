@@ -1,4 +1,4 @@
-"""A teacher on this machine: a GGUF file behind llama.cpp's server.
+"""A teacher on this machine: a GGUF file in llama.cpp's server.
 
 The server runs in this process, through xllamacpp, and speaks the
 OpenAI-compatible API with JSON schemas. Other engines are programs of their

@@ -22,12 +22,12 @@ class Item:
   """One example in tokens.
 
   Attributes:
-    prompt: the last turn behind its trunk, and the opening of the answer.
+    prompt: the last turn after its trunk, and the opening of the answer.
     answers: tokens of each answer, with or without the end of the turn.
     probs: f64[len(answers)], the target distribution.
     fork: tokens with which all answers begin; the next tells them apart.
     said: tokens of the rationale, with which all answers begin; 0 where they
-      weigh as much as the answer behind them.
+      weigh as much as the answer after them.
   """
 
   prompt: list[int]
@@ -58,7 +58,7 @@ class Trunk:
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-  """A dataset in tokens: prefixes, trunks behind them, items behind those.
+  """A dataset in tokens: prefixes, trunks after them, items after those.
 
   Attributes:
     answer_weight: see `train.answer_weight`.

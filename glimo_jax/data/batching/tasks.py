@@ -98,7 +98,7 @@ class TaskBatches(Epochs):
       scored: L, scored positions of a row; None: as many as they need.
       train_end: score the token that ends the answer, too.
       repack: pack again in each epoch; else keep the first epoch's batches.
-      answer_weight: of each token of an answer behind a rationale in the loss;
+      answer_weight: of each token of an answer after a rationale in the loss;
         other scored tokens weigh 1.
     """
     if not examples:

@@ -34,7 +34,7 @@ class ChatScore:
 
   Attributes:
     nats: f64[N], KL(model || base), summed over the tokens of the base's answer
-      and the token behind it.
+      and the token after it.
     tokens: f64[N], their number.
     first: f64[N], KL on the first of them, in nats.
     collapsed: f64[N], 1 where the model ends after at most two words and the

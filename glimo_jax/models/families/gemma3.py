@@ -1,6 +1,6 @@
 """Gemma 3, text only.
 
-Five layers of six see a window only. Norms stand before and behind attention
+Five layers of six see a window only. Norms stand before and after attention
 and MLP, and on each head's queries and keys.
 "Gemma 3 Technical Report", section 2, https://arxiv.org/abs/2503.19786.
 """

@@ -1,4 +1,4 @@
-"""OLMo 2: norms behind attention and MLP only, and on all of Q and of K.
+"""OLMo 2: norms after attention and MLP only, and on all of Q and of K.
 
 "2 OLMo 2 Furious", section 2.1, https://arxiv.org/abs/2501.00656.
 """

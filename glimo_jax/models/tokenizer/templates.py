@@ -14,7 +14,7 @@ training row:
   this is left out.
 - It writes the day: the day is always TODAY, so that a row does not change.
 - It opens the last answer otherwise than the prompt for it (a reasoning model):
-  reasoning is switched off, and the answer stands behind the prompt as it is.
+  reasoning is switched off, and the answer follows the prompt as it is.
 - It changes earlier answers: they are not trained on.
 """
 

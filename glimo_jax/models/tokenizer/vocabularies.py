@@ -44,7 +44,7 @@ def _smollm() -> pre_tokenizers.PreTokenizer:
   return pre_tokenizers.Sequence([digits, _gpt2()])
 
 
-# Contractions, words, numbers, punctuation with line breaks behind it, line
+# Contractions, words, numbers, punctuation with line breaks after it, line
 # breaks, white space. They differ in how many digits stand together.
 _WORDS = (
   r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s"
