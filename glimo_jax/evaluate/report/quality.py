@@ -12,6 +12,8 @@ from glimo_jax.types import InstructionExample
 
 _WORDS = 5_000  # words that distinct n-grams are counted in
 _EMBEDDED = 100  # texts whose meanings are compared
+_COMPARED = 200  # texts that are compared word by word
+_SIMILAR = 0.7  # ROUGE-L from which on a text is not novel
 
 Counts = Sequence[Sequence[collections.Counter]]  # [text][order]
 
@@ -22,18 +24,21 @@ def summary(
 ) -> dict[str, Any]:
   """The variety of a dataset's user turns, for the report.
 
-  Distinct n-grams, self-BLEU and meanings are measured on samples of fixed
-  size, so that datasets of any size take a second and can be compared.
+  All but `states` and `unseen` are measured on samples of fixed size, so that
+  datasets of any size take seconds and can be compared.
 
   Args:
     rows: the training rows.
-    embed: texts -> f32[n, D], unit rows; None leaves out the Vendi score.
+    embed: texts -> f32[n, D], unit rows; None leaves out what is measured on
+      meanings.
 
   Returns:
     `rows`; `distinct_1` and `distinct_2` (None where there are fewer than
-    5,000 words); `self_bleu`; `vendi`, of 100 texts; `states`, the number of
-    distinct (variant, level, actions), and `unseen`, the chance that the next
-    row shows a new one. Empty without at least two rows.
+    5,000 words); `self_bleu`; `novel`, the share of 200 texts whose ROUGE-L
+    with each of the others is below 0.7; `vendi` and `spread`, of 100 texts;
+    `states`, the number of distinct (variant, level, actions), and `unseen`,
+    the chance that the next row shows a new one. Empty without at least two
+    rows.
   """
   if len(rows) < 2:
     return {}
@@ -43,13 +48,15 @@ def summary(
   states = state_coverage(
     [(row.variant, row.level_hash, row.seed, row.actions) for row in rows]
   )
-  some = texts[:_EMBEDDED]
+  meanings = None if embed is None else embed(texts[:_EMBEDDED])
   return {
     "rows": len(rows),
     "distinct_1": distinct_n(texts, 1, _WORDS) if long_enough else None,
     "distinct_2": distinct_n(texts, 2, _WORDS) if long_enough else None,
     "self_bleu": self_bleu(texts),
-    "vendi": None if embed is None else vendi(embed(some)),
+    "novel": novel(texts[:_COMPARED]),
+    "vendi": None if meanings is None else vendi(meanings),
+    "spread": None if meanings is None else spread(meanings),
     "states": states.distinct,
     "unseen": states.unseen,
   }
@@ -155,6 +162,64 @@ def _bleu(
   return math.exp(sum(logs) / len(logs) + brevity)
 
 
+def rouge_l(a: Sequence[str], b: Sequence[str]) -> float:
+  """ROUGE-L of two texts in words, between 0 and 1: the F measure.
+
+  Of the longest common subsequence (Lin 2004, "ROUGE", section 3.1,
+  https://aclanthology.org/W04-1013), with equal weights. 0 for an empty text.
+  """
+  if not a or not b:
+    return 0.0
+  # Each bit of `row` is a word of a; Hyyro 2004, "Bit-parallel LCS-length
+  # computation revisited".
+  places = collections.defaultdict(int)
+  for i, word in enumerate(a):
+    places[word] |= 1 << i
+  whole = (1 << len(a)) - 1
+  row = whole
+  for word in b:
+    met = row & places.get(word, 0)
+    row = ((row + met) | (row - met)) & whole
+  return 2 * (len(a) - row.bit_count()) / (len(a) + len(b))
+
+
+def novel(texts: Sequence[str], limit: float = _SIMILAR) -> float:
+  """Share of the texts whose ROUGE-L with each of the others is below `limit`.
+
+  (Wang et al. 2023, "Self-Instruct", section 2.2,
+  https://arxiv.org/abs/2212.10560, keep only such instructions.) The time grows
+  with the square of the number of texts: 200 take a second or two.
+
+  Raises:
+    ValueError: fewer than two texts.
+  """
+  if len(texts) < 2:
+    raise ValueError(f"novelty among {len(texts)} texts: give at least 2")
+  words = [text.split() for text in texts]
+  alike = np.zeros(len(words), bool)
+  for i, one in enumerate(words):
+    for j, other in enumerate(words[:i]):
+      if not (alike[i] and alike[j]) and rouge_l(one, other) >= limit:
+        alike[[i, j]] = True
+  return 1 - float(alike.mean())
+
+
+def spread(embeddings: np.ndarray) -> float:
+  """Mean cosine distance of two different texts, from 0 (all alike) to 2.
+
+  Args:
+    embeddings: f[n, D], unit rows.
+
+  Raises:
+    ValueError: fewer than two rows, or rows that are not unit.
+  """
+  x = _unit_rows(embeddings)
+  if len(x) < 2:
+    raise ValueError(f"spread of {len(x)} texts: give at least 2")
+  pairs = len(x) * (len(x) - 1)
+  return float(1 - (np.square(x.sum(0)).sum() - len(x)) / pairs)
+
+
 def vendi(embeddings: np.ndarray) -> float:
   """The effective number of different meanings, between 1 and n.
 
@@ -168,11 +233,7 @@ def vendi(embeddings: np.ndarray) -> float:
   Raises:
     ValueError: no rows, or rows that are not unit.
   """
-  x = np.asarray(embeddings, np.float64)
-  if x.ndim != 2 or not len(x):
-    raise ValueError(f"embeddings of shape {x.shape} are not [n > 0, D]")
-  if not np.allclose(np.linalg.norm(x, axis=1), 1, atol=1e-3):
-    raise ValueError("embeddings must be unit rows: divide by their norms")
+  x = _unit_rows(embeddings)
   # K / n and the D x D matrix share their nonzero eigenvalues.
   small = x.T @ x if x.shape[1] < len(x) else x @ x.T
   values = np.linalg.eigvalsh(small / len(x))
@@ -207,6 +268,15 @@ def state_coverage(states: Sequence[Hashable]) -> Coverage:
   counts = collections.Counter(states)
   once = sum(count == 1 for count in counts.values())
   return Coverage(len(states), len(counts), once / len(states))
+
+
+def _unit_rows(embeddings: np.ndarray) -> np.ndarray:
+  x = np.asarray(embeddings, np.float64)
+  if x.ndim != 2 or not len(x):
+    raise ValueError(f"embeddings of shape {x.shape} are not [n > 0, D]")
+  if not np.allclose(np.linalg.norm(x, axis=1), 1, atol=1e-3):
+    raise ValueError("embeddings must be unit rows: divide by their norms")
+  return x
 
 
 def _ngrams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:

@@ -48,6 +48,44 @@ def test_counts_are_clipped_by_the_best_single_reference():
   assert value == pytest.approx((1 / 2 + 1 / 2 + 1 / 2) / 3)
 
 
+@pytest.mark.parametrize(
+  ("a", "b", "common"),
+  [
+    ("police killed the gunman", "police kill the gunman", 3),
+    ("police killed the gunman", "the gunman kill police", 2),
+    ("up up down", "up down up", 2),
+    ("up", "down", 0),
+    ("a b c d e f g", "a g", 2),
+    ("x " * 90 + "y", "y " + "x " * 80, 80),
+  ],
+)
+def test_rouge_l_is_by_the_longest_common_subsequence(a, b, common):
+  """The first two are examples of Lin 2004."""
+  a, b = a.split(), b.split()
+  want = 2 * common / (len(a) + len(b))
+  assert quality.rouge_l(a, b) == quality.rouge_l(b, a) == pytest.approx(want)
+  assert quality.rouge_l(a, a) == 1
+  assert quality.rouge_l(a, []) == 0
+
+
+def test_novel_texts_are_like_no_other():
+  alike = ["the key is two up", "the key is three up"]  # 4 of 5 words
+  assert quality.novel([*alike, "a wall", "go down now"]) == 0.5
+  assert quality.novel(["same"] * 3) == 0
+  with pytest.raises(ValueError, match="at least 2"):
+    quality.novel(["alone"])
+
+
+def test_spread_is_the_mean_distance_of_pairs():
+  rng = np.random.default_rng(0)
+  x = rng.normal(size=(7, 5))
+  x /= np.linalg.norm(x, axis=1, keepdims=True)
+  pairs = [1 - x[i] @ x[j] for i in range(7) for j in range(i)]
+  assert quality.spread(x) == pytest.approx(np.mean(pairs))
+  with pytest.raises(ValueError, match="at least 2"):
+    quality.spread(x[:1])
+
+
 def test_vendi_counts_different_meanings():
   basis = np.eye(8)
   assert quality.vendi(basis) == pytest.approx(8)

@@ -68,7 +68,9 @@ def quality(measured: Values) -> str:
     "distinct_1": "distinct words, share",
     "distinct_2": "distinct pairs of words, share",
     "self_bleu": "similarity of texts (self-BLEU)",
+    "novel": "novel texts (ROUGE-L below 0.7 with all others), share",
     "vendi": "different meanings (Vendi score)",
+    "spread": "spread of meanings (mean cosine distance)",
     "states": "distinct states",
     "unseen": "chance that the next row shows a new state",
   }
