@@ -33,6 +33,7 @@ BATCH = 128  # most prompts that are continued together
 READ = 32  # prompts that are read together, padded to the longest of them
 GROW = 64  # columns by which a batch's cache grows: attention reads all
 LEAST = 8  # rows of the smallest batch that unfinished rows are moved to
+SHRINK = 4  # how much smaller it must be: each size is a program to compile
 CACHE_BYTES = 2**31  # most bytes of the keys and values of a batch
 CHUNK = 8  # tokens written between two searches for stop strings
 
@@ -197,7 +198,7 @@ def generate(
     if not going:
       break
     size = max(LEAST, _power(len(going)))
-    if size < len(lengths):  # the others have stopped
+    if size <= len(lengths) / SHRINK:  # the others have stopped
       kept = np.array(going + going[:1] * (size - len(going)))
       logits, cache = logits[kept], kv_cache.keep(cache, kept)
       lengths, seeds_B = lengths[kept], seeds_B[kept]

@@ -21,6 +21,7 @@ Array = jax.Array
 PyTree = Any
 
 TARGETS = ("q", "k", "v", "o", "gate", "up", "down")
+MERGED_BYTES = 2**32  # of the adapted maps; a merged copy of more is not kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +104,17 @@ def merge(params: PyTree, adapter: Adapter) -> PyTree:
       upper.astype(full.dtype)
     )
   return {**params, "layers": layers}
+
+
+def worth_merging(params: PyTree, adapter: Adapter) -> bool:
+  """Whether a merged copy of the adapted maps beside the base pays.
+
+  It saves adding the product at each use. Below float32 merging would round the
+  product away, and a large copy takes too much memory.
+  """
+  maps = [params["layers"][target] for target in adapter.weights]
+  small = sum(w.nbytes for w in maps) <= MERGED_BYTES
+  return small and all(w.dtype == jnp.float32 for w in maps)
 
 
 def count(adapter: Adapter) -> int:

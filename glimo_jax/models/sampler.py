@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
@@ -59,8 +58,8 @@ class Sampler:
 
   Attributes:
     config, tokenizer, adapter: as given.
-    weights: (params, adapter) in use. In float32 the adapter is merged into
-      the params; at lower precision merging would lose it.
+    weights: (params, adapter) in use; the adapter is merged into the params
+      where that pays (`lora.worth_merging`).
     in_shares: divides the batches among processes that all ask alike.
   """
 
@@ -78,7 +77,7 @@ class Sampler:
 
   def _use(self, adapter: Adapter | None) -> None:
     self.adapter = adapter
-    if adapter and self._base["embed"].dtype == jnp.float32:
+    if adapter and lora.worth_merging(self._base, adapter):
       self.weights = _merge(self._base, adapter), None
     else:
       self.weights = self._base, adapter

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import thread_shares
 
-from glimo_jax.models import divergence, generation, sampler, scoring_rows
+from glimo_jax.models import (
+  divergence,
+  generation,
+  lora,
+  sampler,
+  scoring_rows,
+)
 from glimo_jax.models.numerics import drawing
 from glimo_jax.types import alone
 
@@ -169,6 +175,23 @@ def test_a_bfloat16_base_scores_nearly_alike_and_keeps_its_adapter_apart(
   prompt, _ = tiny.tokenizer.render_chat(prompts[0], generation_prompt=True)
   last = tiny.log_probs(prompt, params=low, adapter=tiny.adapter)[-1]
   assert (text, count) == (tiny.tokenizer.decode([int(last.argmax())]), 1)
+
+
+def test_adapter_of_a_large_model_stays_apart(
+  tiny, plain, prompts, monkeypatch
+):
+  """So that base and tuned model are not both whole in memory."""
+  merged = plain.with_adapter(tiny.adapter)
+  assert merged.weights[1] is None
+  monkeypatch.setattr(lora, "MERGED_BYTES", 0)
+  apart = plain.with_adapter(tiny.adapter)
+  assert apart.weights == (tiny.params, tiny.adapter)
+  choices = [("up", "axe", "two left")] * len(prompts)
+  want = np.array(merged.score(prompts, choices))
+  np.testing.assert_allclose(apart.score(prompts, choices), want, atol=2e-4)
+  assert apart.generate(prompts, max_tokens=4) == merged.generate(
+    prompts, max_tokens=4
+  )
 
 
 def test_draws_depend_on_the_seed_and_not_on_the_batch(plain, prompts):
