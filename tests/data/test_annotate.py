@@ -245,6 +245,7 @@ def test_only_named_kinds_are_asked(world, pool, experiences):
   )
   assert set(asked) == {"steps", "where"}
   assert asked.total() == 20
+  assert max(asked.values()) - min(asked.values()) <= 2
 
 
 class FirstChoice(ScriptedLM):
