@@ -186,7 +186,7 @@ def form_of_claims(examples: Sequence[str]) -> str:
 def form_of_reflection(actions: Sequence[str]) -> str:
   """Tells that an answer names a step and one of these actions."""
   return (
-    f'Answer with the step and the move alone, such as '
+    f"Answer with the step and the move alone, such as "
     f'"{reflection(2, actions[0])}". The moves are: {", ".join(actions)}.'
   )
 

@@ -21,6 +21,7 @@ from glimo_jax.models.attention import (
 from glimo_jax.models.decoder_config import DecoderConfig
 from glimo_jax.models.lora import Adapter
 from glimo_jax.models.numerics.drawing import draw
+from glimo_jax.models.scoring_rows import power_of_two
 from glimo_jax.models.tokenizer import Tokenizer
 from glimo_jax.types import AnyArray, InShares, alone
 
@@ -197,7 +198,7 @@ def generate(
     going = [i for i, row in enumerate(rows) if answers[row][1] == "length"]
     if not going:
       break
-    size = max(LEAST, _power(len(going)))
+    size = max(LEAST, power_of_two(len(going)))
     if size <= len(lengths) / SHRINK:  # the others have stopped
       kept = np.array(going + going[:1] * (size - len(going)))
       logits, cache = logits[kept], kv_cache.keep(cache, kept)
@@ -211,16 +212,11 @@ def _padded(length: int) -> int:
   return -(-length // STEP) * STEP
 
 
-def _power(count: int) -> int:
-  """The least power of 2 that is not below `count`."""
-  return 1 << (count - 1).bit_length()
-
-
 def _batch_size(config: DecoderConfig, length: int, dtype: DTypeLike) -> int:
   """Rows of `length` tokens whose keys and values are within CACHE_BYTES."""
   heads = 2 * config.layers * config.kv_heads * config.head_dim
   row = heads * length * np.dtype(dtype).itemsize
-  return max(LEAST, min(BATCH, _power(CACHE_BYTES // row + 1) // 2))
+  return max(LEAST, min(BATCH, power_of_two(CACHE_BYTES // row + 1) // 2))
 
 
 def generate_all(
@@ -257,7 +253,7 @@ def generate_all(
 
   def work(number: int) -> list[Answer]:
     some = batches[number]
-    full = some + some[:1] * (_power(len(some)) - len(some))
+    full = some + some[:1] * (power_of_two(len(some)) - len(some))
     return generate(
       config, params, adapter, tokenizer, prefix(),
       [suffixes[i] for i in full], [seeds[i] for i in full], settings,

@@ -57,7 +57,7 @@ def round_up(n: int, step: int) -> int:
   return -(-n // step) * step
 
 
-def _power(n: int) -> int:
+def power_of_two(n: int) -> int:
   """The least power of 2 that is at least n."""
   return 1 << max(0, n - 1).bit_length()
 
@@ -192,7 +192,7 @@ def _row_length(items: Sequence[ScoringItem]) -> int:
   if longest > ROW // 2:
     return round_up(longest, ROW)
   total = sum(len(item.tokens) for item in items)
-  return min(ROW, max(ROW // 2, _power(total)))
+  return min(ROW, max(ROW // 2, power_of_two(total)))
 
 
 def _batch_sizes(length: int) -> list[int]:
@@ -220,10 +220,10 @@ def arrays(rows: RowBatch) -> tuple[np.ndarray, ...]:
       columns += [r * rows.length + start + c for c in item.columns]
       targets += item.targets
       start += len(item.tokens)
-  count = max(tokens.size // 8, _power(len(columns)))
+  count = max(tokens.size // 8, power_of_two(len(columns)))
   if count > HEAD_CHUNK:
     count = round_up(len(columns), HEAD_CHUNK)
-  width = max(4, _power(max(map(len, targets))))
+  width = max(4, power_of_two(max(map(len, targets))))
   columns_N = np.zeros(count, np.int32)
   columns_N[: len(columns)] = columns
   targets_NxC = np.zeros((count, width), np.int32)
